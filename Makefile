@@ -8,6 +8,8 @@ UV     := $(BIN)/uv
 DEMO   ?= $(shell mktemp -d)/iris-demo
 
 export UV_PYTHON_DOWNLOADS = never
+# The tests start mlgit hundreds of times; without bytecode files, each process compiles all of it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo docs test test-fast test-services test-versions lint lock soak clean
 .DELETE_ON_ERROR:

@@ -27,7 +27,8 @@ is read and checked; this is what mlgit does of it.
 A provider *honours* a field, or *ignores* it: then a plan says so, with its position. A field that is set to something
 else than its default and is neither is *refused* (`not-supported`): an error if the plan would have the provider do it,
 which stops only that asset and what waits for it; a note elsewhere. Fields that describe (name, description, tags and
-the like) ask nothing of a provider.
+the like) ask nothing of a provider, and neither do `outputs.NAME.name` and `version`: mlgit registers the output
+([format.md](format.md)).
 
 *Recorded only* are assets that no provider realises: they are planned, versioned and listed; nothing is made or run.
 """

@@ -45,13 +45,23 @@ def code_arguments(node: ast.AST) -> Iterator[ast.expr]:
             yield from (keyword.value for keyword in node.keywords if keyword.arg == "code")
 
 
+CONSTANTS = {
+    node.targets[0].id: node.value.value
+    for node in NODES
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+    if isinstance(node.value.value, str) and re.fullmatch("[a-z]+(-[a-z]+)+", node.value.value)
+}
+
+
 def code_patterns(code: ast.expr) -> Iterator[str]:
-    """Yield the codes that an expression can be, as regular expressions; none for a variable."""
+    """Yield the codes that an expression can be, as regular expressions; none for a parameter."""
     match code:
         case ast.Constant(value=str(text)):
             yield re.escape(text)
         case ast.JoinedStr(values=parts):
             yield "".join(re.escape(node.value) if isinstance(node, ast.Constant) else "[a-z]+" for node in parts)
+        case ast.Name(id=name) if name in CONSTANTS:
+            yield re.escape(CONSTANTS[name])
         case ast.IfExp(body=one, orelse=other):
             yield from (*code_patterns(one), *code_patterns(other))
 

@@ -1,13 +1,14 @@
 """Run `mlgit plan` if its output is not cached.
 
 This is a module of its own so that a cached plan (``cli.plan``) loads none of it. Imported by name: what writes another
-form than text, ``project.saved_plan``, which saves a plan, and ``cli._overrides`` for ``--set``.
+form than text, ``project.saved_plan``, which saves a plan, ``project.reuse_forecast``, which asks the store, and
+``cli._overrides`` for ``--set``.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_l
 from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import UserError, has_errors
-from reconciler.model import Plan, State
+from reconciler.model import Op, Plan, ReuseForecast, State
 from reconciler.planning.policy import Policy
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
@@ -62,7 +63,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     if out is not None:
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
         saved_plan.save_plan(session.workspace.repository, plan, policy, out)
-    _print_plan(session, plan, policy, state, options["form"], stream, age_warning)
+    forecasts = _forecast_reuse(session, state, plan)
+    _print_plan(session, plan, forecasts, policy, state, options["form"], stream, age_warning)
     has_next_step = plan.submissions if session.overrides else plan.actions or refusal
     next_step = _format_apply_hint(session, policy, refusal) if has_next_step else ""
     if options["form"] == "text" and next_step and out is None:
@@ -75,7 +77,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     is_ready = any(action.known_after is None for action in plan.actions)
     printed = session.plan_heading + text.format_plan(plan)
     rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_errors(plan.refusals))
-    if cache is not None:
+    if cache is not None and not forecasts:  # what the store has may change any time
         remember_output("plan", rendered, cache, session, state)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
 
@@ -86,6 +88,15 @@ def _override_selected_job(session: Session, state: State, options: Mapping[str,
     (job,) = options["selected"]
     overridden: Session = overrides.override_job(session, state, job, options["overrides"])
     return overridden
+
+
+def _forecast_reuse(session: Session, state: State, plan: Plan) -> Sequence[ReuseForecast]:
+    """Return what the store says of the pipelines that a plan submits; without any, nothing is loaded."""
+    if not any(action.op is Op.SUBMIT and action.steps for action in plan.actions):
+        return ()
+    reuse_forecast = importlib.import_module("reconciler.project.reuse_forecast")
+    forecasts: Sequence[ReuseForecast] = reuse_forecast.forecast_actions(session, state, plan.actions)
+    return forecasts
 
 
 def _print_refusal(refusal: str, stream: EventStream | None) -> None:
@@ -100,6 +111,7 @@ def _print_refusal(refusal: str, stream: EventStream | None) -> None:
 def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
     session: Session,
     plan: Plan,
+    forecasts: Sequence[ReuseForecast],
     policy: Policy,
     state: State,
     form: str,
@@ -110,16 +122,17 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
     if stream:
         if age_warning:
             stream.on_note(age_warning)
-        stream.write_plan(plan, plan_json.plan_body(plan, policy))
+        stream.write_plan(plan, plan_json.plan_body(plan, policy), forecasts)
     elif form == "text":
         warning = f"{sanitize_line(age_warning)}.\n\n" if age_warning else ""
-        print_coloured_lines(warning + session.plan_heading + text.format_plan(plan))
+        print_coloured_lines(warning + session.plan_heading + text.format_plan(plan, forecasts))
         if fetch_hint := session.fetch_state_hint(state):
             echo_line(fetch_hint)
     else:
         echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         body = plan_json.plan_body(plan, policy)
-        echo(_markdown().plan_to_markdown(plan, body, heading=session.plan_heading, folded=form == "github"))
+        heading, folded = session.plan_heading, form == "github"
+        echo(_markdown().plan_to_markdown(plan, body, forecasts, heading=heading, folded=folded))
 
 
 def _markdown() -> Any:

@@ -36,6 +36,7 @@ from reconciler.project.destroy import session_without_edits
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
 from reconciler.project.refresh import open_backends
+from reconciler.project.reuse_forecast import forecast_actions
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
 from reconciler.render import text
@@ -163,11 +164,12 @@ def run_prepared(
 def print_prepared(session: Session, prepared: PreparedApply, stream: EventStream | None, warning: str = "") -> None:
     """Print the plan that is about to be applied, and a warning below it."""
     plan = prepared.annotated_plan
+    forecasts = forecast_actions(session, prepared.state, plan.actions)
     if stream:
-        stream.write_plan(plan, prepared.body)
+        stream.write_plan(plan, prepared.body, forecasts)
     else:
         below = f"\n\n{warning}" if warning else ""
-        print_coloured_lines(session.plan_heading + text.format_plan(plan) + below)
+        print_coloured_lines(session.plan_heading + text.format_plan(plan, forecasts) + below)
 
 
 def execute_and_report(
@@ -250,7 +252,9 @@ def _report_result(session: Session, prepared: PreparedApply, result: ApplyResul
         stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=locked)
     else:
         _print_result(result, failed=failed, skipped=skipped)
-        _print_next_step(result, _format_resume_command(session, prepared), failed=failed)
+        only = prepared.request.policy.only_address
+        rerun = f"`mlgit job rerun{session.target_option} {only.name}`" if only else ""
+        _print_next_step(result, rerun or _format_resume_command(session, prepared), failed=failed)
     return EXIT_BUG if result.has_bug else int(bool(failed or locked))
 
 

@@ -21,7 +21,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.model import Json, Record, State
 from reconciler.operations.archive import archived_reference_notes
-from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
+from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent, find_registering_job
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source.rooted_files import MISSING, RootedFiles
@@ -54,7 +54,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
         if everything
         else [_find_undeclared_record(state, declared, address) for address in addresses]
     )
-    generated_files, errors = _generate_files(session, records)
+    generated_files, errors = _generate_files(session, state, records)
     generated_files = [_with_archived_reference_notes(file, state, declared) for file in generated_files]
     for generated_file in () if dry_run else generated_files:
         _write_generated_file(_workspace_files(session), generated_file)
@@ -73,8 +73,17 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
 
 
 def _undeclared_records(state: State, declared: AssetSet) -> list[Record]:
+    """Return what is live and not declared, but for what the file of a job declares that is among them."""
     addresses = declared.assets.keys() | declared.invalid_addresses
-    return [record for address, record in state.current.items() if address not in addresses and not record.archived]
+    records = [record for address, record in state.current.items() if address not in addresses and not record.archived]
+    return [record for record in records if _find_undeclared_job(record, state, declared) is None]
+
+
+def _find_undeclared_job(record: Record, state: State, declared: AssetSet) -> Record | None:
+    """Return the record of the job whose file, which does not exist, declares an asset; None if there is none."""
+    job = find_registering_job(record, state.current)
+    is_undeclared = job and job.address not in declared.assets and job.address not in declared.invalid_addresses
+    return job if job and is_undeclared and not job.archived else None
 
 
 def _find_undeclared_record(state: State, declared: AssetSet, argument: str) -> Record:
@@ -89,13 +98,18 @@ def _find_undeclared_record(state: State, declared: AssetSet, argument: str) -> 
     if state.current[address].archived:
         message = f"{address} is archived"
         raise user_error("import-impossible", message, f"bring it back first: `mlgit restore {address}`")
+    if job := _find_undeclared_job(state.current[address], state, declared):
+        message = f"{address} is registered from an output of {job.address}, whose file declares it"
+        raise user_error("import-impossible", message, f"`mlgit import {job.address}`")
     return state.current[address]
 
 
-def _generate_files(session: Session, records: Iterable[Record]) -> tuple[list[GeneratedFile], list[UserError]]:
+def _generate_files(
+    session: Session, state: State, records: Iterable[Record]
+) -> tuple[list[GeneratedFile], list[UserError]]:
     """Return the files for the records, and the errors of the records that no file can be generated for."""
     files = _workspace_files(session)
-    importer = Importer(session.tree, lambda path: files.kind_of(path) != MISSING)
+    importer = Importer(session.tree, lambda path: files.kind_of(path) != MISSING, state.current)
     generated_files: list[GeneratedFile] = []
     errors: list[UserError] = []
     for record in records:

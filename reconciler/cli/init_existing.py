@@ -28,7 +28,7 @@ from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
 from reconciler.render.plan_json import blocked_to_json
 from reconciler.render.sanitize import sanitize_line
-from reconciler.render.text import cannot_run_lines
+from reconciler.render.text import can_run_line
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
 _WORKFLOW_PATH = ".github/workflows/mlgit.yml"
@@ -222,14 +222,17 @@ def _inventory_lines(inventory: Inventory) -> list[str]:
 
 
 def _unsupported_lines(inventory: Inventory) -> list[str]:
-    """Return what of a repository no provider would realise, in numbers."""
+    """Return how much of a repository a provider would realise, in numbers."""
     jobs = [blocked_to_json(item) for item in inventory.unsupported if kind_by_name(item.address.kind).is_runnable]
     builds = [item for item in inventory.unsupported if kind_by_name(item.address.kind).uses_builder]
-    lines = cannot_run_lines(jobs, inventory.files_by_kind.get("job", 0))[:1]
+    total = inventory.files_by_kind.get("job", 0)
+    lines = [can_run_line(jobs, total, inventory.runnable_jobs)] if total else []
     if builds:
-        total = pluralize(inventory.files_by_kind["environment"], "environment")
-        lines.append(f"{len(builds)} of {total} cannot be built here.")
-    return _wrap_paragraph(" ".join([*lines, "`mlgit validate` shows where the files say it."])) if lines else []
+        environments = pluralize(inventory.files_by_kind["environment"], "environment")
+        lines.append(f"{len(builds)} of {environments} cannot be built here.")
+    if builds or inventory.runnable_jobs < total:
+        lines.append("`mlgit validate` shows where the files say it.")
+    return _wrap_paragraph(" ".join(lines)) if lines else []
 
 
 def _count_lines(references: Mapping[Address, int]) -> list[str]:

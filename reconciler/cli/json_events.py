@@ -6,7 +6,7 @@ The last event contains the exit code, also after an error or an interruption.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +17,7 @@ from reconciler.cli import EXIT_BUG, EXIT_INTERRUPTED
 from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Event, Json, Op, Plan, Progress, Run, SourceRevision, StepRun
+from reconciler.model import Event, Json, Op, Plan, Progress, ReuseForecast, Run, SourceRevision, StepRun
 from reconciler.render import json_events
 from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.step_tree import changed_steps
@@ -55,9 +55,9 @@ class EventStream:
         revision = {"commit": source.commit, "tree": source.tree, "dirty": source.dirty}
         self.write({"type": "plan-started", "tool": __version__, **revision})
 
-    def write_plan(self, plan: Plan, body: Json) -> None:
-        """Write the events of a plan and its body."""
-        for event in json_events.plan_events(plan, body):
+    def write_plan(self, plan: Plan, body: Json, forecasts: Iterable[ReuseForecast] = ()) -> None:
+        """Write the events of a plan, its body, and beside it the forecast of the store."""
+        for event in json_events.plan_events(plan, body, forecasts):
             self.write(event)
 
     def on_event(self, event: Event) -> None:

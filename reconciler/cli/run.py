@@ -31,9 +31,11 @@ from reconciler.project.experiment import (
 )
 from reconciler.project.prune_experiments import prune_experiments
 from reconciler.project.record_experiment import record_ended_experiment
+from reconciler.project.reuse_forecast import forecast_actions
 from reconciler.project.session import Session
 from reconciler.project.steps import report_known_steps
 from reconciler.render import plan_json
+from reconciler.render.step_forecasts import reuse_lines
 from reconciler.render.step_json import step_to_json
 from reconciler.render.step_states import summarize_steps
 from reconciler.secrets.redact import mask_json_secrets, secret_values
@@ -80,7 +82,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     with complete_hints():
         prepared = prepare_experiment(session, RunOptions(path, name or "", overrides, again))
     if is_text:
-        _print_lines(_plan_lines(prepared, streams=streams))
+        _print_lines([*_plan_lines(prepared, streams=streams), *_forecast_lines(prepared)])
     try:
         with complete_hints():
             started = start_experiment(prepared, _print_progress if is_text else _ignore_event)
@@ -141,6 +143,14 @@ def _plan_lines(prepared: PreparedExperiment, *, streams: bool) -> Iterator[str]
     if prepared.job.note:
         yield f"  {prepared.job.note}"
     yield from (f"  {note.removeprefix(f'{run.address}: ')}" for note in prepared.plan.notes)
+
+
+def _forecast_lines(prepared: PreparedExperiment) -> Iterator[str]:
+    """Yield what the store says of the steps of a pipeline that is submitted."""
+    if prepared.is_new:
+        submission = prepared.plan.make_submission(prepared.run)
+        for forecast in forecast_actions(prepared.session, prepared.state, (*prepared.plan.needed, submission)):
+            yield from (f"  {line}" for line in reuse_lines(forecast, submission.steps))
 
 
 def _known_run_lines(run: Run, *, streams: bool) -> Iterator[str]:

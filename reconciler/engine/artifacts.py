@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,8 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, store_git_content
 from reconciler.engine.inputs import lower_word, make_inputs
 from reconciler.engine.providers import Providers
+from reconciler.engine.staged import part_source, store_once
+from reconciler.format.mirrors import Mirrors
 from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
@@ -39,7 +42,7 @@ def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dic
 def output_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:
     """Return the run outputs that an asset refers to, by pointer; raises UserError if one is not in the store."""
     return {
-        pointer: _output_content(context, reference)
+        pointer: output_content(context, reference)
         for pointer, reference in resolved.references.items()
         if reference.output
     }
@@ -50,7 +53,7 @@ def is_infrastructure_error(error: UserError) -> bool:
     return any(diagnostic.code in _INFRASTRUCTURE_CODES for diagnostic in error.diagnostics)
 
 
-def _output_content(context: ActionContext, reference: ResolvedReference) -> Content:
+def output_content(context: ActionContext, reference: ResolvedReference) -> Content:
     """Return the content of a run's output, or of a path within it."""
     run = context.state.find_run(reference.address, reference.version)
     output = find_job_output(context.state, run, reference.output) if run else None
@@ -60,10 +63,13 @@ def _output_content(context: ActionContext, reference: ResolvedReference) -> Con
         message = f"output {reference.output} of run {reference.version} is not in the store yet"
         raise user_error("output-missing", message, "run `mlgit apply`, which records the run and stores its outputs")
     content = check_run_output(context.providers, run, reference.output, output.recorded)
-    return _output_path_content(context.providers, content, reference) if reference.path else content
+    if not reference.path:
+        return content
+    put = partial(_store_output_path, context.providers, content, reference)
+    return store_once(context.providers.store, part_source(content, reference), put)
 
 
-def _output_path_content(providers: Providers, content: Content, reference: ResolvedReference) -> Content:
+def _store_output_path(providers: Providers, content: Content, reference: ResolvedReference) -> Content:
     store = providers.store
     files = store.manifest(content)
     for file in files:
@@ -86,28 +92,40 @@ def make_task(
     resolved: ResolvedAsset,
     run: Run,
     environment: Environment,
-    contents: Mapping[str, Content],
+    contents: Mapping[str, Content | str],
 ) -> Task:
     """Return one run as a task for its backend: contents of the store, inputs and outputs by name, the environment.
 
-    ``contents`` are those of its paths, of the run outputs that it refers to and of what was downloaded, by JSON
-    pointer.
+    ``contents`` are those of its paths, of what it refers to and of what was downloaded, by JSON pointer.
     """
-    spec = resolved.asset.spec
-    return Task(
+    config = context.providers.config
+    return replace(
+        describe_task(resolved, environment, contents, config.mirrors),
         run=run.id,
         address=str(run.address),
         token=run.token,
-        command=spec["command"],
-        environment=environment,
         root_run=run.parent,
         commit=run.commit,
         experiment=experiment_name(resolved.asset),
-        workspace=context.providers.config.state,
-        code=contents.get("/code"),
-        inputs=make_inputs(context, resolved, contents),
-        outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
+        workspace=config.state,
         compute=_compute_of(context, resolved),
+    )
+
+
+def describe_task(
+    resolved: ResolvedAsset, environment: Environment, contents: Mapping[str, Content | str], mirrors: Mirrors
+) -> Task:
+    """Return what a job does as a task, without its run and its compute; see `make_task`."""
+    spec, code = resolved.asset.spec, contents.get("/code")
+    return Task(
+        run="",
+        address=str(resolved.asset.address),
+        token="",
+        command=spec["command"],
+        environment=environment,
+        code=code if isinstance(code, Content) else None,
+        inputs=make_inputs(spec.get("inputs") or {}, mirrors, contents),
+        outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
         resources=Resources(_instance_count(spec), timeout=(spec.get("limits") or {}).get("timeout")),
         distribution=_distribution(spec.get("distribution") or {}),
         variables=_variables(spec.get("environment_variables") or {}),

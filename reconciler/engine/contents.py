@@ -7,6 +7,7 @@ from functools import partial
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.providers import Providers
+from reconciler.engine.staged import git_source, store_once, with_git_name
 from reconciler.format.include import IncludeGlob
 from reconciler.format.load import load_assets
 from reconciler.git.blob_reader import BlobReader
@@ -16,7 +17,12 @@ from reconciler.planning.content import TrackedContent, tracked_content
 
 
 def store_git_content(providers: Providers, content: TrackedContent) -> Content:
-    """Store files from their Git blobs, never from the work tree."""
+    """Store files from their Git blobs, never from the work tree; not again what the store has."""
+    stored = store_once(providers.store, git_source(content), lambda: _store_blobs(providers, content))
+    return with_git_name(content, stored)
+
+
+def _store_blobs(providers: Providers, content: TrackedContent) -> Content:
     with BlobReader(providers.state_store.repository) as blobs:
         if content.is_file:
             name, entry = content.files[0]

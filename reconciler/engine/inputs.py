@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.diagnostics import user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import ensure_version_content
-from reconciler.format.mirrors import find_mirror
+from reconciler.format.mirrors import Mirrors, find_mirror
 from reconciler.format.pointers import join_pointer
 from reconciler.model import ResolvedAsset, ResolvedReference
 from reconciler.model.content import Content
@@ -19,39 +19,46 @@ DEFAULT_MODE = "ro_mount"
 
 
 def make_inputs(
-    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content]
+    declared: Mapping[str, Any], mirrors: Mirrors, contents: Mapping[str, Content | str]
 ) -> dict[str, TaskInput]:
-    """Return the inputs of a job by name; ``contents`` are those of its paths and references, by JSON pointer."""
-    inputs = resolved.asset.spec.get("inputs") or {}
-    return {name: _make_input(context, resolved, contents, name, declared) for name, declared in inputs.items()}
+    """Return the inputs of a job by name; ``contents`` are those of paths and references, or URIs, by JSON pointer."""
+    return {name: _make_input(name, value, mirrors, contents) for name, value in declared.items()}
 
 
-def _make_input(
-    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content], name: str, declared: Any
-) -> TaskInput:
+def _make_input(name: str, declared: Any, mirrors: Mirrors, contents: Mapping[str, Content | str]) -> TaskInput:
     if not isinstance(declared, Mapping):
-        return _make_literal(context, contents.get(join_pointer("inputs", name)), declared)
+        return _make_literal(declared, mirrors, contents.get(join_pointer("inputs", name)))
     if "path" not in declared:
-        mirrored = contents.get(join_pointer("inputs", name, "value"))
-        return _make_literal(context, mirrored, declared.get("value"))
-    pointer = join_pointer("inputs", name, "path")
-    if pointer in contents:
-        content: Content | str = contents[pointer]
-    elif pointer in resolved.references:
-        content = referenced_content(context, resolved.references[pointer], name)
-    else:
-        content = declared["path"]
-    if isinstance(content, str):
-        return TaskUri(find_mirror(context.providers.config.mirrors, content).url or content)
+        return _make_literal(declared.get("value"), mirrors, contents.get(join_pointer("inputs", name, "value")))
+    content = contents.get(join_pointer("inputs", name, "path"), declared["path"])
+    if not isinstance(content, Content):
+        return TaskUri(find_mirror(mirrors, content).url or content)
     return TaskContent(lower_word(declared, "type", DEFAULT_TYPE), lower_word(declared, "mode", DEFAULT_MODE), content)
 
 
-def _make_literal(context: ActionContext, mirrored: Content | None, value: Any) -> TaskInput:
+def _make_literal(value: Any, mirrors: Mirrors, mirrored: Content | str | None) -> TaskInput:
     """Return a literal; one that is a URI with a mirror becomes the path of the local copy, or the other URL."""
-    if mirrored is not None:
+    if isinstance(mirrored, Content):
         return TaskContent(DEFAULT_TYPE if mirrored.is_folder else _FILE_TYPE, DEFAULT_MODE, mirrored)
-    mirror = find_mirror(context.providers.config.mirrors, value) if isinstance(value, str) else None
+    mirror = find_mirror(mirrors, value) if isinstance(value, str) else None
     return TaskLiteral(mirror.url if mirror and mirror.url else value)
+
+
+def input_references(resolved: ResolvedAsset) -> dict[str, tuple[str, ResolvedReference]]:
+    """Return the versions that the inputs of a job refer to, with the names of the inputs, by JSON pointer."""
+    pointers = {join_pointer("inputs", name, "path"): name for name in resolved.asset.spec.get("inputs") or {}}
+    references = ((pointer, resolved.references.get(pointer)) for pointer in pointers)
+    return {
+        pointer: (pointers[pointer], reference)
+        for pointer, reference in references
+        if reference is not None and not reference.output
+    }
+
+
+def referenced_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content | str]:
+    """Return the contents, or the URIs, of the versions that the inputs of a job refer to, by JSON pointer."""
+    references = input_references(resolved).items()
+    return {pointer: referenced_content(context, reference, name) for pointer, (name, reference) in references}
 
 
 def referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:

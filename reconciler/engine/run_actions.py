@@ -10,10 +10,12 @@ from reconciler.engine.action_context import ActionContext, resolved_asset_of, r
 from reconciler.engine.artifacts import is_infrastructure_error, make_task, store_asset_contents
 from reconciler.engine.downloads import download_inputs
 from reconciler.engine.driver.freeze import freeze_run
+from reconciler.engine.inputs import referenced_contents
 from reconciler.engine.job_environment import build_job_environment
 from reconciler.engine.run_conditions import cancel_and_wait
 from reconciler.model import Action, Json, ResolvedAsset, Run, RunStatus
 from reconciler.model.backend import RunResult
+from reconciler.model.content import Content
 from reconciler.model.step_runs import DRIVER
 from reconciler.model.tasks import Task
 from reconciler.planning.output_paths import output_paths
@@ -48,7 +50,8 @@ def _make_command_task(context: ActionContext, action: Action, run: Run) -> tupl
     downloads = download_inputs(context, action)
     report_progress = context.progress_reporter(action)
     built = build_job_environment(context, resolved, run.backend, report_progress)
-    contents = store_asset_contents(context, resolved)
+    contents: dict[str, Content | str] = {**referenced_contents(context, resolved)}
+    contents |= store_asset_contents(context, resolved)
     contents |= {pointer: download.content for pointer, download in downloads.items()}
     task = make_task(context, resolved, run, built.environment, contents)
     realised: dict[str, Json] = {"environment": built.identity, "experiment_name": task.experiment}

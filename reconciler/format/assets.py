@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,12 +13,13 @@ from reconciler.format.document import Document
 from reconciler.format.inlining import find_place
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
+from reconciler.format.output_assets import assets_of_outputs, place_in_file
 from reconciler.format.workspace_rules import (
     MAX_SUGGESTIONS,
     bound_reference_diagnostic,
     check_address_case,
     dangling_reference_diagnostic,
-    duplicate_asset_diagnostic,
+    duplicate_address_diagnostic,
     removed_reference_diagnostic,
 )
 from reconciler.model import Address, Asset, FileReader
@@ -57,6 +58,7 @@ class AssetSet:
 
     def value_span(self, asset: Asset, pointer: str) -> Span:
         """Return the span of a value in an asset's spec: in its file, or in the file that this one includes."""
+        pointer = place_in_file(asset, pointer)
         document, place = find_place(self.documents[asset.source], asset.source, pointer, self.files)
         return document.value_span(place)
 
@@ -77,17 +79,43 @@ class LoadedFile(NamedTuple):
     faulty: Asset | None = None
 
 
-def build_asset_set(loaded_files: Iterable[LoadedFile], files: FileReader) -> AssetSet:
-    """Return the assets of loaded files; of two with the same address the first counts, the second is an error.
+class _Declaration(NamedTuple):
+    """What declares an address: a file or, if the asset has a place, an output of the job in a file."""
 
-    ``files`` has the files that these include.
+    file: LoadedFile
+    asset: Asset | None
+    files: FileReader
+
+    def span(self) -> Span:
+        """Return the span of the name."""
+        place = place_in_file(self.asset, "/name") if self.asset else "/name"
+        document, pointer = find_place(self.file.document, self.file.path, place, self.files)
+        return document.value_span(pointer)
+
+    def __str__(self) -> str:
+        return str(self.span()) if self.asset and self.asset.place else self.file.document.path
+
+
+def _declared_in(file: LoadedFile) -> Iterator[tuple[Address, Asset | None]]:
+    """Yield the addresses that a file declares, with the assets as far as they can be read."""
+    asset = file.asset or file.faulty
+    if file.address is not None:
+        yield file.address, asset
+    for output in assets_of_outputs(asset) if asset else ():
+        yield output.address, output
+
+
+def build_asset_set(loaded_files: Iterable[LoadedFile], files: FileReader) -> AssetSet:
+    """Return the assets of loaded files, with those that jobs register from their outputs.
+
+    Of two with the same address the first counts, the second is an error. ``files`` has the files that these include.
     """
     assets: dict[Address, Asset] = {}
     documents: dict[str, Document] = {}
     diagnostics: list[Diagnostic] = []
     invalid: set[Address] = set()
     unreadable: dict[str, frozenset[str]] = {}
-    sources: dict[Address, tuple[str, ...]] = {}
+    declarations: dict[Address, list[_Declaration]] = {}
     faulty: dict[Address, Asset] = {}
     for file in loaded_files:
         documents[file.path] = file.document
@@ -96,16 +124,19 @@ def build_asset_set(loaded_files: Iterable[LoadedFile], files: FileReader) -> As
             if has_errors(file.diagnostics):
                 unreadable[file.document.path] = possible_names(file.document)
             continue
-        sources[file.address] = (*sources.get(file.address, ()), file.path)
-        if len(sources[file.address]) > 1:
-            first = documents[sources[file.address][0]].path
-            diagnostics.append(duplicate_asset_diagnostic(file.document, file.address, first))
-        if file.asset is None:
-            invalid.add(file.address)
-            faulty |= {file.address: file.faulty} if file.faulty else {}
-        else:
-            assets.setdefault(file.address, file.asset)
-    diagnostics += check_address_case((address, documents[paths[0]]) for address, paths in sources.items())
+        for address, asset in _declared_in(file):
+            declaration = _Declaration(file, asset, files)
+            own = declarations.setdefault(address, [])
+            own.append(declaration)
+            if len(own) > 1:
+                diagnostics.append(duplicate_address_diagnostic(declaration.span(), address, str(own[0])))
+            if file.asset is None:
+                invalid.add(address)
+                faulty |= {address: asset} if asset else {}
+            elif asset is not None:
+                assets.setdefault(address, asset)
+    diagnostics += check_address_case((address, items[0].span) for address, items in declarations.items())
+    sources = {address: tuple(item.file.path for item in items) for address, items in declarations.items()}
     names = frozenset(name for group in unreadable.values() for name in group)
     invalid_addresses = frozenset(invalid)
     return AssetSet(

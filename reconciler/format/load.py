@@ -27,6 +27,7 @@ from reconciler.format.inlining import find_place, inline_files
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.mirrors import MirroredFiles
+from reconciler.format.output_assets import find_unregistrable_outputs, possible_addresses
 from reconciler.format.path_content import find_lfs_pointers, find_path_problem, resolve_path_content
 from reconciler.format.references import find_references_and_paths, resolve_zip_path
 from reconciler.format.rule_context import RuleContext
@@ -125,15 +126,16 @@ def load_declaration(files: FileReader, path: str, glob: IncludeGlob = ANY_FILE)
     return LoadedFile(path, document, kind, asset, (), asset.address)
 
 
-def read_declared_address(
+def read_declared_addresses(
     files: FileReader, path: str, glob: IncludeGlob = ANY_FILE
-) -> tuple[Address | None, frozenset[str]]:
-    """Return the address that the file at a path declares, if any; of a file that is not YAML the possible names."""
+) -> tuple[tuple[Address, ...], frozenset[str]]:
+    """Return the addresses that the file at a path declares; of a file that is not YAML the possible names."""
     document, unreadable = parse_yaml(files.display_path(path), files.read_file(path))
     kind = _kind_of_document(document, glob)
     if kind is not None:
-        return Address(kind.name, _asset_name(files, path, kind, document.data)), frozenset()
-    return None, possible_names(document) if has_errors(unreadable) else frozenset()
+        own = Address(kind.name, _asset_name(files, path, kind, document.data))
+        return (own, *possible_addresses(kind.name, document.data)), frozenset()
+    return (), possible_names(document) if has_errors(unreadable) else frozenset()
 
 
 def _kind_of_document(document: Document, glob: IncludeGlob) -> Kind | None:
@@ -207,6 +209,7 @@ def _check_asset(context: RuleContext, kind: Kind, asset: Asset) -> tuple[Diagno
     diagnostics = [
         *_run_rules(context, kind),
         *_check_included_files(context),
+        *find_unregistrable_outputs(asset, context.document, context.files),
     ]
     diagnostics += _check_reference_syntax(context, diagnostics)
     diagnostics += _check_path_content(context, asset.paths)

@@ -12,7 +12,7 @@ Pointer = tuple[str | int, ...]
 
 def escape_key(key: str) -> str:
     """Return a key escaped as one part of a pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
+    return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
 
 
 def unescape_key(part: str) -> str:
@@ -22,12 +22,13 @@ def unescape_key(part: str) -> str:
 
 def join_pointer(*parts: str | int) -> str:
     """Return the pointer of keys and indices."""
-    return "".join(f"/{escape_key(str(part))}" for part in parts)
+    return "".join([f"/{escape_key(str(part))}" for part in parts])
 
 
 def split_pointer(pointer: str) -> list[str]:
     """Return the keys and indices of a pointer."""
-    return [unescape_key(part) for part in pointer.split("/")[1:]]
+    parts = pointer.split("/")[1:]
+    return [unescape_key(part) for part in parts] if "~" in pointer else parts
 
 
 def find_value(value: Json, parts: Iterable[str | int]) -> Json:

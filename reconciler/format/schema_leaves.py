@@ -51,12 +51,14 @@ def schema_leaves(kind: str, type_name: str = "") -> Mapping[str, SchemaLeaf]:
 
 def is_default_value(kind: str, type_name: str, pointer: str, value: Json) -> bool:
     """Return True if a field of a kind has the same meaning with a value as without it, by the schema."""
-    leaf = _find_leaf(schema_leaves(kind, type_name), split_pointer(pointer))
+    leaf = _find_leaf(kind, type_name, pointer)
     return leaf is not None and any(_is_same(value, default) for default in leaf.defaults)
 
 
-def _find_leaf(leaves: Mapping[str, SchemaLeaf], keys: list[str]) -> SchemaLeaf | None:
-    return next((leaf for pointer, leaf in leaves.items() if _matches(split_pointer(pointer), keys)), None)
+@cache
+def _find_leaf(kind: str, type_name: str, pointer: str) -> SchemaLeaf | None:
+    leaves, keys = schema_leaves(kind, type_name), split_pointer(pointer)
+    return next((leaf for pattern, leaf in leaves.items() if _matches(split_pointer(pattern), keys)), None)
 
 
 def _matches(pattern: list[str], keys: list[str]) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.document import Document
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address
 
@@ -16,29 +15,25 @@ _COMPUTE_SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/amlCompu
 Uses = Sequence[tuple[str, Span]]
 """References to one address: their texts and positions."""
 
+DECLARED_TWICE = "declared-twice"
 MAX_SUGGESTIONS = 20  # dangling references for which a similar name is searched, which takes long
-
-
-def duplicate_asset_diagnostic(document: Document, address: Address, first: str) -> Diagnostic:
-    """Return the diagnostic that another file, ``first``, declares the same address."""
-    return duplicate_address_diagnostic(document.value_span("/name"), address, first)
 
 
 def duplicate_address_diagnostic(span: Span, address: Address, first: str) -> Diagnostic:
     """Return the diagnostic that the address declared at a span is also declared in another file, ``first``."""
     message = f"{address} is also declared in {first}"
-    return Diagnostic("declared-twice", message, span, "rename one of them")
+    return Diagnostic(DECLARED_TWICE, message, span, "rename one of them")
 
 
-def check_address_case(declared: Iterable[tuple[Address, Document]]) -> Iterator[Diagnostic]:
-    """Yield the addresses that differ from an earlier one only in case."""
+def check_address_case(declared: Iterable[tuple[Address, Callable[[], Span]]]) -> Iterator[Diagnostic]:
+    """Yield the addresses that differ from an earlier one only in case; the functions return where that is said."""
     first_spellings: dict[str, Address] = {}
-    for address, document in declared:
+    for address, find_span in declared:
         first = first_spellings.setdefault(str(address).casefold(), address)
         if first != address:
             message = f"{address} differs from {first} only in case"
             hint = "mlgit has two assets; Azure ML, and the file systems of macOS and Windows, may treat them as one"
-            yield Diagnostic("address-alike", message, document.value_span("/name"), hint, Severity.NOTE)
+            yield Diagnostic("address-alike", message, find_span(), hint, Severity.NOTE)
 
 
 def compute_file_path(name: str) -> str:

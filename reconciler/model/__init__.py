@@ -30,6 +30,7 @@ from reconciler.model.plan import ExcludedAction as ExcludedAction
 from reconciler.model.plan import Op as Op
 from reconciler.model.plan import Plan as Plan
 from reconciler.model.plan import Progress as Progress
+from reconciler.model.plan import ReuseForecast as ReuseForecast
 from reconciler.model.plan import SourceRevision as SourceRevision
 from reconciler.model.plan import StepForecast as StepForecast
 from reconciler.model.plan import StepVerdict as StepVerdict

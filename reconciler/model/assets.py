@@ -174,7 +174,10 @@ class LocalPath:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One declared thing of any kind, as written in a file. ``version`` is "" if the file gives none."""
+    """One declared thing of any kind, as written in a file. ``version`` is "" if the file gives none.
+
+    ``place`` is the JSON pointer of the output in the file of a job from which it is registered, "" for a whole file.
+    """
 
     address: Address
     spec: Spec
@@ -183,3 +186,4 @@ class Asset:
     references: tuple[Reference, ...] = ()
     paths: tuple[LocalPath, ...] = ()
     runs_on_change: bool = True
+    place: str = ""

@@ -54,6 +54,18 @@ class StepForecast(NamedTuple):
     cause: str
 
 
+class ReuseForecast(NamedTuple):
+    """What the object store has of the steps of a pipeline that a plan submits: an observation, no part of the plan.
+
+    A step that is the same is reused, unless the store loses its result first. ``not_asked`` is why the store was not
+    asked, "" if it was.
+    """
+
+    job: Address
+    steps: tuple[StepForecast, ...] = ()
+    not_asked: str = ""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ActionId:
     """The name of an action. ``version`` is a version or a run, "" where operation and address are enough."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json
 from reconciler.model.providers import Handle
@@ -79,8 +80,7 @@ class StepRun:
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> StepRun:
         """Return the step run of a document; raises KeyError, TypeError or ValueError for what is none."""
-        names = {item.name for item in fields(cls)}  # fields that a newer mlgit adds are ignored
-        values = {name: value for name, value in document.items() if name in names}
+        values = {name: value for name, value in document.items() if name in _field_names()}
         values |= {"status": RunStatus(document["status"]), "needs": tuple(document.get("needs", ()))}
         if "handle" in values:
             values["handle"] = Handle.from_json(document["handle"])
@@ -110,6 +110,12 @@ class StepRun:
             metrics=self.metrics,
             params=self.params,
         )
+
+
+@cache
+def _field_names() -> frozenset[str]:
+    """Return the names of the fields of a step run; others, which a newer mlgit adds, are ignored."""
+    return frozenset(item.name for item in fields(StepRun))
 
 
 def _to_json(value: Json) -> Json:

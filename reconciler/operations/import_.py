@@ -13,8 +13,8 @@ from reconciler.format.emit import emit_asset_yaml
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.pointers import escape_key, find_value, split_pointer
-from reconciler.format.references import find_references_and_paths, relative_text, resolve_zip_path
-from reconciler.model import Address, Json, LocalPath, Record, Tree, TreeEntry
+from reconciler.format.references import find_references_and_paths, parse_reference, relative_text, resolve_zip_path
+from reconciler.model import Address, Json, LocalPath, Record, Reference, Tree, TreeEntry
 from reconciler.planning.content import local_path_digest
 from reconciler.secrets.redact import REDACTED_KEY, hide_secrets
 from reconciler.source.assets import read_asset_set
@@ -54,10 +54,14 @@ class GeneratedFile:
 
 @dataclass(slots=True)
 class Importer:
-    """Generates files for a tree; ``is_path_taken`` returns True if a path from the workspace root exists."""
+    """Generates files for a tree; ``is_path_taken`` returns True if a path from the workspace root exists.
+
+    ``current`` are the live records.
+    """
 
     tree: Tree
     is_path_taken: Callable[[str], bool]
+    current: Mapping[Address, Record]
     _trees_by_commit: dict[str, Tree | None] = field(default_factory=dict)
     _generated_paths: set[str] = field(default_factory=set)
 
@@ -102,10 +106,14 @@ class Importer:
         ]
 
     def _choose_path(self, record: Record) -> str:
-        """Return the path that the file had when it was applied, else one in the folder of its kind."""
+        """Return the path that the file had when it was applied, else one in the folder of its kind.
+
+        The file of a job that registers the asset is not one of its own.
+        """
         address = record.address
         folder = _FOLDER_BY_KIND.get(address.kind, f"{address.kind}s")
-        candidates = [record.source] if _is_writable_path(record.source) else []
+        has_file = _is_writable_path(record.source) and find_registering_job(record, self.current) is None
+        candidates = [record.source] if has_file else []
         if record.spec.get("name"):  # without a name field, the path is the name
             candidates.append(f"{folder}/{address.name.replace('/', '-')}.yml")
         if not candidates:
@@ -141,6 +149,13 @@ class Importer:
         if commit not in self._trees_by_commit:
             self._trees_by_commit[commit] = self.tree.tree_at_commit(commit)
         return self._trees_by_commit[commit]
+
+
+def find_registering_job(record: Record, current: Mapping[Address, Record]) -> Record | None:
+    """Return the record of the job whose file declares an asset, because it registers it from an output; else None."""
+    reference = parse_reference("/path", str(record.spec.get("path", "")), "", None)
+    job = current.get(reference.address) if isinstance(reference, Reference) else None
+    return job if job is not None and job.source == record.source else None
 
 
 def _has_content(tree: Tree, local_path: LocalPath, digest: str) -> bool:

@@ -9,10 +9,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.output_assets import assets_of_outputs
 from reconciler.format.severity import OFF
 from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run, StepForecast
+from reconciler.planning.decision import Decision
 from reconciler.planning.environments import is_pinned, recipe_note
 from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
@@ -20,12 +23,12 @@ from reconciler.planning.planners.job import find_attempts, make_run
 from reconciler.planning.referencable import existence_check
 from reconciler.planning.resolve import PlanContext, resolve_asset
 from reconciler.planning.source_notes import source_notes
-from reconciler.planning.step_forecasts import forecast_steps
 from reconciler.planning.subjects import subjects_of
 from reconciler.planning.support import IGNORED, support_notes
 
 _REGISTRATIONS = frozenset({Op.NEW_VERSION, Op.REGISTER})
 _USED_OPS = _REGISTRATIONS | {Op.ADOPT}
+_MAX_OUTPUTS = 3  # in a note
 
 
 class ExperimentPlan(NamedTuple):
@@ -78,8 +81,10 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         needed += (action for action in decision.actions if action.op in _USED_OPS and kind_of(asset).is_versioned)
         blocked += (item for item in decision.blocked if item.failed)
     job = declared.assets[address]
-    resolved = resolve_asset(context, job)
-    blocked += _blocked_job(context, job)
+    decision = decide_asset(context, job)
+    blocked += _blocked_job(job, decision)
+    submission = next((action for action in decision.actions if action.op is Op.SUBMIT), None)
+    resolved = (submission.resolved if submission else None) or resolve_asset(context, job)
     attempts = tuple(find_attempts(context, resolved)) if resolved.fingerprint else ()
     return ExperimentPlan(
         context,
@@ -89,19 +94,19 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         next(iter(blocked), None),
         tuple(dict.fromkeys(context.diagnostics)),
         tuple(_notes(inputs, resolved, needed)),
-        forecast_steps(context, resolved, inputs.state.current.get(address), attempts),
+        submission.steps if submission else (),
     )
 
 
 def _needed_assets(declared: AssetSet, address: Address, inputs: PlanInputs) -> Iterator[Asset]:
-    """Yield what a job refers to, after what that refers to; other jobs count as they are live."""
+    """Yield what a job refers to, after what that refers to; other jobs and its own outputs count as they are live."""
     order = topological_order(declared.assets, None, existence_check(inputs.state))
-    yield from (asset for asset in order if asset.address != address and not kind_of(asset).is_runnable)
+    own = declared.assets[address].source
+    yield from (asset for asset in order if not (kind_of(asset).is_runnable or (asset.place and asset.source == own)))
 
 
-def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
+def _blocked_job(job: Asset, decision: Decision) -> Iterator[Blocked]:
     """Yield why the job cannot be run now."""
-    decision = decide_asset(context, job)
     yield from decision.blocked
     if not decision.blocked and (late := next((action.known_after for action in decision.actions), None)):
         yield Blocked(job.address, f"needs the output of {late}, which has not completed", failed=True)
@@ -111,7 +116,7 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
     """Yield what is said of a run before it starts.
 
     That is how the environment differs when it is first used, what the providers do not use of the job and of what it
-    needs, and downloads.
+    needs, downloads, and what is not registered.
     """
     environment = resolved.environment.asset if resolved.environment else None
     if environment and not is_pinned(environment.address, inputs.state.find_pin):
@@ -122,5 +127,7 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
         assets = desired.declared.assets.values()
         subjects = (item for asset in assets for item in subjects_of(asset, graphs.get(asset.address)))
         yield from support_notes(desired.declared, subjects, desired.check_support)
+    if outputs := [str(asset.address) for asset in assets_of_outputs(resolved.asset)]:
+        yield f"an experiment registers nothing: {join_some(outputs, _MAX_OUTPUTS)} when `mlgit apply` has run the job"
     actions = (*needed, Action(Op.SUBMIT, resolved.asset.address, resolved=resolved))
     yield from source_notes(desired.tree, desired.declared, actions, inputs.policy.config, inputs.state)

@@ -13,6 +13,7 @@ from reconciler.diagnostics import Diagnostic, Severity, within_paths
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.inlining import inline_files
 from reconciler.format.rule_context import RuleContext
+from reconciler.format.workspace_rules import DECLARED_TWICE
 from reconciler.model import Address, Asset, State
 from reconciler.planning.policy import Policy
 from reconciler.planning.selection import made_from, reachable_from, selectables_of, selected_addresses
@@ -37,7 +38,7 @@ def needed_addresses(declared: AssetSet, policy: Policy) -> AbstractSet[Address]
 
 def needed_paths(declared: AssetSet, needed: AbstractSet[Address], selectors: Iterable[str]) -> AbstractSet[str]:
     """Return the files, as the user sees them, that declare what is needed, or may declare it once they can be read."""
-    paths = {declared.documents[source].path for address in needed for source in declared.sources.get(address, ())}
+    paths = _declaring_paths(declared, needed)
     assets = declared.readable_assets
     paths |= {path for address in needed & assets.keys() for path in _paths_in(declared, assets[address])}
     names = {address.name for address in needed} | {selector.strip("+").rpartition("/")[2] for selector in selectors}
@@ -54,11 +55,25 @@ def _paths_in(declared: AssetSet, asset: Asset) -> Iterator[str]:
         yield from (path.removeprefix(root) for path in inline_files(context, kind_of(asset)).paths)
 
 
-def diagnostics_of(paths: AbstractSet[str], diagnostics: Iterable[Diagnostic], config_file: str) -> list[Diagnostic]:
-    """Return the diagnostics with a position in some files or in mlgit.yml, or with none."""
-    kept = paths | {config_file}
-    restricted = (within_paths(diagnostic, kept.__contains__) for diagnostic in diagnostics)
-    return [diagnostic for diagnostic in restricted if diagnostic is not None]
+def find_needed(
+    declared: AssetSet, policy: Policy, diagnostics: Iterable[Diagnostic], config_file: str
+) -> tuple[AbstractSet[Address], AbstractSet[str], tuple[Diagnostic, ...]]:
+    """Return what a policy asks for: its addresses, its files, and the diagnostics of these, of mlgit.yml and of none.
+
+    A file that is only inlined may declare a name that another one has: no reference by name leads to it.
+    """
+    addresses = needed_addresses(declared, policy)
+    paths = needed_paths(declared, addresses, policy.select)
+    kept, declaring = paths | {config_file}, _declaring_paths(declared, addresses)
+    restricted = [
+        within_paths(item, (declaring if item.code == DECLARED_TWICE else kept).__contains__) for item in diagnostics
+    ]
+    return addresses, paths, tuple(filter(None, restricted))
+
+
+def _declaring_paths(declared: AssetSet, addresses: Iterable[Address]) -> set[str]:
+    """Return the files that declare some addresses."""
+    return {declared.documents[source].path for address in addresses for source in declared.sources.get(address, ())}
 
 
 def narrow_to(declared: AssetSet, state: State, needed: AbstractSet[Address], paths: AbstractSet[str]) -> AssetSet:

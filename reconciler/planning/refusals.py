@@ -119,15 +119,21 @@ def refusal_label(code: str, message: str) -> str:
     if nodes := message.partition(_CANNOT_RUN)[2]:
         return f"with {nodes}"
     if CANNOT_READ in message:
-        return "with components that are in no file"
+        return "with components of registries or in no file"
     field = message.partition(_UNSUPPORTED)[2].partition(":")[0]
-    return f"with {field}" if field else "that a provider refuses"
+    return f"with {field}" if field else "for other reasons"
 
 
 _LABELS = {
+    "binding-dangling": "with outputs that no component has",
     "builder-cannot": "with environments that cannot be built",
     "compute-unbound": "on a compute without a backend",
     "environment-form": "without an environment that mlgit knows",
+    "extra-missing": "with a sampling that is not installed",
+    "input-missing": "with inputs that have no value",
     "input-unreachable": "with inputs in remote storage",
     "output-unreachable": "with outputs in remote storage",
+    "python-not-found": "with a Python that this machine lacks",
+    "reference-dangling": "with references to what no file declares",
+    "requirement-refused": "with packages that mlgit does not install",
 }

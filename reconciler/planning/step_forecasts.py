@@ -33,6 +33,7 @@ from reconciler.planning.decision import ignore_equal_content
 from reconciler.planning.diff import FieldChange, diff_fields
 from reconciler.planning.environments import ENVIRONMENT_POINTER, is_anonymous
 from reconciler.planning.fingerprint import readable_fields
+from reconciler.planning.jobs.sources import FindComponent
 from reconciler.planning.resolve import PlanContext, component_finder
 from reconciler.planning.steps import recorded_job, with_steps
 
@@ -97,10 +98,19 @@ def _earlier_runs(
         run = context.state.find_run(resolved.asset.address, run_id)
         steps = context.state.find_steps(run_id) if run is not None else ()
         if run is not None and steps:
-            recorded = recorded_job(run, resolved.asset.source)
-            graph = with_steps(recorded, find_component, context.state.find_pin).graph
+            graph = _recorded_graph(context, resolved, run, find_component)
             if graph is not None and not graph.is_forced:  # of a forced run nothing is kept for reuse
                 yield _EarlierRun(run, graph, {step.step: step for step in steps})
+
+
+def _recorded_graph(
+    context: PlanContext, resolved: ResolvedAsset, run: Run, find_component: FindComponent
+) -> StepGraph | None:
+    """Return the steps that a run had; if the job was as it is now, they are those of the job."""
+    recorded = (run.spec, run.contents, run.references)
+    if recorded == (resolved.asset.spec, resolved.contents, resolved.references):
+        return resolved.graph
+    return with_steps(recorded_job(run, resolved.asset.source), find_component, context.state.find_pin).graph
 
 
 def _own_cause(context: PlanContext, graph: StepGraph, step: Step, earlier: _EarlierRun | None) -> str:
@@ -137,6 +147,8 @@ _ENDINGS = dict.fromkeys(RunStatus, "did not complete") | {
 
 
 def _changes(context: PlanContext, step: Step, before: Step, run: Run) -> tuple[FieldChange, ...]:
+    if _is_equal(step, before):
+        return ()
     references = {
         pointer: ignore_equal_content(reference, step.job.references.get(pointer))
         for pointer, reference in before.job.references.items()
@@ -148,6 +160,15 @@ def _changes(context: PlanContext, step: Step, before: Step, run: Run) -> tuple[
         name = split_pointer(reference.pointer)[1]
         old[_INPUTS] = {**old.get(_INPUTS, {}), name: new[_INPUTS][name]}
     return () if old == new else diff_fields(old, new, _changed_files(context, step, before, run))
+
+
+def _is_equal(step: Step, before: Step) -> bool:
+    """Return True if two steps are written alike, and have the same contents: most of a pipeline are."""
+    new, old = (
+        (item.job.asset.spec, item.job.contents, item.job.references, item.bindings, item.sweep)
+        for item in (step, before)
+    )
+    return new == old
 
 
 def _result_fields(step: Step) -> dict[str, Json]:

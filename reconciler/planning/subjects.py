@@ -67,8 +67,9 @@ def subjects_of(asset: Asset, graph: StepGraph | None) -> Iterator[Subject]:
 
 def _step_subject(owner: Asset, step: Step) -> Subject:
     job = step.job.asset
-    spec = {name: value for name, value in job.spec.items() if name != _INCLUDES}
-    return Subject(replace(job, spec=spec), owner, step.places, step.version_paths.keys())
+    if _INCLUDES in job.spec:
+        job = replace(job, spec={name: value for name, value in job.spec.items() if name != _INCLUDES})
+    return Subject(job, owner, step.places, step.version_paths.keys())
 
 
 def lower_declared(declared: AssetSet, asset: Asset) -> Lowering:

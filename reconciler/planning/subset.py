@@ -15,7 +15,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.model import Address, Plan, Record, State
 
 # Returns the files that use addresses, with what they declare.
-Dependents = Callable[[AbstractSet[Address]], Mapping[str, Address]]
+Dependents = Callable[[AbstractSet[Address]], Mapping[str, AbstractSet[Address]]]
 
 
 def downstream_closure(
@@ -26,7 +26,7 @@ def downstream_closure(
     while added:
         users = dependents(added)
         files |= users.keys()
-        added = set(users.values()) - addresses
+        added = {address for declared in users.values() for address in declared} - addresses
         addresses |= added
     return addresses, files
 

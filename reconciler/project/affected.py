@@ -57,7 +57,7 @@ def find_affected(
     if len(seeds) > max(_MIN_AFFECTED_LIMIT, _MAX_AFFECTED_SHARE * len(index)):
         return None
     parsed_files = _parse_paths(tree, config, index, seeds, cache)
-    start |= index.addresses_declared_in(seeds) | {parsed.address for parsed in parsed_files if parsed.address}
+    start |= index.addresses_declared_in(seeds) | {address for parsed in parsed_files for address in parsed.addresses}
     addresses, dependents = downstream_closure(start, index.dependents)
     parsed_files += _parse_paths(tree, config, index, dependents - seeds, cache)
     checked = seeds | dependents
@@ -94,7 +94,7 @@ def _parse_paths(
 
 def _has_clash(parsed_files: Iterable[ParsedFile], index: DependencyIndex, checked: AbstractSet[str]) -> bool:
     """Return True if a file that was not looked at declares the address of one that was, apart from case."""
-    addresses = (parsed.address for parsed in parsed_files if parsed.address)
+    addresses = (address for parsed in parsed_files for address in parsed.addresses)
     return not index.files_declaring_ignoring_case(addresses) <= checked
 
 
@@ -112,7 +112,5 @@ def make_index_entries(
 
 def _make_index_entry(parsed: ParsedFile, levels: Mapping[Address, int], clean: AbstractSet[Address]) -> IndexEntry:
     address = parsed.address if parsed.asset else None
-    level = levels[address] if address else 0
-    return IndexEntry(
-        replace(parsed, address=address, asset=None, faulty=None), level, address is None or address in clean
-    )
+    entry = replace(parsed, address=address, asset=None, faulty=None)
+    return IndexEntry(entry, levels[address] if address else 0, clean >= set(entry.addresses))

@@ -22,11 +22,9 @@ from reconciler.planning.file_checks import (
     sort_diagnostics,
 )
 from reconciler.planning.narrow import (
-    diagnostics_of,
+    find_needed,
     is_narrow,
     narrow_to,
-    needed_addresses,
-    needed_paths,
     other_errors_note,
 )
 from reconciler.planning.plan import DesiredState
@@ -93,9 +91,7 @@ def narrow_desired(
     """Return what is asked for of diagnostics, and that part of a desired state if there is an error anywhere."""
     if not is_narrow(policy) or not diagnostics:
         return desired, diagnostics
-    needed = needed_addresses(desired.declared, policy)
-    paths = needed_paths(desired.declared, needed, policy.select)
-    kept = tuple(diagnostics_of(paths, diagnostics, CONFIG_FILE))
+    needed, paths, kept = find_needed(desired.declared, policy, diagnostics, CONFIG_FILE)
     effective = apply_severity_overrides(diagnostics, session.config.rules)
     if not has_errors(effective):
         return desired, kept

@@ -162,6 +162,7 @@ def _next_attempt(providers: Providers, plan: ExperimentPlan, attempt: int, *, a
         attempt += 1
 
 
+@pause_gc()
 def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]) -> PreparedExperiment:
     """Submit the run of an experiment, unless it was submitted before; return it with the run as it is recorded.
 

@@ -5,7 +5,7 @@ What is wrong in other files does not matter. ``source.disk_workspace`` remember
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.kinds.job import KIND as JOB
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Address, Reference, State
+from reconciler.model import Address, Asset, Reference, State
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
 from reconciler.planning.referencable import existence_check, referencable
@@ -66,11 +66,11 @@ def load_job_file(session: Session, state: State, path: str, name: str, options:
         parsed += new
         pending = [
             reference
-            for reference in _named_references(session, assemble_asset_set(session.tree, new))
+            for reference in _named_references(session, _without_jobs(assemble_asset_set(session.tree, new), visited))
             if reference.address not in visited
         ]
         visited |= {reference.address for reference in pending}
-    declared = assemble_asset_set(session.tree, parsed, own_file)
+    declared = _without_jobs(assemble_asset_set(session.tree, parsed, own_file), visited, address)
     declared = replace(declared, known=frozenset((*known, *others.read_addresses)))
     _report(session, state, declared)
     files = frozenset((*own_deps, *(file for item in parsed for file in (item.path, *item.deps))))
@@ -133,7 +133,7 @@ def _find_job_address(session: Session, job_set: AssetSet, path: str) -> Address
         message = f"{session.tree.display_path(path)} is not the file of a job: mlgit cannot tell what it declares"
         hint = "add $schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json at its top"
         raise user_error("not-a-job", message, hint)
-    (address,) = job_set.sources
+    address = next(iter(job_set.sources))  # before those of its outputs
     asset = job_set.readable_assets.get(address)
     if not kind_by_name(address.kind).is_runnable:
         hint = f"`mlgit plan --select {address}` shows what apply would do with it"
@@ -142,6 +142,19 @@ def _find_job_address(session: Session, job_set: AssetSet, path: str) -> Address
         message = f"{address} cannot be run: it is recorded only, because {reason}"
         raise user_error("run-refused", message, "docs/support.md lists what can be run", document.value_span("/type"))
     return address
+
+
+def _without_jobs(declared: AssetSet, wanted: Container[Address], job: Address | None = None) -> AssetSet:
+    """Return what is wanted of what files declare, the job itself and no other one: these count as they are live."""
+
+    def is_used(asset: Asset) -> bool:
+        return asset.address == job or (asset.address in wanted and not kind_of(asset).is_runnable)
+
+    assets, faulty = (
+        {address: asset for address, asset in items.items() if is_used(asset)}
+        for items in (declared.assets, declared.faulty)
+    )
+    return replace(declared, assets=assets, faulty=faulty)
 
 
 def _named_references(session: Session, declared: AssetSet) -> Iterator[Reference]:
@@ -181,8 +194,9 @@ class _DeclaredFiles:
         session = self._session
         workspace = open_disk_workspace(session.workspace.folder, session.config, session.workspace.cache)
         by_address: dict[Address, list[tuple[str, IncludeGlob]]] = {}
-        for path, address in workspace.read_addresses(session.workspace.cache).by_path.items():
-            by_address.setdefault(address, []).append((session.tree.root + path, workspace.globs[path]))
+        for path, addresses in workspace.read_addresses(session.workspace.cache).by_path.items():
+            for address in addresses:
+                by_address.setdefault(address, []).append((session.tree.root + path, workspace.globs[path]))
         return by_address
 
 

@@ -17,6 +17,7 @@ from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
 from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.load import load_declaration
+from reconciler.format.output_assets import assets_of_outputs
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
@@ -150,7 +151,7 @@ def _load_declared(
             loaded[own] = loaded[own]._replace(asset=None, faulty=loaded[own].asset)
     declared = build_asset_set((loaded[path] for path in sorted(loaded)), files)
     unreadable = declared.unreadable_names | addresses.unreadable_names
-    return replace(declared, unreadable_names=unreadable, known=frozenset(addresses.by_path.values()))
+    return replace(declared, unreadable_names=unreadable, known=frozenset().union(*addresses.by_path.values()))
 
 
 def _with_given_paths(diagnostic: Diagnostic, own_paths: Mapping[str, str]) -> Diagnostic | None:
@@ -163,12 +164,13 @@ def _with_given_paths(diagnostic: Diagnostic, own_paths: Mapping[str, str]) -> D
 
 
 def _load_with_dependencies(
-    files: DiskFiles, globs: Mapping[str, IncludeGlob], paths: Iterable[str], addresses: Mapping[str, Address]
+    files: DiskFiles, globs: Mapping[str, IncludeGlob], paths: Iterable[str], declared: Mapping[str, Iterable[Address]]
 ) -> dict[str, LoadedFile]:
     """Return what files declare, with all that they refer to and all that declares the same."""
     by_address: dict[str, list[str]] = {}
-    for path, address in addresses.items():
-        by_address.setdefault(str(address).casefold(), []).append(path)
+    for path, addresses in declared.items():
+        for address in addresses:
+            by_address.setdefault(str(address).casefold(), []).append(path)
     loaded: dict[str, LoadedFile] = {}
     pending = list(paths)
     visited = set(pending)
@@ -179,7 +181,7 @@ def _load_with_dependencies(
             continue
         loaded[path] = file
         is_alone = path not in globs  # not a file of the workspace, such as standard input: it may replace one
-        needed = [] if is_alone else [file.asset.address]
+        needed = [] if is_alone else [file.asset.address, *(asset.address for asset in assets_of_outputs(file.asset))]
         needed += [reference.address for reference in file.asset.references]
         others = {other for address in needed for other in by_address.get(str(address).casefold(), ())} - visited
         visited |= others

@@ -17,7 +17,7 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Asset, Json, Spec
+from reconciler.model import Address, Asset, Json, Spec
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
@@ -82,9 +82,18 @@ class _Providers:
     config: Config
     cache: Cache | None
     loaded: dict[tuple[str, str], Plugin | None] = field(default_factory=dict)
+    reports: dict[tuple[Address, bool], tuple[Asset, SupportReport]] = field(default_factory=dict)
+    asked: dict[str, tuple[tuple[SupportProblem, ...], tuple[SupportNote, ...]]] = field(default_factory=dict)
 
     def check(self, asset: Asset, asks_provider: bool) -> SupportReport:  # noqa: FBT001 - a SupportCheck
-        """Return what the provider of an asset does not support, and what it ignores."""
+        """Return what the provider of an asset does not support, and what it ignores; each is asked once."""
+        key = (asset.address, asks_provider)
+        known = self.reports.get(key)
+        if known is None or known[0] != asset:
+            known = self.reports[key] = (asset, self._check(asset, asks_provider=asks_provider))
+        return known[1]
+
+    def _check(self, asset: Asset, *, asks_provider: bool) -> SupportReport:
         kind = kind_of(asset)
         if not kind.is_supported(asset.spec):
             return SupportReport()
@@ -112,7 +121,7 @@ class _Providers:
         environment = implicit_environment(job)
         if environment is None:
             return report
-        return with_environment_report(report, self._check_builders(environment, asks_provider=asks_provider), job)
+        return with_environment_report(report, self.check(environment, asks_provider), job)
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
         """Return what a backend, by its name in mlgit.yml, supports of a job or a compute."""
@@ -159,6 +168,13 @@ class _Providers:
     ) -> tuple[tuple[SupportProblem, ...], tuple[SupportNote, ...]]:
         """Return what a builder cannot do, and its notes; the cache remembers an environment without problems."""
         key = entry_key("builder", dict(settings), asset.spec)
+        if key not in self.asked:
+            self.asked[key] = self._ask_or_remember(key, asset, settings)
+        return self.asked[key]
+
+    def _ask_or_remember(
+        self, key: str, asset: Asset, settings: Mapping[str, Json]
+    ) -> tuple[tuple[SupportProblem, ...], tuple[SupportNote, ...]]:
         remembered = self.cache.find_entry(key) if self.cache else None
         if remembered is not None:
             return (), tuple(

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Action, Event, Json, Plan, Progress, Run, StepRun
+from reconciler.model import Action, Event, Json, Plan, Progress, ReuseForecast, Run, StepRun
 from reconciler.planning.saved import plan_body_digest
 from reconciler.render import plan_json
 from reconciler.render.sentences import action_sentence
+from reconciler.render.step_forecasts import reuse_to_json
 from reconciler.secrets.redact import mask_secrets, secret_values
 
 EVENT_VERSION = 1
@@ -33,13 +34,18 @@ def diagnostic_event(diagnostic: Diagnostic) -> Json:
     return {"type": "diagnostic", "diagnostic": plan_json.diagnostic_to_json(diagnostic)}
 
 
-def plan_events(plan: Plan, body: Json) -> Iterator[Json]:
-    """Yield the events of a plan: actions, blocked addresses, notes, then the plan body with its digest."""
+def plan_events(plan: Plan, body: Json, forecasts: Iterable[ReuseForecast] = ()) -> Iterator[Json]:
+    """Yield the events of a plan: actions, blocked addresses, notes, then the plan body with its digest.
+
+    What the store says of steps is beside the body.
+    """
     for action in body["actions"]:
         yield {"type": "action-planned", **{name: action[name] for name in _ACTION_KEYS if name in action}}
     yield from ({"type": "pending", "pending": plan_json.blocked_to_json(blocked)} for blocked in plan.blocked)
     yield from (note_event(note) for note in plan.notes)
-    yield {"type": "plan-made", "digest": plan_body_digest(body), "body": body}
+    forecast = list(map(reuse_to_json, forecasts))
+    beside = {"forecast": forecast} if forecast else {}
+    yield {"type": "plan-made", "digest": plan_body_digest(body), "body": body, **beside}
 
 
 def note_event(message: str) -> Json:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.abbreviation import join_some, pluralize
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Json, Op, Plan
+from reconciler.model import Json, Op, Plan, ReuseForecast
 from reconciler.planning.diff import format_value
 from reconciler.render import plan_json, text
 from reconciler.render.sanitize import sanitize_line
@@ -18,9 +18,11 @@ _SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")
 _MAX_SHOWN = 100  # actions: a comment holds 65,536 characters
 
 
-def plan_to_markdown(plan: Plan, body: Json, *, heading: str = "", folded: bool = False) -> str:
+def plan_to_markdown(
+    plan: Plan, body: Json, forecasts: Iterable[ReuseForecast] = (), *, heading: str = "", folded: bool = False
+) -> str:
     """Return a plan as Markdown; ``folded`` puts the table of fields in a collapsed ``<details>`` section."""
-    return "\n".join(_plan_lines(plan, body, heading, folded=folded))
+    return "\n".join(_plan_lines(plan, body, forecasts, heading, folded=folded))
 
 
 def errors_to_markdown(errors: Sequence[Diagnostic]) -> str:
@@ -38,15 +40,19 @@ def _error_line(error: Diagnostic) -> str:
     return f"{place}{error.message}{hint} [{error.code}]{places}"
 
 
-def _plan_lines(plan: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[str]:
+def _plan_lines(
+    plan: Plan, body: Json, forecasts: Iterable[ReuseForecast], heading: str, *, folded: bool
+) -> Iterator[str]:
     yield f"### {heading}{text.format_verdict(plan_json.plan_summary(plan))}"
     actions = body["actions"]
     if actions:
         yield ""
-        for action in actions[:_MAX_SHOWN]:
+        by_job = {forecast.job: forecast for forecast in forecasts}
+        for action, planned in zip(actions[:_MAX_SHOWN], plan.actions, strict=False):
             yield f"- `{OP_SIGNS[Op(action['action'])]}` {_escape_markdown(action['sentence'])}"
             steps = forecast_rows(action.get("steps", ()))
             yield from (f"  - {_escape_markdown(f'{name}: {what}')}" for name, what in steps)
+            yield from (f"  - {_escape_markdown(line.strip())}" for line in text.action_reuse_lines(planned, by_job))
         yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
     for title, entries in (*text.pending_sections(body["pending"]), ("Drift", plan.drift), ("Notes", plan.notes)):
         yield from _section_lines(title, entries)

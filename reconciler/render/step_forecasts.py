@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.abbreviation import join_some, pluralize
-from reconciler.model import Json, StepForecast, StepVerdict
+from reconciler.model import Json, ReuseForecast, StepForecast, StepVerdict
 
 _MAX_SHOWN = 12  # steps of one sort
 _MAX_NAME_LENGTH = 40
@@ -38,6 +38,40 @@ def forecast_lines(steps: Sequence[Json]) -> Iterator[str]:
     rows = forecast_rows(steps)
     width = min(max((len(name) for name, _ in rows), default=0), _MAX_NAME_LENGTH)
     yield from (f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def reuse_to_json(forecast: ReuseForecast) -> Json:
+    """Return the forecast of one pipeline as an event has it."""
+    answer = {"not_asked": forecast.not_asked} if forecast.not_asked else {"steps": forecasts_to_json(forecast.steps)}
+    return {"job": str(forecast.job), **answer}
+
+
+def reuse_lines(forecast: ReuseForecast, planned: Sequence[StepForecast]) -> Iterator[str]:
+    """Yield what the store says of the steps of a pipeline: how many are reused, and where the plan says otherwise."""
+    if forecast.not_asked:
+        yield f"forecast of the object store: not asked: {forecast.not_asked}"
+        return
+    by_verdict = {verdict: [item.step for item in forecast.steps if item.verdict is verdict] for verdict in StepVerdict}
+    running, later = by_verdict[StepVerdict.CHANGED], by_verdict[StepVerdict.KNOWN_LATER]
+    phrases = [f"{len(by_verdict[StepVerdict.SAME])} of {pluralize(len(forecast.steps), 'step')} reused"]
+    phrases += [f"{join_some(running)} {'runs' if len(running) == 1 else 'run'}"] if running else []
+    phrases += [f"{len(later)} known after {'it' if len(running) == 1 else 'them'}"] if later and running else []
+    phrases += [f"{len(later)} known later"] if later and not running else []
+    yield f"forecast of the object store: {'; '.join(phrases)}"
+    expected = {item.step: item.verdict for item in planned}
+    contrary = [item for item in forecast.steps if (expected.get(item.step), item.verdict) in _CONTRARY]
+    yield from (f"  {item.step}: {_describe_reuse(item)}" for item in contrary[:_MAX_SHOWN])
+    if len(contrary) > _MAX_SHOWN:
+        yield f"  and {len(contrary) - _MAX_SHOWN} more"
+
+
+_CONTRARY = frozenset({(StepVerdict.CHANGED, StepVerdict.SAME), (StepVerdict.SAME, StepVerdict.CHANGED)})
+
+
+def _describe_reuse(forecast: StepForecast) -> str:
+    """Return what the store makes of a step of which the plan expects something else."""
+    is_reused = forecast.verdict is StepVerdict.SAME
+    return f"reused from {forecast.cause}" if is_reused else f"runs: {forecast.cause}"
 
 
 def _group_key(step: Json) -> tuple[str, str]:

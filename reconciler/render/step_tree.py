@@ -55,7 +55,8 @@ def tree_rows(view: StepView, limit: int | None = None) -> list[TreeRow]:
 def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]:
     """Return a line for each step whose state has changed; many that got the same state at once are counted."""
     changed = changed_steps(view.steps, before)
-    changed.sort(key=lambda step: (_event_time(step, view.now), not step.is_trial))
+    times = _event_times(view)
+    changed.sort(key=lambda step: (times[step.step], not step.is_trial))
     by_state: dict[str, list[str]] = {}
     for step in changed:
         by_state.setdefault(step_state(step), []).append(step.step)
@@ -75,9 +76,13 @@ def changed_steps(steps: Iterable[StepRun], before: Mapping[str, StepRun]) -> li
     return [step for step in steps if _has_news(step, before.get(step.step))]
 
 
-def _event_time(step: StepRun, now: str) -> str:
-    """Return when a step ended, for the order of lines; that of a step that was reused is not known."""
-    return "" if step.reused_from else step.ended_at or now
+def _event_times(view: StepView) -> dict[str, str]:
+    """Return when each step ended, for the order of lines; one that was reused, when those ended that it reads from."""
+    times: dict[str, str] = {}
+    for step in view.steps:
+        needed = max((times.get(name, "") for name in step.needs), default="")
+        times[step.step] = needed if step.reused_from else step.ended_at or view.now
+    return times
 
 
 def _has_news(step: StepRun, before: StepRun | None) -> bool:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from reconciler.abbreviation import abbreviate_text, join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.model import Json, Op, Plan
+from reconciler.model import Action, Address, Json, Op, Plan, ReuseForecast
 from reconciler.planning.refusals import refusal_label
 from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
-from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json
+from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json, reuse_lines
 from reconciler.secrets.source_lines import find_line_secrets
 
 SourceLineReader = Callable[[str], Sequence[str]]
@@ -58,14 +58,19 @@ def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _Sourc
         yield sanitize_line(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 
 
-def format_plan(plan: Plan) -> str:
-    """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes."""
+def format_plan(plan: Plan, forecasts: Iterable[ReuseForecast] = ()) -> str:
+    """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes.
+
+    What the store says of the steps of a pipeline is below them.
+    """
     impact = compute_impact(plan.actions)
+    by_job = {forecast.job: forecast for forecast in forecasts}
     blocks = (
         _action_lines(
             action.op,
             f"{action_sentence(action)}{impact.indirect_cause_clause(action)}",
             forecasts_to_json(action.steps),
+            action_reuse_lines(action, by_job),
         )
         for action in plan.actions
     )
@@ -81,9 +86,15 @@ def format_plan_body(body: Json) -> str:
     return "\n".join(_plan_lines(body["summary"], blocks, body["pending"], body["drift"], body["notes"]))
 
 
-def _action_lines(op: Op, sentence: str, steps: Sequence[Json]) -> list[str]:
+def action_reuse_lines(action: Action, forecasts: Mapping[Address, ReuseForecast]) -> list[str]:
+    """Return what the store says of the steps of an action, by job; nothing if it is no submission of a pipeline."""
+    forecast = forecasts.get(action.address) if action.op is Op.SUBMIT else None
+    return list(reuse_lines(forecast, action.steps)) if forecast else []
+
+
+def _action_lines(op: Op, sentence: str, steps: Sequence[Json], reuse: Iterable[str] = ()) -> list[str]:
     """Return the line of an action, and below it what is known of its steps."""
-    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in forecast_lines(steps))]
+    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in (*forecast_lines(steps), *reuse))]
 
 
 def _plan_lines(
@@ -118,23 +129,32 @@ def pending_sections(pending: Iterable[Json]) -> Iterator[tuple[str, list[str]]]
     yield from sections.items()
 
 
-def cannot_run_lines(pending: Iterable[Json], total: int = 0) -> list[str]:
-    """Return how many jobs cannot run and why, and where the files say it; nothing if there are none.
-
-    ``total`` is the number of all jobs, 0 if it is not known.
-    """
+def cannot_run_lines(pending: Iterable[Json]) -> list[str]:
+    """Return how many jobs cannot run and why, and where the files say it; nothing if there are none."""
     entries = [
         entry for entry in pending if entry.get("recorded_only") or (entry.get("manual") and "refusals" in entry)
     ]
     if not entries:
         return []
-    jobs = f"{len(entries)} of {pluralize(total, 'job')}" if total else pluralize(len(entries), "job")
-    counts = sorted(Counter(map(_cannot_run_label, entries)).items(), key=lambda item: (" " in item[0], -item[1]))
-    causes = ", ".join(_count_label(label, count) for label, count in counts)
+    causes = _join_counts(Counter(map(_cannot_run_label, entries)))
     places = [f"  {entry['address']}: {entry['message']}" for entry in entries if "refusals" in entry]
     hidden = len(places) - _MAX_SHOWN_PLACES
     more = [f"  and {hidden} more; `mlgit validate` shows all"] if hidden > 0 else []
-    return [f"{jobs} cannot run here: {causes}.", *places[:_MAX_SHOWN_PLACES], *more]
+    return [f"{pluralize(len(entries), 'job')} cannot run here: {causes}.", *places[:_MAX_SHOWN_PLACES], *more]
+
+
+def can_run_line(cannot_run: Iterable[Json], total: int, runnable: int) -> str:
+    """Return how many of all jobs can run, and why the others cannot: each counts once, by its first reason."""
+    counts = Counter(map(_cannot_run_label, cannot_run))
+    counts["with errors in files that they need"] = total - runnable - counts.total()
+    causes = f"; {total - runnable} cannot: {_join_counts(counts)}" if runnable < total else ""
+    return f"{runnable} of {pluralize(total, 'job')} can run here{causes}."
+
+
+def _join_counts(counts: Mapping[str, int]) -> str:
+    """Return numbers of jobs with their reasons, the largest first, and of equal ones the types of jobs."""
+    largest_first = sorted(counts.items(), key=lambda item: (-item[1], " " in item[0]))
+    return ", ".join(_count_label(label, count) for label, count in largest_first if count)
 
 
 def _cannot_run_label(entry: Json) -> str:

@@ -6,6 +6,7 @@ it refers to.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,26 +17,24 @@ from pathlib import Path
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import UserError
 from reconciler.format.include import IncludeGlob
-from reconciler.format.load import read_declared_address
+from reconciler.format.load import read_declared_addresses
 from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.git.command import GitError, run_git
 from reconciler.model import Address, parse_address
 from reconciler.source.cache import Cache, select_in
 from reconciler.source.disk import YAML_SUFFIXES, DiskFiles, expand_paths
 from reconciler.source.globs import load_file_globs
+from reconciler.source.parsed_file import DECODE_ERRORS
 
 _LIST_FILES = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--")
 _INSERT = "INSERT OR REPLACE INTO declared_addresses VALUES (?, ?, ?)"
 
 
-_UNREADABLE = "?"
-
-
 @dataclass(frozen=True, slots=True)
 class DeclaredAddresses:
-    """The address of each file by path, and the names that files may declare which are not YAML."""
+    """The addresses of each file by path, and the names that files may declare which are not YAML."""
 
-    by_path: Mapping[str, Address]
+    by_path: Mapping[str, frozenset[Address]]
     unreadable_names: frozenset[str]
 
 
@@ -58,17 +57,16 @@ class DiskWorkspace:
         added = [(keys[path], *row) for path, row in rows.items() if row[0] and remembered.get(keys[path]) != row]
         if cache and added:
             cache.write(lambda database: database.executemany(_INSERT, added))
-        declared = {path: text for path, (_, text) in rows.items()}
-        names = (text.split()[1:] for text in declared.values() if text.startswith(_UNREADABLE))
+        declared = {path: json.loads(text) for path, (_, text) in rows.items()}
         return DeclaredAddresses(
-            {path: parse_address(text) for path, text in declared.items() if text and not text.startswith(_UNREADABLE)},
-            frozenset(name for group in names for name in group),
+            {path: frozenset(map(parse_address, addresses)) for path, (addresses, _) in declared.items() if addresses},
+            frozenset(name for _, names in declared.values() for name in names),
         )
 
     def _read_row(self, path: str) -> str:
-        """Return what a file declares as a text: its address, or the names that an unreadable file may declare."""
-        address, names = read_declared_address(self.files, path, self.globs[path])
-        return str(address) if address else " ".join([_UNREADABLE, *sorted(names)]) if names else ""
+        """Return what a file declares as JSON: its addresses, and the names that an unreadable file may declare."""
+        addresses, names = read_declared_addresses(self.files, path, self.globs[path])
+        return json.dumps([[str(address) for address in addresses], sorted(names)])
 
 
 def open_disk_workspace(folder: Path, config: Config, cache: Cache | None) -> DiskWorkspace:
@@ -95,5 +93,8 @@ def _load_rows(cache: Cache, keys: Iterable[str]) -> Iterator[tuple[str, tuple[s
         return
     with suppress(sqlite3.Error), closing(database):
         query = "SELECT key, stamp, address FROM declared_addresses WHERE key IN"
-        for key, stamp, address in select_in(database, query, keys):
-            yield key, (stamp, address)
+        for key, stamp, declared in select_in(database, query, keys):
+            with suppress(*DECODE_ERRORS):
+                addresses, names = json.loads(declared)
+                if all(isinstance(text, str) for text in (*addresses, *names)):
+                    yield key, (stamp, declared)

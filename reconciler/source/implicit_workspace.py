@@ -156,4 +156,4 @@ def _files_of(workspace: Workspace, addresses: Collection[Address]) -> list[str]
         return []
     config = read_implicit_config(workspace, DEFAULT_TARGET)
     declared = open_disk_workspace(workspace.folder, config, workspace.cache).read_addresses(workspace.cache)
-    return [path for path, address in declared.by_path.items() if address in addresses]
+    return [path for path, own in declared.by_path.items() if not own.isdisjoint(addresses)]

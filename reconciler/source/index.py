@@ -22,12 +22,14 @@ from reconciler.source.parsed_file import DECODE_ERRORS, ParsedFile, decode_diag
 
 _DELETE_FILE = (
     "DELETE FROM index_files WHERE id = ? AND path = ?",
+    "DELETE FROM index_addresses WHERE id = ? AND path = ?",
     "DELETE FROM index_uses WHERE id = ? AND path = ?",
     "DELETE FROM index_deps WHERE id = ? AND path = ?",
 )
 _DELETE_INDEX = (
     "DELETE FROM indexes WHERE id = ?",
     "DELETE FROM index_files WHERE id = ?",
+    "DELETE FROM index_addresses WHERE id = ?",
     "DELETE FROM index_uses WHERE id = ?",
     "DELETE FROM index_deps WHERE id = ?",
     "DELETE FROM index_undeclared WHERE id = ?",
@@ -49,7 +51,8 @@ class CacheKey(NamedTuple):
 class IndexEntry(NamedTuple):
     """One file: what it declares and depends on, the level of its asset in the graph, and whether it is clean.
 
-    A clean file needs no look until something that it depends on changes.
+    What is registered from outputs of its asset is one level below. A clean file needs no look until something that it
+    depends on changes.
     """
 
     parsed: ParsedFile
@@ -85,7 +88,7 @@ class DependencyIndex(Mapping[Address, int]):
 
     def __getitem__(self, address: Address) -> int:
         """Return the level of an address."""
-        for (level,) in self._query("SELECT level FROM index_files WHERE id = ? AND address = ?", str(address)):
+        for (level,) in self._query("SELECT level FROM index_addresses WHERE id = ? AND address = ?", str(address)):
             if not isinstance(level, int):
                 raise sqlite3.DatabaseError(f"the level of {address} is not a number")
             return level
@@ -93,7 +96,7 @@ class DependencyIndex(Mapping[Address, int]):
 
     def __iter__(self) -> Iterator[Address]:
         """Yield the addresses."""
-        rows = self._query("SELECT address FROM index_files WHERE id = ? AND address IS NOT NULL")
+        rows = self._query("SELECT address FROM index_addresses WHERE id = ?")
         return (parse_address(address) for (address,) in rows)
 
     def __len__(self) -> int:
@@ -108,15 +111,16 @@ class DependencyIndex(Mapping[Address, int]):
 
     def files_declaring(self, addresses: Iterable[Address]) -> AbstractSet[str]:
         """Return the files that declare addresses."""
-        return self._paths_in("SELECT path FROM index_files WHERE id = ? AND address IN", map(str, addresses))
+        return self._paths_in("SELECT path FROM index_addresses WHERE id = ? AND address IN", map(str, addresses))
 
     def files_declaring_ignoring_case(self, addresses: Iterable[Address]) -> AbstractSet[str]:
         """Return the files that declare addresses, or addresses that differ from them only in case."""
-        return self._paths_in("SELECT path FROM index_files WHERE id = ? AND folded IN", map(_case_folded, addresses))
+        query = "SELECT path FROM index_addresses WHERE id = ? AND folded IN"
+        return self._paths_in(query, map(_case_folded, addresses))
 
     def addresses_declared_in(self, paths: Iterable[str]) -> AbstractSet[Address]:
         """Return the addresses that files declare."""
-        query = "SELECT address FROM index_files WHERE id = ? AND address IS NOT NULL AND path IN"
+        query = "SELECT address FROM index_addresses WHERE id = ? AND path IN"
         return {parse_address(address) for (address,) in select_in(self._database, query, paths, self._id)}
 
     def dirty_files(self) -> AbstractSet[str]:
@@ -128,12 +132,14 @@ class DependencyIndex(Mapping[Address, int]):
         rows = self._query("SELECT address FROM index_undeclared WHERE id = ?")
         return {parse_address(address) for (address,) in rows}
 
-    def dependents(self, addresses: AbstractSet[Address]) -> Mapping[str, Address]:
-        """Return the files that refer to addresses, with what they declare."""
-        query = """SELECT path, index_files.address FROM index_uses JOIN index_files USING (id, path)
-            WHERE index_files.address IS NOT NULL AND id = ? AND index_uses.address IN"""
-        rows = select_in(self._database, query, map(str, addresses), self._id)
-        return {path: parse_address(address) for path, address in rows}
+    def dependents(self, addresses: AbstractSet[Address]) -> Mapping[str, AbstractSet[Address]]:
+        """Return the files that refer to addresses, with all that they declare."""
+        query = """SELECT path, index_addresses.address FROM index_uses JOIN index_addresses USING (id, path)
+            WHERE id = ? AND index_uses.address IN"""
+        declared: dict[str, set[Address]] = {}
+        for path, address in select_in(self._database, query, map(str, addresses), self._id):
+            declared.setdefault(path, set()).add(parse_address(address))
+        return declared
 
     def files_with_diagnostics(self) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
         """Yield the files with diagnostics; a sqlite3.DatabaseError if they cannot be decoded."""
@@ -205,7 +211,9 @@ def _insert_entries(
 ) -> None:
     files = [entry.parsed for entry in entries]
     files_rows = (_file_row(index_id, entry) for entry in entries)
-    database.executemany("INSERT INTO index_files VALUES (?, ?, ?, ?, ?, ?, ?)", files_rows)
+    database.executemany("INSERT INTO index_files VALUES (?, ?, ?, ?)", files_rows)
+    address_rows = (row for entry in entries for row in _address_rows(index_id, entry))
+    database.executemany("INSERT OR IGNORE INTO index_addresses VALUES (?, ?, ?, ?, ?)", address_rows)
     uses = ((index_id, str(use.address), parsed.path) for parsed in files for use in parsed.references)
     database.executemany("INSERT OR IGNORE INTO index_uses VALUES (?, ?, ?)", uses)
     deps = ((index_id, dep, parsed.path) for parsed in files for dep in parsed.deps)
@@ -214,12 +222,17 @@ def _insert_entries(
     database.executemany("INSERT INTO index_undeclared VALUES (?, ?)", undeclared_rows)
 
 
-def _file_row(index_id: int, entry: IndexEntry) -> tuple[int, str, str | None, str | None, int, bool, str]:
+def _file_row(index_id: int, entry: IndexEntry) -> tuple[int, str, bool, str]:
     parsed = entry.parsed
-    address = str(parsed.address) if parsed.address else None
-    folded = _case_folded(parsed.address) if parsed.address else None
     diagnostics = json.dumps(encode_diagnostics(parsed.diagnostics)) if parsed.diagnostics else ""
-    return index_id, parsed.path, address, folded, entry.level, entry.clean, diagnostics
+    return index_id, parsed.path, entry.clean, diagnostics
+
+
+def _address_rows(index_id: int, entry: IndexEntry) -> Iterator[tuple[int, str, str, str, int]]:
+    parsed = entry.parsed
+    for address in parsed.addresses:
+        level = entry.level + (address != parsed.address)
+        yield index_id, str(address), parsed.path, _case_folded(address), level
 
 
 def _parent_folders(path: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
 from reconciler.format.inlining import find_place
 from reconciler.format.load import load_asset_file
+from reconciler.format.output_assets import assets_of_outputs
 from reconciler.model import Address, FileReader, Reference, Tree
 from reconciler.source.dependencies import SourceFiles, trace_files
 from reconciler.source.parsed_file import ParsedFile, ParsedReference
@@ -50,7 +51,11 @@ def parse_file(files: SourceFiles, path: str, glob: IncludeGlob, rules: Mapping[
         asset, faulty, references = loaded.asset, loaded.faulty, tuple(_unlocated_references(loaded))
     else:
         asset, faulty, references = None, None, tuple(_located_references(loaded, traced))
-    return ParsedFile(path, display_path, True, loaded.address, asset, references, loaded.diagnostics, deps, faulty)
+    read = loaded.asset or loaded.faulty
+    outputs = tuple(item.address for item in assets_of_outputs(read)) if read else ()
+    return ParsedFile(
+        path, display_path, True, loaded.address, asset, references, loaded.diagnostics, deps, faulty, outputs
+    )
 
 
 def _unlocated_references(loaded: LoadedFile) -> Iterator[ParsedReference]:

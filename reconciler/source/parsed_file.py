@@ -24,11 +24,11 @@ class ParsedReference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """One file: the address that it declares, if any, its references, what is wrong in it, and its dependencies.
+    """One file: the addresses that it declares, its references, what is wrong in it, and its dependencies.
 
-    ``is_asset`` is False for a file that is not meant to be an asset. ``asset`` is set if the file was parsed for
-    planning and has no errors, ``faulty`` if it has some; the shared index is without them. For ``deps`` see
-    ``source.dependencies``.
+    ``is_asset`` is False for a file that is not meant to be an asset. ``address`` is that of its asset, ``outputs`` are
+    those of the outputs that a job registers. ``asset`` is set if the file was parsed for planning and has no errors,
+    ``faulty`` if it has some; the shared index is without them. For ``deps`` see ``source.dependencies``.
     """
 
     path: str
@@ -40,6 +40,12 @@ class ParsedFile:
     diagnostics: tuple[Diagnostic, ...] = ()
     deps: Mapping[str, str] = field(default_factory=dict)
     faulty: Asset | None = None
+    outputs: tuple[Address, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """All addresses that the file declares, that of its asset first."""
+        return (self.address, *self.outputs) if self.address else ()
 
 
 def encode_parsed_file(parsed: ParsedFile) -> Json:
@@ -47,7 +53,7 @@ def encode_parsed_file(parsed: ParsedFile) -> Json:
     return [
         parsed.path,
         parsed.is_asset,
-        str(parsed.address) if parsed.address else "",
+        [str(address) for address in parsed.addresses],
         [_encode_reference(reference, parsed.display_path) for reference in parsed.references],
         encode_diagnostics(parsed.diagnostics),
         parsed.deps,
@@ -56,19 +62,21 @@ def encode_parsed_file(parsed: ParsedFile) -> Json:
 
 def decode_parsed_file(value: Json, display_path: str = "") -> ParsedFile:
     """Read what `encode_parsed_file` wrote; the display path is the path unless it is given."""
-    path, is_asset, address, references, diagnostics, deps = value
+    path, is_asset, addresses, references, diagnostics, deps = value
     if type(is_asset) is not bool or not isinstance(deps, dict):
         raise TypeError(path)
-    _check_texts(path, address, *deps, *deps.values())
+    _check_texts(path, *addresses, *deps, *deps.values())
     display_path = display_path or path
+    declared = tuple(map(parse_address, addresses))
     return ParsedFile(
         path,
         display_path,
         is_asset,
-        parse_address(address) if address else None,
+        declared[0] if declared else None,
         references=tuple(_decode_reference(display_path, *reference) for reference in references),
         diagnostics=decode_diagnostics(diagnostics),
         deps=deps,
+        outputs=declared[1:],
     )
 
 

@@ -128,7 +128,7 @@ def _is_any_file(glob: IncludeGlob | None, path: str) -> bool:
 
 def _check_references(parsed_files: Sequence[ParsedFile]) -> Iterator[Diagnostic]:
     """Yield the references to addresses that none of the files declares."""
-    declared = {parsed.address: parsed for parsed in parsed_files if parsed.address is not None}
+    declared = dict.fromkeys(address for parsed in parsed_files for address in parsed.addresses)
     dangling: dict[Address, list[tuple[str, Span]]] = {}
     for reference in (reference for parsed in parsed_files for reference in parsed.references):
         if reference.address not in declared and reference.span:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 from reconciler.model import (
@@ -215,8 +216,8 @@ def _load_json(raw: bytes) -> Json:
 def _check_depth(value: Json) -> None:
     level = [value]
     for _ in range(_MAX_DEPTH):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
+        containers = [item if type(item) is list else item.values() for item in level if type(item) in (dict, list)]
+        level = list(chain.from_iterable(containers))
         if not level:
             return
     raise ValueError(level)

@@ -53,8 +53,20 @@ FILES = {
         for conda_file in ('{dependencies: ["python>=3.11"]}', '{dependencies: ["python>=3.12"]}', "conda.txt")
     ],
     "environments/conda.txt": ["dependencies: [python]\n", "dependencies: [pip]\n", ""],
-    "jobs/sum.yml": [JOB.format("sum", "numbers"), JOB.format("sum", "more"), JOB.format("sum", "others"), ""],
-    "jobs/second.yml": [JOB.format("second", "numbers"), JOB.format("second", "more"), ""],
+    "jobs/sum.yml": [
+        JOB.format("sum", "numbers"),
+        JOB.format("sum", "more"),
+        JOB.format("sum", "others"),
+        JOB.format("sum", "numbers") + "outputs: {total: {name: made}, best: {type: mlflow_model, name: best}}\n",
+        JOB.format("sum", "numbers") + "outputs: {total: {type: custom_model, name: total}}\n",
+        "",
+    ],
+    "jobs/second.yml": [
+        JOB.format("second", "numbers"),
+        JOB.format("second", "more"),
+        JOB.format("second", "made") + "outputs: {total: {name: More}}\n",
+        "",
+    ],
     "src/sum.py": ["print(1)\n", "print(2)\n"],
     "src/.amlignore": ["*.txt\n", ""],
     "src/notes.txt": ["a\n", "b\n", ""],
@@ -71,6 +83,7 @@ ADDRESSES = [
     Address("data", "numbers"),
     Address("job", "sum"),
     Address("model", "total"),
+    Address("data", "made"),
     Address("environment", "plain"),
 ]
 SETTINGS = ["retries: 1\n", "protect: [data/*]\n", "rules: {path-missing: warning}\n", ""]
@@ -202,8 +215,8 @@ def test_a_missing_output_of_an_unaffected_job_is_an_error(applied, mlgit):
     [
         "UPDATE index_files SET diagnostics = '{'",
         "UPDATE index_files SET diagnostics = '[[1]]'",
-        "UPDATE index_files SET address = 'x', level = 'y'",
-        "UPDATE index_files SET level = 'y'",
+        "UPDATE index_addresses SET address = 'x', level = 'y'",
+        "UPDATE index_addresses SET level = 'y'",
         "INSERT INTO index_undeclared SELECT id, 'x' FROM indexes",
         "UPDATE indexes SET nested = '1'",
         "UPDATE indexes SET nested = '[1]'",

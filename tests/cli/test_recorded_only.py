@@ -9,21 +9,22 @@ from workspaces import commit, git, write
 
 pytestmark = pytest.mark.fast
 
-PIPELINE = "$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json\ntype: pipeline\njobs: {}\n"
+AUTOML = (
+    "$schema: https://azuremlschemas.azureedge.net/latest/autoMLClassificationJob.schema.json\n"
+    "type: automl\ntask: classification\nprimary_metric: accuracy\ntarget_column_name: y\n"
+    "training_data: {type: mltable, path: azureml:numbers@latest}\n"
+)
 STORE = (
     "$schema: https://azuremlschemas.azureedge.net/latest/azureBlob.schema.json\n"
     "name: archive\ntype: azure_blob\naccount_name: mlarchive\ncontainer_name: raw\n"
 )
-SWEEP_WITHOUT_CODE = (
-    "$schema: https://azuremlschemas.azureedge.net/latest/sweepJob.schema.json\n"
-    "type: sweep\n"
-    "trial: {code: ./nowhere, command: echo, environment: azureml:plain@latest}\n"
-    "search_space: {x: {type: uniform, min_value: 0, max_value: 1}}\n"
-    "sampling_algorithm: random\n"
-    "objective: {goal: maximize, primary_metric: m}\n"
-    "limits: {max_total_trials: 2}\n"
+SPARK_WITHOUT_CODE = (
+    "$schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json\n"
+    "type: spark\ncode: ./nowhere\nentry: {file: main.py}\n"
+    "conf: {spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 2, spark.executor.memory: 2g}\n"
+    "resources: {instance_type: standard_e4s_v3, runtime_version: '3.4'}\n"
 )
-FILES = {"p/one.yml": PIPELINE, "p/two.yml": PIPELINE, "store.yml": STORE, "sweep.yml": SWEEP_WITHOUT_CODE}
+FILES = {"p/one.yml": AUTOML, "p/two.yml": AUTOML, "store.yml": STORE, "spark.yml": SPARK_WITHOUT_CODE}
 
 
 def recorded_only(mlgit, folder, *paths):
@@ -37,17 +38,17 @@ def recorded_only(mlgit, folder, *paths):
 
 def test_validate_has_a_note_at_each_asset_that_is_recorded_only(small, mlgit):
     commit(small, "more", FILES)
-    pipelines = {
-        ("p/one.yml", 2): "recorded only: mlgit cannot run pipeline jobs",
-        ("p/two.yml", 2): "recorded only: mlgit cannot run pipeline jobs",
+    automl = {
+        ("p/one.yml", 2): "recorded only: mlgit cannot run automl jobs",
+        ("p/two.yml", 2): "recorded only: mlgit cannot run automl jobs",
     }
     others = {
         ("store.yml", 3): "recorded only: no provider for this kind",
-        ("sweep.yml", 2): "recorded only: mlgit cannot run sweep jobs",
+        ("spark.yml", 2): "recorded only: mlgit cannot run spark jobs",
     }
-    assert recorded_only(mlgit, small) == pipelines | others
-    assert recorded_only(mlgit, small, "--ref", "HEAD", "p") == pipelines
-    assert recorded_only(mlgit, small, "p") == pipelines
+    assert recorded_only(mlgit, small) == automl | others
+    assert recorded_only(mlgit, small, "--ref", "HEAD", "p") == automl
+    assert recorded_only(mlgit, small, "p") == automl
     assert recorded_only(mlgit, small, "p/two.yml").keys() == {("p/two.yml", 2)}
     assert recorded_only(mlgit, small, "jobs/sum.yml") == {}
 
@@ -59,4 +60,4 @@ def test_init_counts_jobs_that_cannot_run_also_in_files_with_errors(tmp_path, ml
     commit(folder)
     ended = mlgit("init", "--here", cwd=folder)
     assert ended.code == 0, ended.err
-    assert "3 of 3 jobs cannot run here: 2 pipelines, 1 sweep." in " ".join(ended.out.split())
+    assert "0 of 3 jobs can run here; 3 cannot: 2 automl jobs, 1 spark job." in " ".join(ended.out.split())

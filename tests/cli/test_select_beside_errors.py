@@ -146,3 +146,30 @@ def test_warnings_of_other_files_are_not_shown(small, mlgit):
     for selection in (("--select", "job/sum"), ("--exclude", "jobs/hand.yml")):
         assert "jobs/hand.yml" not in mlgit("plan", *selection, cwd=small).err
     assert "jobs/hand.yml" in mlgit("plan", "--select", "job/jobs/hand", cwd=small).err
+
+
+COMPONENT = """
+    $schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json
+    name: hello
+    command: echo {}
+    environment: azureml:plain@latest
+    """
+PIPELINE = """
+    $schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
+    type: pipeline
+    settings: {{default_compute: azureml:local}}
+    jobs: {{say: {{component: {}}}}}
+    """
+
+
+def test_a_component_by_path_may_have_the_name_of_another_and_one_by_name_may_not(small, mlgit):
+    components = {f"hello/{name}.yml": COMPONENT.format(name) for name in ("first", "second")}
+    pipelines = {"second": "../hello/second.yml", "first": "../hello/first.yml", "named": "azureml:hello@latest"}
+    write(small, {**components, **{f"p/{name}.yml": PIPELINE.format(value) for name, value in pipelines.items()}})
+    for name in ("second", "first"):
+        ended = mlgit("plan", "--select", f"job/p/{name}", cwd=small)
+        assert (ended.code, ended.err) == (0, "")
+        assert f"first run of job/p/{name}" in ended.out
+    ended = mlgit("plan", "--select", "job/p/named", cwd=small)
+    assert ended.code == 1
+    assert "hello/second.yml:2:7: error: component/hello is also declared in hello/first.yml" in ended.err

@@ -172,7 +172,8 @@ def test_init_here_counts_what_cannot_run(empty, mlgit):
     files = {name: text for name, text in SMALL.items() if name not in {"mlgit.yml", ".gitignore"}}
     commit(empty, "start", {**files, **UNSUPPORTED})
     out = " ".join(mlgit("init", "--here", cwd=empty).out.split())
-    assert "2 of 4 jobs cannot run here: 1 automl job, 1 with resources.instance_count." in out
+    counts = "1 automl job, 1 with resources.instance_count, 1 with environments that cannot be built"
+    assert f"1 of 4 jobs can run here; 3 cannot: {counts}." in out
     assert "1 of 2 environments cannot be built here." in out
 
 

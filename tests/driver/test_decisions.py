@@ -184,7 +184,7 @@ def test_the_reason_of_a_step_that_runs_is_the_one_cause():
     assert reason(graph, "prep") == "inputs.lr 0.1 -> 0.2"
     assert reason(graph, "train") == "inputs.data: the output of prep changed"
     assert reason(graph, "train", is_dropped=True) == "the result that it had is no longer in the store"
-    assert reason(forced, "train") == "settings.force_rerun"
+    assert reason(forced, "train") == "settings.force_rerun: true"
     assert reason(chance, "prep") == "is_deterministic: false"
 
 

@@ -260,6 +260,9 @@ def test_a_server_that_is_not_there_or_speaks_no_tls_is_named(applied, mlgit, se
         (line,) = [line for line in ended.out.splitlines() if "[download-failed]" in line]
         assert f"{url}/x.csv cannot be reached: " in line
         assert reason in line
+    assert "run `mlgit apply` again" in ended.out
+    ended = mlgit("job", "rerun", "jobs/wrong", "--auto-approve", "--wait", cwd=applied)
+    assert "Fix the errors above and run `mlgit job rerun jobs/wrong` again" in ended.out
 
 
 @pytest.mark.parametrize("first", [overloaded, too_short, broken_off])

@@ -25,7 +25,8 @@ EXPECTED = {
     path.relative_to(JOBS).with_name(path.name.replace(".expected.json", ".yml")).as_posix(): json.loads(
         path.read_text("utf-8")
     )
-    for path in sorted(JOBS.glob("*/*.expected.json"))
+    for name in FOLDERS
+    for path in sorted((JOBS / name).glob("*.expected.json"))
 }
 REFUSED = [name for name, expected in EXPECTED.items() if "refused" in expected]
 COMPLETED = [name for name in EXPECTED if name not in REFUSED]

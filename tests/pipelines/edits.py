@@ -36,6 +36,10 @@ class Edit(NamedTuple):
 
 TRAINED = ("train_a", "train_b", "train_c")
 SCORED = ("score_a", "score_b", "score_c")
+OUTPUT = "report: {type: uri_folder"
+PATH_EDIT = Edit(
+    "the path of an output", (Replacement(PIPELINE, f"{OUTPUT}}}", f'{OUTPUT}, path: "{STORED}/${{{{name}}}}"}}'),), ()
+)
 EDITS = (
     Edit("a comment", (Replacement(PIPELINE, "name: twenty\n", "name: twenty  # of steps\n"),)),
     Edit("the compute", (Replacement(PIPELINE, "azureml:local", "azureml:large"),)),
@@ -50,15 +54,7 @@ EDITS = (
         (Replacement("components/report.yml", "default: Report", "default: Summary"),),
         (),
     ),
-    Edit(
-        "the path of an output",
-        (
-            Replacement(
-                PIPELINE, "report: {type: uri_folder}", f'report: {{type: uri_folder, path: "{STORED}/${{{{name}}}}"}}'
-            ),
-        ),
-        (),
-    ),
+    PATH_EDIT,
     Edit(
         "a byte of the code",
         (Replacement("src/train/train.py", "BIAS = 1", "BIAS = 2"),),

@@ -15,7 +15,19 @@ import pytest
 from planning.project import InMemoryProject
 from workspaces import APPLY
 
-from pipelines.edits import EDITS, Edit, commit_edit, edit_lines, edited, make_repository, read_files
+from pipelines.edits import (
+    EDITS,
+    PATH_EDIT,
+    PIPELINE,
+    STORED,
+    Edit,
+    Replacement,
+    commit_edit,
+    edit_lines,
+    edited,
+    make_repository,
+    read_files,
+)
 from reconciler.abbreviation import pluralize
 from reconciler.model import Address, Op, Plan, StepForecast, StepVerdict
 from reconciler.render.text import format_plan
@@ -101,8 +113,31 @@ def show(mlgit, folder: Path, name: str = "twenty") -> dict:
     return json.loads(ended.out)
 
 
+def forecast_of(mlgit, folder: Path) -> dict[str, StepVerdict]:
+    """Return what the plan forecasts of each step from the store; nothing if nothing is submitted."""
+    events = map(json.loads, mlgit("plan", "--format", "json", cwd=folder).out.splitlines())
+    pipelines = next(event for event in events if event["type"] == "plan-made").get("forecast", [])
+    return {item["step"]: StepVerdict(item["verdict"]) for pipeline in pipelines for item in pipeline["steps"]}
+
+
 def path_of(step: str) -> str:
     return step.replace(".", "_")
+
+
+@pytest.mark.services
+def test_what_is_reused_is_recorded_at_its_new_path(completed, tmp_path, mlgit):
+    folder = shutil.copytree(completed, tmp_path / "repository")
+    path = f'{{path: "{STORED}/spread/${{{{name}}}}"}}'
+    of_step = Replacement(PIPELINE, "how: shift}\n", f"how: shift}}\n    outputs: {{numbers: {path}}}\n")
+    commit_edit(folder, Edit("paths", (*PATH_EDIT.replacements, of_step)))
+    assert mlgit(*APPLY, cwd=folder).code == 0
+    shown = show(mlgit, folder)
+    steps = {step["step"]: step for step in shown["steps"]}
+    assert all(step.get("reused_from") for step in steps.values())
+    assert shown["outputs"]["report"]["path"] == f"{STORED}/{shown['run']}"
+    assert re.fullmatch(f"{STORED}/{shown['run']}_compare-[0-9a-f]{{8}}", steps["compare"]["outputs"]["report"]["path"])
+    spread = steps["spread"]["outputs"]["numbers"]["path"]
+    assert re.fullmatch(f"{STORED}/spread/{shown['run']}_spread-[0-9a-f]{{8}}", spread)
 
 
 @pytest.mark.services
@@ -111,6 +146,7 @@ def test_each_edit_executes_the_steps_that_it_changes_and_says_why(completed, tm
     folder = shutil.copytree(completed, tmp_path / "repository")
     before, first = executed_runs(folder), show(mlgit, folder)
     commit_edit(folder, change)
+    forecast = forecast_of(mlgit, folder)
     applied = mlgit(*APPLY, cwd=folder)
     assert applied.code == 0, applied.err
     executed = executed_runs(folder) - before
@@ -121,6 +157,10 @@ def test_each_edit_executes_the_steps_that_it_changes_and_says_why(completed, tm
     assert {run.rpartition("-")[0] for run in executed} == {
         f"{shown['run']}_{path_of(step)}" for step in change.executed
     }
+    reused = {step for step, verdict in forecast.items() if verdict is StepVerdict.SAME}
+    later = {step for step, verdict in forecast.items() if verdict is StepVerdict.KNOWN_LATER}
+    assert not reused & {*change.executed}, "what is forecast as reused is not executed"
+    assert forecast.keys() - reused - later <= {*change.executed}, "what is forecast to run is executed"
     submission = next(action for action in plans[change.name].actions if action.op is Op.SUBMIT)
     forecasts = {step.step: step for step in submission.steps}
     for step in shown["steps"]:

@@ -47,7 +47,9 @@ PARALLEL = {
 
 def test_a_pipeline_with_a_node_that_cannot_run_is_refused_as_a_whole_with_all_reasons():
     many = {"component": COMMAND, "resources": {"instance_count": 3}}
-    assert refusals(*plan_of({"fine": {"component": COMMAND}, "many": many, "batch": PARALLEL})) == [
+    after = {"component": {**COMMAND, **INPUT}, "inputs": {"x": "${{parent.jobs.batch.outputs.y}}"}}
+    batch = {**PARALLEL, "outputs": {"y": {"type": "uri_folder"}}}
+    assert refusals(*plan_of({"fine": {"component": COMMAND}, "many": many, "batch": batch, "after": after})) == [
         (
             "instance_count: 3",
             "job/pipe/many: backend local does not support resources.instance_count: 3",

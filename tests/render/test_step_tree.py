@@ -96,6 +96,12 @@ def test_many_steps_that_are_reused_at_once_are_one_line():
     ]
 
 
+def test_a_step_that_is_reused_has_its_line_after_what_it_reads_from():
+    steps = [step("a", COMPLETED, 0, 9), step("b", COMPLETED, reused_from="x-0a1b2c3d/b", needs=("a",))]
+    lines = step_event_lines(StepView(RUN, steps, NOW), {})
+    assert [line.partition(":")[0] for line in lines] == ["a", "b"]
+
+
 def test_trials_are_counted_apart_from_steps():
     assert summarize_steps(STEPS) == (
         "5 steps: 1 failed, 1 running, 1 completed, 1 reused, 1 not started; "

@@ -113,7 +113,7 @@ def test_a_command_that_ignores_sigterm_is_killed(bench: Any) -> None:
 def test_a_run_that_exceeds_its_time_limit_is_stopped(bench: Any) -> None:
     result = bench.run(command="sleep 300", timeout=0.3)
     assert (result["status"], result["failure"]["class"]) == ("failed", "timeout")
-    assert "0.3 seconds" in result["failure"]["message"]
+    assert "after 0.3 s," in result["failure"]["message"]
     assert result["failure"]["signal"] == "SIGTERM"
 
 

@@ -62,9 +62,21 @@ def test_an_index_answers_what_it_was_saved_with(cache):
         assert index.files_declaring_ignoring_case([Address("model", "total")]) == {"models/total.yml"}
         assert index.addresses_declared_in(["jobs/sum.yml"]) == {JOB}
         assert index.dirty_files() == {"models/total.yml"}
-        assert index.dependents({DATA}) == {"jobs/sum.yml": JOB}
+        assert index.dependents({DATA}) == {"jobs/sum.yml": {JOB}}
         assert list(index.files_with_diagnostics()) == [("models/total.yml", (WARNING,))]
         assert index.undeclared() == {Address("data", "old")}
+
+
+def test_a_file_that_declares_several_addresses_is_found_by_each_and_shared_with_all(tmp_path):
+    made = Address("model", "Made")
+    entries = [ENTRIES[0], ENTRIES[1]._replace(parsed=replace(ENTRIES[1].parsed, outputs=(made,)))]
+    contents = load_index(dump_index(IndexContents(KEY, entries, ())))
+    save_index(Cache(tmp_path), "slot", contents)
+    with closing(open_index(Cache(tmp_path), "slot", "settings")) as index:
+        assert (len(index), dict(index.items())) == (2, {DATA: 0, JOB: 1, made: 2})
+        assert index.files_declaring([made]) == index.files_declaring_ignoring_case([Address("model", "made")])
+        assert index.addresses_declared_in(["jobs/sum.yml"]) == {JOB, made}
+        assert index.dependents({DATA}) == {"jobs/sum.yml": {JOB, made}}
 
 
 def test_an_index_of_other_settings_or_of_another_slot_is_not_opened(cache):

@@ -6,7 +6,6 @@ What the steps of a graph share is done once: most have the same environment, an
 from __future__ import annotations
 
 import io
-import posixpath
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,14 +14,15 @@ from functools import partial
 from reconciler import __version__
 from reconciler.diagnostics import user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
-from reconciler.engine.artifacts import make_task, output_contents
+from reconciler.engine.artifacts import make_task, output_content
 from reconciler.engine.contents import ensure_version_content, store_git_content
 from reconciler.engine.downloads import download_inputs
 from reconciler.engine.driver.graph import GRAPH_FILE, RUN_NAME, Binding, FrozenGraph, FrozenStep, encode_graph
 from reconciler.engine.driver.reuse import make_static_key
+from reconciler.engine.driver.step_contents import step_contents, without_bound_inputs
 from reconciler.engine.inputs import DEFAULT_MODE, DEFAULT_TYPE, lower_word, referenced_content
 from reconciler.engine.job_environment import JobEnvironment, build_job_environment
-from reconciler.format.pointers import find_value, join_pointer, split_pointer
+from reconciler.engine.staged import merge_source, store_once
 from reconciler.model import (
     Action,
     Json,
@@ -36,6 +36,7 @@ from reconciler.model import (
     VersionPath,
 )
 from reconciler.model.content import Content, ContentFile, UploadFile
+from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Prefix, Task
 from reconciler.planning.compute import compute_name
@@ -45,8 +46,6 @@ from reconciler.planning.experiment_name import experiment_name
 from reconciler.planning.output_paths import output_paths
 from reconciler.state.process import host_name
 from reconciler.state.store import WriteBatch, merge_write_batches
-
-_CODE, _INCLUDES = "/code", "/additional_includes/"
 
 
 def freeze_run(context: ActionContext, action: Action, run: Run) -> tuple[Task, Mapping[str, Json], WriteBatch]:
@@ -99,12 +98,18 @@ class _Freezer:
     downloads: dict[str, Json] = field(default_factory=dict)
     contents: dict[str | VersionPath, Content] = field(default_factory=dict)
     data: dict[ResolvedReference, Content | str] = field(default_factory=dict)
+    outputs: dict[ResolvedReference, Content] = field(default_factory=dict)
 
     def freeze(self, graph: StepGraph, experiment: str) -> FrozenGraph:
-        """Return the frozen graph."""
+        """Return the frozen graph; what cannot be downloaded is found before environments are built."""
         config = self.context.providers.config
         causes = {item.step: item.cause for item in self.action.steps if item.verdict is StepVerdict.CHANGED}
-        steps = [self._freeze_step(step, experiment, causes.get(path, "")) for path, step in graph.steps.items()]
+        jobs = {path: without_bound_inputs(step) for path, step in graph.steps.items()}
+        contents = {path: step_contents(graph.steps[path], job, self) for path, job in jobs.items()}
+        steps = [
+            self._freeze_step(step, contents[path], experiment, causes.get(path, ""))
+            for path, step in graph.steps.items()
+        ]
         return FrozenGraph(
             run=self.run.id,
             token=self.run.token,
@@ -122,17 +127,19 @@ class _Freezer:
             version=__version__,
         )
 
-    def _freeze_step(self, step: Step, experiment: str, cause: str) -> FrozenStep:
+    def _freeze_step(
+        self, step: Step, contents: Mapping[str, Content | str], experiment: str, cause: str
+    ) -> FrozenStep:
         backend = self.context.providers.config.backend_of(compute_name(step.job.asset))
         environment = self._environment(step.job, backend)
-        task = self._make_task(step, environment)
+        task = self._make_task(step, environment, contents)
         previous = self.previous.get(step.path)
         spec = step.job.asset.spec
         return FrozenStep(
             path=step.path,
             backend=backend,
             task=replace(task, step=step.path, root_run=self.run.id, experiment=experiment),
-            bindings={name: _make_binding(step, name) for name in step.bindings},
+            bindings={name: make_binding(step, name) for name in step.bindings},
             static_key=make_static_key(task, environment.fingerprint, step.sweep),
             is_deterministic=step.is_deterministic,
             sweep=step.sweep,
@@ -143,13 +150,11 @@ class _Freezer:
             output_paths=output_paths(spec, RUN_NAME),
         )
 
-    def _make_task(self, step: Step, environment: JobEnvironment) -> Task:
+    def _make_task(self, step: Step, environment: JobEnvironment, contents: Mapping[str, Content | str]) -> Task:
         """Return the task of a step, without what it reads from other steps."""
-        inputs = step.job.asset.spec.get("inputs") or {}
-        spec = {**step.job.asset.spec, "inputs": {name: inputs[name] for name in inputs if name not in step.bindings}}
-        job = replace(step.job, asset=replace(step.job.asset, spec=spec))
+        job = without_bound_inputs(step)
         run = replace(self.run, id="", token="", address=job.asset.address)
-        return make_task(self.context, job, run, environment.environment, self._step_contents(step, job))
+        return make_task(self.context, job, run, environment.environment, contents)
 
     def _environment(self, job: ResolvedAsset, backend: str) -> JobEnvironment:
         implicit = job.environment
@@ -159,43 +164,13 @@ class _Freezer:
             self.environments[key] = build_job_environment(self.context, job, backend, report_progress)
         return self.environments[key]
 
-    def _step_contents(self, step: Step, job: ResolvedAsset) -> dict[str, Content]:
-        """Return the contents of a step by pointer: its files, those of its component, run outputs, and downloads."""
-        contents = {path.pointer: self._path_content(path) for path in job.asset.paths}
-        contents |= {pointer: self._version_content(path) for pointer, path in step.version_paths.items()}
-        contents |= output_contents(self.context, job)
-        contents |= self._data_contents(job)
-        downloads = download_inputs(self.context, replace(self.action, resolved=job), step.places)
-        for pointer, download in downloads.items():
-            contents[pointer] = download.content
-            self.downloads[f"/{step.path}{pointer}"] = download.to_json()
-        includes = sorted(pointer for pointer in contents if pointer.startswith(_INCLUDES))
-        if includes:
-            names = {pointer: self._include_name(job, pointer) for pointer in includes}
-            parts = [("", contents[_CODE])] if _CODE in contents else []
-            contents[_CODE] = self._merge([*parts, *((names[pointer], contents[pointer]) for pointer in includes)])
-        return contents
-
-    def _data_contents(self, job: ResolvedAsset) -> dict[str, Content]:
-        """Return the contents of the data that the inputs of a step refer to, by pointer; not those that are a URI."""
-        contents: dict[str, Content] = {}
-        for name in job.asset.spec["inputs"]:
-            pointer = join_pointer("inputs", name, "path")
-            reference = job.references.get(pointer)
-            if reference is not None and not reference.output:
-                if reference not in self.data:
-                    self.data[reference] = referenced_content(self.context, reference, name)
-                content = self.data[reference]
-                contents |= {pointer: content} if isinstance(content, Content) else {}
-        return contents
-
-    def _path_content(self, path: LocalPath) -> Content:
+    def of_path(self, path: LocalPath) -> Content:
         if path.path not in self.contents:
             content = tracked_content(self.context.tree, path.path)
             self.contents[path.path] = store_git_content(self.context.providers, content)
         return self.contents[path.path]
 
-    def _version_content(self, path: VersionPath) -> Content:
+    def of_version(self, path: VersionPath) -> Content:
         """Return a content of a registered version, such as the code of a component; restored from Git if need be."""
         if path not in self.contents:
             record = self.context.state.find_version(path.address, path.version)
@@ -208,27 +183,40 @@ class _Freezer:
             self.contents[path] = Content.from_json(recorded)
         return self.contents[path]
 
-    def _include_name(self, job: ResolvedAsset, pointer: str) -> str:
-        """Return the name that an additional include has in the working directory."""
-        local = next((path.path for path in job.asset.paths if path.pointer == pointer), "")
-        return posixpath.basename(local or str(find_value(job.asset.spec, split_pointer(pointer))).rstrip("/"))
+    def of_data(self, reference: ResolvedReference, name: str) -> Content | str:
+        if reference not in self.data:
+            self.data[reference] = referenced_content(self.context, reference, name)
+        return self.data[reference]
 
-    def _merge(self, parts: list[tuple[str, Content]]) -> Content:
-        """Return one folder of several contents: each folder below its name, each file under its own."""
-        key = "\n".join(f"{name}={content.digest}.{content.sha256}" for name, content in parts)
-        if key not in self.contents:
+    def of_output(self, reference: ResolvedReference) -> Content:
+        if reference not in self.outputs:
+            self.outputs[reference] = output_content(self.context, reference)
+        return self.outputs[reference]
+
+    def of_downloads(self, step: Step, job: ResolvedAsset) -> Mapping[str, Content]:
+        downloads = download_inputs(self.context, replace(self.action, resolved=job), step.places)
+        self.downloads |= {f"/{step.path}{pointer}": download.to_json() for pointer, download in downloads.items()}
+        return {pointer: download.content for pointer, download in downloads.items()}
+
+    def merge(self, parts: list[tuple[str, Content]]) -> Content:
+        source = merge_source(parts)
+        if source not in self.contents:
             store = self.context.providers.store
-            files: dict[str, ContentFile] = {}
-            for name, content in parts:
-                prefix = f"{name}/" if content.is_folder and name else ""
-                files |= {prefix + file.path: file for file in store.manifest(content)}
-            self.contents[key] = store.put(
-                UploadFile(path, file.mode, partial(store.open, file.digest)) for path, file in sorted(files.items())
-            )
-        return self.contents[key]
+            self.contents[source] = store_once(store, source, lambda: _merge(store, parts))
+        return self.contents[source]
 
 
-def _make_binding(step: Step, name: str) -> Binding:
+def _merge(store: ObjectStore, parts: list[tuple[str, Content]]) -> Content:
+    files: dict[str, ContentFile] = {}
+    for name, content in parts:
+        prefix = f"{name}/" if content.is_folder and name else ""
+        files |= {prefix + file.path: file for file in store.manifest(content)}
+    return store.put(
+        UploadFile(path, file.mode, partial(store.open, file.digest)) for path, file in sorted(files.items())
+    )
+
+
+def make_binding(step: Step, name: str) -> Binding:
     """Return an input that another step writes, with how it is read."""
     declared = (step.job.asset.spec.get("inputs") or {}).get(name)
     fields = declared if isinstance(declared, Mapping) else {}

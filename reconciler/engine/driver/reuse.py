@@ -79,7 +79,7 @@ def _digest(value: Json) -> str:
 def run_reason(step: FrozenStep, inputs: Mapping[str, Json], *, is_forced: bool, is_dropped: bool) -> str:
     """Return why a step runs whose result is in no index."""
     if is_forced:
-        return "settings.force_rerun"
+        return "settings.force_rerun: true"
     if not step.is_deterministic:
         return "is_deterministic: false"
     if is_dropped:
@@ -104,26 +104,33 @@ class ReuseIndex:
 
         With a damaged output, each run would reuse it, and each step that reads it would fail.
         """
+        found = self.look_up(key)
+        if found.is_dropped or (found.step and any(map(self._store.verify, _contents_of(found.step)))):
+            self._store.delete(self._prefix + key)
+            return Found(is_dropped=True)
+        return found
+
+    def look_up(self, key: str) -> Found:
+        """Return the result for a key if all of it is in the store, and leave everything as it is."""
         raw = self._store.read(self._prefix + key)
         if raw is None:
             return Found()
         try:
             document = json.loads(raw)
             step, origin = decode_step(document["step"]), str(document["origin"])
-            contents = [Content.from_json(output) for output in step.outputs.values()]
+            digests = [content.digest for content in _contents_of(step)]
         except DECODE_ERRORS:
-            contents, is_usable = [], False
-        else:
-            is_usable = True
-        if is_usable and not any(map(self._store.verify, contents)):
-            return Found(step, origin)
-        self._store.delete(self._prefix + key)
-        return Found(is_dropped=True)
+            return Found(is_dropped=True)
+        return Found(is_dropped=True) if self._store.missing(digests) else Found(step, origin)
 
     def add(self, graph: FrozenGraph, run: StepRun) -> None:
         """Keep the result of a step for reuse; the first one of a key stands."""
         document = {"origin": f"{graph.run}/{run.step}", "step": run.to_json()}
         self._store.create(self._prefix + run.key, json.dumps(document, separators=(",", ":")).encode())
+
+
+def _contents_of(step: StepRun) -> list[Content]:
+    return [Content.from_json(output) for output in step.outputs.values()]
 
 
 def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:

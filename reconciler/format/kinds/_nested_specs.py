@@ -1,6 +1,7 @@
-"""Jobs that have other specs inside: the nodes of a pipeline and their components, the trial of a sweep.
+"""What of a job counts in its fingerprint, also of those with other specs inside: nodes, components, trials.
 
-At every level the same fields count in the fingerprint, and in the limits of a sweep the number of its trials does.
+At every level the same fields count, and in the limits of a sweep the number of its trials does. The names and versions
+under which outputs are registered do not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _SWEEP_TYPE = "sweep"
 # What only describes a node, a component, or an input or an output of it, and is not recorded as a change.
 _IGNORED = word_set("version comment latest_version auto_delete_setting")
 _DESCRIPTION = "description"
+_REGISTRATION = word_set("name version")  # of an output
 _TRIAL_COUNT = "max_total_trials"  # it decides the result of a sweep; other limits do not
 
 
@@ -23,9 +25,16 @@ def is_composite(spec: Spec) -> bool:
     return str(spec.get("type", "")).lower() in _COMPOSITE_TYPES
 
 
-def split_composite(kind: Kind, spec: Spec) -> SpecParts | None:
-    """Return what counts in the fingerprint of a pipeline or a sweep, and what changes in place."""
-    return _split(kind, spec) if is_composite(spec) else None
+def split_job(kind: Kind, spec: Spec) -> SpecParts | None:
+    """Return what counts in the fingerprint of a job, and what changes in place; None if its fields decide that."""
+    if is_composite(spec):
+        return _split(kind, spec)
+    outputs = spec.get("outputs")
+    counted, names = _split_outputs(outputs) if isinstance(outputs, Mapping) else (outputs, {})
+    if not names:
+        return None
+    parts = kind.split_spec({**spec, "outputs": counted})
+    return SpecParts(parts.identifying, {**parts.in_place, "outputs": names})
 
 
 def _split(kind: Kind, spec: Spec) -> SpecParts:
@@ -56,8 +65,23 @@ def _split_field(kind: Kind, spec: Spec, name: str, value: Json) -> tuple[Json, 
         changed = {node: in_place for node, (_, in_place) in parts.items() if in_place}
         return {node: identifying for node, (identifying, _) in parts.items()}, changed
     if name in ("inputs", "outputs"):
-        return {port: _without_description(item) for port, item in value.items()}, None
+        counted, names = _split_outputs(value) if name == "outputs" else (value, {})
+        return {port: _without_description(item) for port, item in counted.items()}, names
     return value, None
+
+
+def _split_outputs(outputs: Spec) -> tuple[Spec, Spec]:
+    """Return outputs without the names and versions under which they are registered, and these."""
+    names = {
+        output: {name: item[name] for name in _REGISTRATION if name in item}
+        for output, item in outputs.items()
+        if isinstance(item, Mapping) and not _REGISTRATION.isdisjoint(item)
+    }
+    counted = {
+        output: {name: value for name, value in item.items() if name not in _REGISTRATION} if output in names else item
+        for output, item in outputs.items()
+    }
+    return counted, names
 
 
 def _split_limits(limits: Spec) -> tuple[Json, Json]:

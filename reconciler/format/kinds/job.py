@@ -9,7 +9,7 @@ from reconciler.format.kind import (
     ReferenceSite,
     word_set,
 )
-from reconciler.format.kinds._nested_specs import is_composite, split_composite
+from reconciler.format.kinds._nested_specs import is_composite, split_job
 from reconciler.format.kinds._reference_sites import (
     COMPUTE_SITE,
     ENVIRONMENT_SITE,
@@ -53,11 +53,11 @@ KIND = Kind(
         *INPUT_SITES,
         *PIPELINE_SITES,
     ),
-    split_nested=split_composite,
+    split_nested=split_job,
     node_sites=NODE_SITES,
     is_supported=lambda spec: is_composite(spec) or str(spec.get("type", "command")).lower() == "command",
     secret_fields=word_set("teacher_model_endpoint_connection"),
-    descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name"),
+    descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name /outputs/*/name /outputs/*/version"),
     file_content=FileContent.NODE,
     rule_set="job",
     order=7,

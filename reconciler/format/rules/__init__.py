@@ -23,6 +23,7 @@ from reconciler.format.rules import (
     io_names,
     mltables,
     names,
+    output_names,
     paths,
     pipeline_hooks,
     pipelines,
@@ -48,6 +49,7 @@ _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *sweeps.RULES,
     *variables.RULES,
     *plain_scalars.EXECUTABLE_RULES,
+    *output_names.RULES,
     *secrets.RULES,
 )
 _PIPELINE_CHECKS: tuple[PipelineCheck, ...] = (

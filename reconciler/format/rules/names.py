@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.spec_nodes import has_placeholder
+from reconciler.format.rules.spec_nodes import SpecNode, has_placeholder
 
 _RESERVED_PREFIXES = ("azureml-", "microsoft")
 _DATE_VERSION = re.compile(r"\d{4}-\d\d?-\d\d?(?:[Tt ].*)?")
@@ -57,10 +58,14 @@ class NameRule:
 
     def __call__(self, context: RuleContext) -> Iterator[Diagnostic]:
         """Yield what is wrong with the name."""
-        name = context.spec.get("name")
+        yield from self.check(context, SpecNode((), context.spec))
+
+    def check(self, context: RuleContext, node: SpecNode) -> Iterator[Diagnostic]:
+        """Yield what is wrong with the name of a part of the spec."""
+        name = node.spec.get("name")
         if not isinstance(name, str) or self.name_format.allows(name):
             return
-        span = context.document.value_span("/name")
+        span = context.document.value_span(join_pointer(*node.child_pointer("name")))
         if has_placeholder(name):
             message = f"the name {name} is a placeholder"
             yield Diagnostic("name-placeholder", message, span, f"use {self.name_format.description}", Severity.WARNING)
@@ -82,26 +87,33 @@ def check_reserved_name(context: RuleContext) -> Iterator[Diagnostic]:
 
 def check_ambiguous_version(context: RuleContext) -> Iterator[Diagnostic]:
     """Yield a version that YAML reads as a different value (section 4, asset version)."""
-    version = context.spec.get("version")
+    yield from find_ambiguous_version(context, SpecNode((), context.spec))
+
+
+def find_ambiguous_version(context: RuleContext, node: SpecNode) -> Iterator[Diagnostic]:
+    """Yield the version of a part of the spec if YAML reads it as a different value."""
+    version, pointer = node.spec.get("version"), node.child_pointer("version")
+    message = typed = None
     if isinstance(version, str):
-        if _DATE_VERSION.fullmatch(version) and context.document.plain_text("/version") is not None:
-            yield _ambiguous_version_diagnostic(context, f"version: {version} is a date in YAML", version)
+        if _DATE_VERSION.fullmatch(version) and context.document.plain_text(join_pointer(*pointer)) is not None:
+            message, typed = f"version: {version} is a date in YAML", version
     elif isinstance(version, int | float) and f"version: {version}\n" not in context.document.text:
-        typed = context.document.scalar_text("/version")
+        typed = context.document.scalar_text(join_pointer(*pointer))
         if typed is not None and typed != str(version):
             reading = "as" if isinstance(version, bool) else "as the number"
-            yield _ambiguous_version_diagnostic(
-                context, f"YAML reads version: {typed} {reading} {str(version).lower()}", typed
-            )
-
-
-def _ambiguous_version_diagnostic(context: RuleContext, message: str, typed: str) -> Diagnostic:
-    return context.value_diagnostic("version-ambiguous", message, "version", hint=f'write version: "{typed}"')
+            message = f"YAML reads version: {typed} {reading} {str(version).lower()}"
+    if message is not None:
+        yield context.value_diagnostic("version-ambiguous", message, *pointer, hint=f'write version: "{typed}"')
 
 
 def check_version_characters(context: RuleContext) -> Iterator[Diagnostic]:
     """Yield a version with characters that end the version in a reference such as azureml:NAME:VERSION."""
-    version = context.spec.get("version")
+    yield from find_illegal_version(context, SpecNode((), context.spec))
+
+
+def find_illegal_version(context: RuleContext, node: SpecNode) -> Iterator[Diagnostic]:
+    """Yield the version of a part of the spec if no reference can name it."""
+    version = node.spec.get("version")
     if (
         isinstance(version, str)
         and (match := _ILLEGAL_VERSION_CHARACTER.search(version))
@@ -109,7 +121,8 @@ def check_version_characters(context: RuleContext) -> Iterator[Diagnostic]:
     ):
         character = "a space" if match[0].isspace() else match[0]
         message = f"no reference can name the version {version}, because it contains {character}"
-        yield context.value_diagnostic("version-illegal", message, "version", hint="use letters, digits, -, _ and .")
+        pointer = node.child_pointer("version")
+        yield context.value_diagnostic("version-illegal", message, *pointer, hint="use letters, digits, -, _ and .")
 
 
 def check_version_without_name(context: RuleContext) -> Iterator[Diagnostic]:

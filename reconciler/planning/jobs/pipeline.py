@@ -65,10 +65,13 @@ def lower_pipeline(resolved: ResolvedAsset, find_component: FindComponent) -> Lo
 
 @dataclass(slots=True)
 class _PipelineLowering:
+    """The steps of a pipeline so far; it is not complete if a node was left out, which others may need."""
+
     job: ResolvedAsset
     find_component: FindComponent
     steps: dict[str, Step] = field(default_factory=dict)
     problems: list[NodeProblem] = field(default_factory=list)
+    is_complete: bool = True
 
     def make_node(self, part: Part, path: str) -> Node | None:
         """Return a node with its component and, if it is a pipeline, its own nodes; None if there is no step in it."""
@@ -92,7 +95,9 @@ class _PipelineLowering:
         nodes: dict[str, Node] = {}
         for name, child in component.children("jobs").items():
             node = self.make_node(child, f"{path}.{name}" if path else name)
-            if node is not None:
+            if node is None:
+                self.is_complete = False
+            else:
                 nodes[name] = node
         return Node(path, part, component, type_name, component is not part, nodes, pipeline_outputs(nodes))
 
@@ -117,14 +122,30 @@ class _PipelineLowering:
         scope = _scope_of(pipeline, outside)
         self.problems += find_port_problems(pipeline.nodes)
         for node in pipeline.nodes.values():
+            self._check_registrations(node)
             if node.type == PIPELINE:
                 self.add_steps(node, scope)
             else:
                 self.steps[node.path] = step = make_step(self.job.asset, scope, node)
                 self._check_outputs(step)
-                for name, place in missing_inputs(node, step):
-                    message = f"the input {name} of {step.path} gets no value"
-                    self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
+                if self.is_complete:
+                    self._check_inputs(node, step)
+
+    def _check_inputs(self, node: Node, step: Step) -> None:
+        """Report inputs without a value; those that a node does not name at all are reported already."""
+        given = node.part.child("inputs").fields
+        for name, place in missing_inputs(node, step):
+            if name in given:
+                message = f"the input {name} of {step.path} gets no value"
+                self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
+
+    def _check_registrations(self, node: Node) -> None:
+        """Report outputs that a registered component registers: files alone declare assets."""
+        named = [name for name, part in node.part.children("outputs").items() if "name" in part.fields]
+        if named and node.part.source.version is not None:
+            message = f"mlgit does not support outputs.{named[0]}.name of {node.path}, which a registered component has"
+            hint = "name the file of the component in place of its version"
+            self.problems.append(NodeProblem(node.part.place, message, hint))
 
     def _check_outputs(self, step: Step) -> None:
         """Report outputs that are values, not files."""

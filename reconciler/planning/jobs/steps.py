@@ -21,6 +21,7 @@ _NOT_OF_THE_JOB = word_set(
     "inputs outputs environment_variables is_deterministic auto_delete_setting "
     "status log_files creation_context parameters latest_version"
 )
+_NOT_OF_AN_OUTPUT = word_set("description name version")  # it is registered from the run, not by the step
 _FALSE = frozenset({"false", "no", "0"})
 
 
@@ -149,7 +150,7 @@ def _put_outputs(draft: StepDraft, scope: Scope, node: Node) -> None:
 def _output_fields(part: Part | None, *, is_bound: bool = False) -> Iterator[tuple[str, Part]]:
     """Yield what is said of an output; the path of one that is bound is the binding."""
     for key, child in part.children().items() if part else ():
-        if child.value is not None and key != "description" and not (is_bound and key == _PATH):
+        if child.value is not None and key not in _NOT_OF_AN_OUTPUT and not (is_bound and key == _PATH):
             yield key, child
 
 

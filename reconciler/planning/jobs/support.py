@@ -16,6 +16,7 @@ KNOWN_SETTINGS = frozenset(
 """The settings of a pipeline that Azure ML knows; it ignores all others."""
 
 _JOB = "job"
+_OUTPUTS = tuple(Honoured(f"/outputs/*{field}") for field in ("", "/type", "/path", "/mode"))
 _OF_TRIALS = "as the backend of the trials does"
 
 PIPELINE_SUPPORT = Support(
@@ -24,7 +25,7 @@ PIPELINE_SUPPORT = Support(
             Honoured("/jobs"),
             Honoured("/component"),
             Honoured("/inputs"),
-            Honoured("/outputs"),
+            *_OUTPUTS,
             Honoured("/compute"),
             Honoured("/settings/default_compute"),
             Honoured("/settings/continue_on_step_failure"),
@@ -50,7 +51,7 @@ SWEEP_SUPPORT = Support(
         _JOB: (
             Honoured("/trial"),
             Honoured("/inputs"),
-            Honoured("/outputs"),
+            *_OUTPUTS,
             Honoured("/compute"),
             Honoured("/resources", reason=_OF_TRIALS),
             Honoured("/identity", reason=_OF_TRIALS),
