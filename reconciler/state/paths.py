@@ -21,10 +21,10 @@ EXPERIMENTS_PREFIX = "experiments/"
 UNFINISHED_PREFIX = "unfinished/"
 _HISTORY_PREFIX = "history/"
 _HISTORIES = frozenset({"history", "experiments"})
-_BUILDS_PREFIX = "builds/"
-_PINS_PREFIX = "pins/"
-_DOWNLOADS_PREFIX = "downloads/"
-_STEPS_PREFIX = "steps/"
+BUILDS_PREFIX = "builds/"
+PINS_PREFIX = "pins/"
+DOWNLOADS_PREFIX = "downloads/"
+STEPS_PREFIX = "steps/"
 _NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
@@ -61,27 +61,27 @@ def history_folder(address: Address) -> str:
 
 def builds_path(fingerprint: str) -> str:
     """Return the path of the builds of an environment."""
-    return f"{_BUILDS_PREFIX}{_hash_prefix(fingerprint)}/{_quote_path_component(fingerprint)}.json"
+    return f"{BUILDS_PREFIX}{_hash_prefix(fingerprint)}/{_quote_path_component(fingerprint)}.json"
 
 
 def pin_path(name: str) -> str:
     """Return the path of the pin of an environment of a registry."""
-    return f"{_PINS_PREFIX}{_quote_path_component(name)}.json"
+    return f"{PINS_PREFIX}{_quote_path_component(name)}.json"
 
 
 def download_path(url: str) -> str:
     """Return the path of what was downloaded from a URL, which is not in it: it may have a secret."""
-    return f"{_DOWNLOADS_PREFIX}{_hash_prefix(url)}/{hashlib.sha256(url.encode()).hexdigest()}.json"
+    return f"{DOWNLOADS_PREFIX}{_hash_prefix(url)}/{hashlib.sha256(url.encode()).hexdigest()}.json"
 
 
 def steps_path(run: str) -> str:
     """Return the path of the steps of a run."""
-    return f"{_STEPS_PREFIX}{_hash_prefix(run)}/{_quote_path_component(run)}.json"
+    return f"{STEPS_PREFIX}{_hash_prefix(run)}/{_quote_path_component(run)}.json"
 
 
 def is_merged(path: str) -> bool:
     """Return True if what two writers write to a path is merged, so that they do not conflict."""
-    return path == META_PATH or path.startswith((_BUILDS_PREFIX, _DOWNLOADS_PREFIX, _PINS_PREFIX))
+    return path == META_PATH or path.startswith((BUILDS_PREFIX, DOWNLOADS_PREFIX, PINS_PREFIX))
 
 
 def history_kind_folder(kind: str) -> str:

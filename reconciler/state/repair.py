@@ -6,7 +6,7 @@ Nothing is ever removed from the history: a repair is one more commit on top.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,14 @@ from reconciler.state import codec, paths
 from reconciler.state.refs import RefStore
 from reconciler.state.store import LIVE_REF, StateStore
 
+_DECODERS: Mapping[str, Callable[[bytes], Any]] = {
+    paths.META_PATH: codec.decode_meta,
+    paths.UNFINISHED_PREFIX: codec.decode_unfinished,
+    paths.BUILDS_PREFIX: codec.decode_builds,
+    paths.PINS_PREFIX: codec.decode_pin,
+    paths.DOWNLOADS_PREFIX: codec.decode_download,
+    paths.STEPS_PREFIX: codec.decode_steps,
+}
 _MAX_COMMITS = 10_000
 _OBJECT_ID_PATTERN = re.compile(r"[0-9a-f]{4,64}")
 
@@ -173,12 +181,9 @@ def _is_file_valid(state: StateStore, commit: str, path: str) -> bool:
 
 
 def _decoders(path: str) -> Iterator[Callable[[bytes], Any]]:
-    """Yield the decoders for a file: the history has both versions and runs."""
-    if path == paths.META_PATH:
-        yield codec.decode_meta
-        return
-    if path.startswith(paths.UNFINISHED_PREFIX):
-        yield codec.decode_unfinished
+    """Yield the decoders for a file, by what its path begins with; the history has both versions and runs."""
+    if decode := next((_DECODERS[prefix] for prefix in _DECODERS if path.startswith(prefix)), None):
+        yield decode
         return
     if not path.startswith(paths.EXPERIMENTS_PREFIX):
         yield codec.decode_record
