@@ -151,3 +151,21 @@ def test_steps_that_did_not_complete_run_again():
     run = project.latest(PIPE)
     action = action_on(project.plan(files(), requested=frozenset({PIPE})), PIPE, Op.SUBMIT)
     assert lines(action)[0] == f"prepare runs because it failed in {run.id}"
+
+
+def test_a_sweep_job_that_is_requested_again_runs_again_as_in_azure_ml():
+    sweep = {
+        "name": "pipe",
+        "type": "sweep",
+        "compute": "azureml:local",
+        "trial": {"command": "echo ${{search_space.lr}}", "environment": "azureml:plain@latest"},
+        "search_space": {"lr": {"type": "choice", "values": [0.1, 0.2]}},
+        "sampling_algorithm": "grid",
+        "objective": {"goal": "minimize", "primary_metric": "loss"},
+        "limits": {"max_total_trials": 2},
+    }
+    declared = {**small(), "jobs/pipe.yml": SCHEMA.format("sweepJob") + yaml.safe_dump(sweep, sort_keys=False)}
+    project = InMemoryProject()
+    project.converge(declared)
+    action = action_on(project.plan(declared, requested=frozenset({PIPE})), PIPE, Op.SUBMIT)
+    assert lines(action) == ["sweep runs because it was requested again"]

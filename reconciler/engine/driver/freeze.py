@@ -122,6 +122,7 @@ class _Freezer:
             commit=self.run.commit,
             continues_on_failure=graph.continues_on_failure,
             is_forced=graph.is_forced,
+            is_sweep=graph.is_sweep,
             retries=config.retries,
             backends={step.backend: dict(config.backends[step.backend]) for step in steps},
             version=__version__,

@@ -231,7 +231,7 @@ def _end_sweep(sweep: _Sweep, now: str, end: str) -> dict[str, StepRun]:
         backend=trial.backend,
         handle=trial.handle,
         outputs=trial.outputs,
-        metrics=trial.metrics,
+        metrics={**trial.metrics, primary_metric(sweep.spec): trial.best_value},
         params=trial.params,
         best_value=trial.best_value,
     )
