@@ -148,6 +148,8 @@ class _Freezer:
             previous=dict(previous.inputs) if previous else {},
             component=step.component,
             environment=environment.identity,
+            environment_name=environment.name,
+            environment_fingerprint=environment.fingerprint,
             output_paths=output_paths(spec, RUN_NAME),
         )
 

@@ -52,6 +52,8 @@ class FrozenStep:
     previous: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     component: str = ""
     environment: str = ""
+    environment_name: str = ""
+    environment_fingerprint: str = ""
     output_paths: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
@@ -80,6 +82,8 @@ class FrozenStep:
             backend="" if self.sweep else self.backend,
             component=self.component,
             environment=self.environment,
+            environment_name=self.environment_name,
+            environment_fingerprint=self.environment_fingerprint,
             inputs=self.inputs(),
             needs=self.needs,
         )
@@ -98,6 +102,8 @@ class FrozenStep:
             "previous": dict(self.previous),
             "component": self.component,
             "environment": self.environment,
+            "environment_name": self.environment_name,
+            "environment_fingerprint": self.environment_fingerprint,
             "output_paths": dict(self.output_paths),
         }
 

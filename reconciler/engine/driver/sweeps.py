@@ -197,6 +197,8 @@ def _make_trial(sweep: _Sweep, trial: Trial) -> StepRun:
         backend=step.backend,
         component=step.component,
         environment=step.environment,
+        environment_name=step.environment_name,
+        environment_fingerprint=step.environment_fingerprint,
         inputs=sweep.run.inputs,
         params=trial.params,
     )
