@@ -48,7 +48,10 @@ def load_included_file(context: RuleContext, text: str) -> RuleContext | None:
 
 def find_file_problems(context: RuleContext, text: str) -> tuple[Diagnostic, ...]:
     """Return why the file at a relative path is not readable YAML; nothing if there is no file."""
-    path = context.resolve_relative_path(parse_local_path(text) or "")
+    name = parse_local_path(text)
+    if not name:
+        return ()
+    path = context.resolve_relative_path(name)
     raw = context.files.read_file(path) if context.files.exists(path) else b""
     problems = parse_yaml(context.files.display_path(path), raw)[1] if raw else ()
     return problems if has_errors(problems) else ()

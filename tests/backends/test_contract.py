@@ -173,6 +173,7 @@ def test_poll_returns_the_conditions_of_several_runs(bench):
 
 
 @pytest.mark.slow
+@pytest.mark.services  # the processes are given ten seconds to end
 def test_cancel_stops_the_whole_tree_of_processes(bench, family):
     handle = bench.submit(bench.task("trap '' TERM; python family.py 2; sleep 60", {"family.py": FAMILY}))
     processes = family(handle)

@@ -128,6 +128,7 @@ def test_a_command_that_is_killed_is_reported_with_the_signal(bench):
 DETACHED = "setsid sleep 300 & setsid bash -c 'trap \"\" TERM; sleep 301' & echo up; sleep 200"
 
 
+@pytest.mark.services  # the processes are given ten seconds to end
 def test_cancel_leaves_no_process_in_whatever_session(bench):
     run = bench.submit(bench.task(DETACHED))
     bench.wait_until_running(run)

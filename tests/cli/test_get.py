@@ -241,13 +241,20 @@ def test_an_environment_of_a_registry_is_written_as_its_pin_was_built(applied, m
     assert sorted(path.name for path in out.iterdir()) == [".python-version", "requirements.txt"]
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Put a file into a store that takes a while to copy; return the folder of the store and the content."""
+    top = tmp_path_factory.mktemp("large")
+    with (top / "large.bin").open("wb") as file:
+        file.truncate(400_000_000)
+    return top / "store", put_path(FolderStore(top / "store"), top / "large.bin")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_signal_leaves_nothing_half_written(applied, mlgit_process, tmp_path, number, exists):
-    large, parent = tmp_path / "large.bin", tmp_path / "parent"
-    with large.open("wb") as file:
-        file.truncate(400_000_000)
-    content = put_path(FolderStore(applied / ".mlgit/store"), large)
+def test_a_signal_leaves_nothing_half_written(applied, large, mlgit_process, tmp_path, number, exists):  # noqa: PLR0913, PLR0917 - fixtures
+    (store, content), parent = large, tmp_path / "parent"
+    shutil.copytree(store / "files", applied / ".mlgit/store/files", copy_function=os.link, dirs_exist_ok=True)
     ref = "refs/mlgit/small/default/live"
     paths = git(applied, "ls-tree", "-r", "--name-only", ref).splitlines()
     path = next(path for path in paths if path.startswith("current/") and "/data/" in path)

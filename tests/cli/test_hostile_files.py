@@ -60,7 +60,7 @@ def test_an_unreadable_line_of_metrics_is_skipped_with_a_note(applied, mlgit):
     ended = mlgit("job", "metrics", "sum", cwd=applied)
     assert ended.code == 0
     assert "loss" in ended.out
-    assert ended.err == "skipped 1 unreadable line of its metrics\n"
+    assert ended.err == f"run {run['run']}: skipped 1 unreadable line of its metrics\n"
 
 
 @pytest.mark.parametrize(

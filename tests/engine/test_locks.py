@@ -65,6 +65,7 @@ def test_actions_locked_by_another_apply_are_left_out_and_all_others_are_execute
     assert lock_refs(workspace.folder) == []
 
 
+@pytest.mark.services
 def test_a_waiting_apply_continues_when_the_lock_is_released(building, workspace, paced, mlgit_process):
     second = mlgit_process(*APPLY, cwd=workspace.folder, env=paced.environment)
     assert second.stdout
@@ -158,6 +159,7 @@ def test_the_lock_of_a_killed_apply_is_released_even_if_nothing_is_left_to_do(bu
     assert lock_refs(workspace.folder) == []
 
 
+@pytest.mark.services
 def test_a_holder_that_was_stopped_past_its_lease_can_write_nothing(building, workspace, paced, mlgit, mlgit_process):
     building.send_signal(signal.SIGSTOP)
     early = mlgit("apply", "--auto-approve", cwd=workspace.folder)
@@ -177,6 +179,7 @@ def test_a_holder_that_was_stopped_past_its_lease_can_write_nothing(building, wo
     assert lock_refs(workspace.folder) == []
 
 
+@pytest.mark.services
 def test_heartbeats_keep_the_lock_of_a_long_action_alive(building, workspace, paced, mlgit):
     began = time.monotonic()
     while time.monotonic() < began + 4:  # four times its lease
@@ -225,6 +228,7 @@ BACKEND = dataclasses.replace(local.BACKEND, open="sleeper:make")
 """
 
 
+@pytest.mark.services
 def test_a_submission_finished_by_two_applies_is_executed_once(workspace, paced, mlgit, mlgit_process):
     write(
         paced.folder,

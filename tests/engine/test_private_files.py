@@ -34,7 +34,10 @@ def open_to_others(folder: Path) -> list[str]:
     ]
 
 
-@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
+OTHER_UMASKS = [pytest.param(umask, marks=pytest.mark.services) for umask in (0o022, 0o077)]
+
+
+@pytest.fixture(params=[0o000, *OTHER_UMASKS], ids=["0o0", "0o22", "0o77"])
 def folder(request, tmp_path):
     """Apply a workspace, shared with a remote, under a umask; then use the other commands that write."""
     remote, folder = tmp_path / "remote.git", tmp_path / "small"

@@ -109,6 +109,7 @@ def test_a_run_that_completes_before_its_cancel_is_recorded_with_its_outputs(lat
     assert "model/total: version 1 from run sum-" in late(*APPLY)
 
 
+@pytest.mark.services
 def test_a_run_that_completes_while_its_job_is_removed_is_recorded_as_completed(late, waiting):
     for name in ("jobs/sum.yml", "models/total.yml"):
         (waiting.folder / name).unlink()
@@ -157,6 +158,7 @@ def test_on_supersede_cancels_a_superseded_run_and_resubmits_it_when_its_job_ret
     assert "No changes" in mlgit("plan", cwd=waiting.folder).out
 
 
+@pytest.mark.services
 def test_a_run_that_completes_while_it_is_superseded_is_recorded_and_registers_nothing(cancelling, late, waiting):
     cancelling(3)
     late(*SUBMIT)
@@ -167,6 +169,7 @@ def test_a_run_that_completes_while_it_is_superseded_is_recorded_and_registers_n
     assert model["lineage"]["run"] != old["run"]
 
 
+@pytest.mark.services
 def test_a_run_is_not_canceled_if_the_superseding_run_cannot_be_submitted(cancelling, late, waiting):
     full = waiting.top / "plugin" / "full"
     full.touch()

@@ -1,7 +1,7 @@
 """kill -9 at any step of an apply: the next apply finishes the work, in the same clone or in a fresh one.
 
 The final state is the same as without the kill, every run is executed once, and no lock remains. `make soak` tries
-every step in both clones; `make test` tries some of them, chosen by a seed that it prints.
+every step in both clones; `make test-services` tries some of them, chosen by a seed that it prints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import pytest
 from workspaces import APPLY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 _SEED = int(os.environ.get("MLGIT_SEED") or random.SystemRandom().randrange(10_000))
 _SAMPLES = 2

@@ -1,7 +1,7 @@
 """kill -9 of supervisors and of mlgit while runs wait and run: none runs twice, and each lost one is tried again once.
 
-`make soak` kills 50 times over 30 jobs, and mlgit alone during 200 runs; `make test` does less of both, by a seed that
-it prints.
+`make soak` kills 50 times over 30 jobs, and mlgit alone during 200 runs; `make test-services` does less of both, by a
+seed that it prints.
 """
 
 from __future__ import annotations

@@ -22,6 +22,11 @@ PIPELINE = SCHEMA.format("pipelineJob") + (
     "jobs:\n  one: {{type: command, component: {}}}\n"
 )
 COMPONENT = SCHEMA.format("commandComponent") + PART
+SPARK = SCHEMA.format("sparkJob") + (
+    "name: s\ntype: spark\ncode: ../src\nentry: {file: sum.py}\nconf: {spark.driver.cores: 1,"
+    " spark.driver.memory: 2g, spark.executor.cores: 1, spark.executor.memory: 2g, spark.executor.instances: 1}\n"
+    "resources: {instance_type: standard_e4s_v3, runtime_version: '3.4'}\n"
+)
 RECORDED_ONLY = {
     "schedule": "name: s\ntrigger: {type: cron, expression: '0 6 * * *'}\ncreate_job: azureml:sum\n",
     "workspaceConnection": "name: con-nection\ntype: git\ntarget: https://example.org/x\ncredentials: {type: none}\n",
@@ -110,9 +115,9 @@ def test_a_kind_without_a_backend_is_planned_as_recorded_only(schema, project):
 
 def test_a_job_type_without_a_backend_is_recorded_only(project):
     """A job of a type that no backend supports yet is recorded only and starts no run."""
-    plan = project.plan(with_pipeline("parts/train.yaml", "a.py", PART))
+    plan = project.plan({**small(), "jobs/s.yml": SPARK})
     assert [action_sentence(action) for action in plan.actions] == [
-        "job/p: create, recorded only: mlgit cannot run pipeline jobs"
+        "job/s: create, recorded only: mlgit cannot run spark jobs"
     ]
 
 

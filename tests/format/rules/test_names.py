@@ -83,6 +83,14 @@ def test_io_names_that_no_expression_can_use_are_diagnosed(check):
     text = "inputs:\n  my-input: {type: string}\n  group.x: {type: string}\n"
     assert check(io_names.COMPONENT_RULES, text) == ["port-name 2:3"]
     assert check(io_names.JOB_RULES, text) == ["port-name 2:3 warning"]
+    assert check(io_names.JOB_RULES, f"jobs:\n  a:\n    {text.splitlines()[0]}\n      1a: 2\n") == [
+        "port-name 4:7 warning"
+    ]
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "..", '"a\\u0000"', "a" * 201])
+def test_io_names_that_no_folder_can_have_are_errors(check, name):
+    assert check(io_names.JOB_RULES, f"outputs:\n  {name}: {{type: uri_folder}}\n") == ["port-name 2:3"]
 
 
 def test_inputs_that_differ_only_in_case_are_an_error(check):
