@@ -134,6 +134,9 @@ def _unknown_step_error(run: Run, path: str, known: Sequence[str]) -> UserError:
     if not known:
         hint = "only a pipeline or a sweep has steps, once it was submitted"
         return user_error("step-unknown", f"run {run.id} has no steps, so no step {path}", hint)
+    if inner := [name for name in known if name.startswith(f"{path}.")]:
+        message = f"{path} of run {run.id} is a component with steps, and no step itself"
+        return user_error("step-unknown", message, f"its steps: {join_some(inner, _MAX_STEPS)}")
     leaves = [name for name in known if name.rpartition(".")[2] == path]  # such as inner, of outer.inner
     suggestion = f"did you mean {leaves[0]}?" if leaves else did_you_mean(path, known)
     hint = suggestion or f"its steps: {join_some(known, _MAX_STEPS)}"

@@ -40,13 +40,17 @@ class Expression(NamedTuple):
 
 
 class MalformedExpression(NamedTuple):
-    """A text that begins like an expression but is not one, with the reason and the severity of the diagnostic."""
+    """A text that begins like an expression but is not one, with the reason and the severity of the diagnostic.
+
+    ``correction`` is the expression that was probably meant, "" if that is not known.
+    """
 
     pointer: Pointer
     text: str
     reason: str
     start: int = 0
     severity: Severity = Severity.WARNING
+    correction: str = ""
 
 
 def parse_expressions(text: str, pointer: Pointer = ()) -> tuple[Expression | MalformedExpression, ...]:
@@ -120,8 +124,8 @@ def find_lookalikes(text: str, pointer: Pointer, *, with_any_name: bool) -> Iter
     for match in _LOOKALIKE.finditer(text) if may_have_lookalikes(text) else ():
         inside = (match[1] or match[2] or match[3] or "").strip().lstrip("$").strip()
         if with_any_name or inside.partition(".")[0] in _ROOTS:
-            reason = f"it is text; write {_OPEN}{inside}{_CLOSE}" if inside else "it is text"
-            yield MalformedExpression(pointer, match[0], reason, match.start())
+            correction = f"{_OPEN}{inside}{_CLOSE}" if inside else ""
+            yield MalformedExpression(pointer, match[0], "it is text", match.start(), correction=correction)
 
 
 def parse_binding(value: object, pointer: Pointer = ()) -> Expression | None:
@@ -149,5 +153,5 @@ def malformed_expression_diagnostic(context: RuleContext, expression: MalformedE
     azure-ai-ml passes the text on unchanged, so it may be intended; in a component's command it rejects empty names.
     """
     message = f"{expression.text} is not an expression: {expression.reason}"
-    hint = "write ${{inputs.NAME}}"
+    hint = f"write {expression.correction or '${{inputs.NAME}}'}"
     return Diagnostic("expression-malformed", message, expression_span(context, expression), hint, expression.severity)

@@ -140,6 +140,7 @@ def test_a_step_that_has_ended_is_not_waited_for(flow, mlgit):
     [
         ("unknown-step", ("show", f"{PIPELINE}/prepar")),
         ("unknown-inner-step", ("show", f"{PIPELINE}/train")),
+        ("steps-of-a-component", ("logs", f"{PIPELINE}/outer")),
         ("step-of-a-command", ("show", "sum/prepare")),
         ("cancel-a-step", ("cancel", f"{PIPELINE}/tune")),
         ("rerun-a-step", ("rerun", "sum/tune")),

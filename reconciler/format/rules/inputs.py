@@ -6,12 +6,13 @@ reference is not checked, because its inputs are not known. ``type_flow`` checks
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.expressions import expression_span
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.bindings import node_bindings
+from reconciler.format.rules.components import ComponentInterface
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.spec_nodes import SpecNode, as_lower_text, as_mapping
 from reconciler.format.rules.values import declared_type, describe_range_violation, describe_type_mismatch
@@ -85,8 +86,15 @@ def _find_undeclared_io(graph: PipelineGraph, group: str) -> Iterator[tuple[Span
             if name not in declared and not _is_group_member(name, declared):
                 message = f"{interface.display_name} has no {group[:-1]} {name}"
                 names = [str(candidate) for candidate in declared]
-                hint = did_you_mean(name, names) or f"available: {', '.join(sorted(names)) or 'none'}"
+                hint = did_you_mean(name, names) or _declaration_hint(interface, group, names)
                 yield graph.context.document.key_span(join_pointer(*user.child_pointer(group, name))), message, hint
+
+
+def _declaration_hint(interface: ComponentInterface, group: str, names: Sequence[str]) -> str:
+    if names:
+        return f"available: {', '.join(sorted(names))}"
+    path = (*interface.node.pointer[-1:], group)  # an inline component is below component: or trial:
+    return f"it has no {group}; declare it under {'.'.join(map(str, path))}:"
 
 
 def _is_group_member(name: str, declared: Mapping[str, Json]) -> bool:

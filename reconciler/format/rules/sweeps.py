@@ -148,7 +148,9 @@ def check_sampling(context: RuleContext) -> Iterator[Diagnostic]:
         for pointer, kind in _distribution_types(node.child(_SPACE)):
             if kind not in possible:
                 message = f"{name} sampling cannot do {kind}"
-                hint = f"use {' or '.join(sorted(possible))}, or sampling_algorithm: random"
+                *others, last = sorted(possible)
+                choices = f"{', '.join(others)} or {last}" if others else last
+                hint = f"use {choices}, or sampling_algorithm: random"
                 yield context.value_diagnostic("sweep-sampling", message, *pointer, "type", hint=hint)
         base = _as_number(fields.get("logbase"))
         if base is not None and not 0 < base < math.inf:

@@ -36,7 +36,7 @@ def test_a_lookalike_in_a_command_is_a_warning_at_its_place_with_the_expression(
     (diagnostic,) = diagnose([commands.CommandExpressionRule(is_component=True)], source)
     assert (diagnostic.code, diagnostic.severity) == ("expression-malformed", "warning")
     assert diagnostic.message.startswith(f"{text} is not an expression")
-    assert LOOKALIKES[text] in diagnostic.message
+    assert diagnostic.hint == f"write {LOOKALIKES[text]}"
     line = source.splitlines()[diagnostic.span.line - 1]
     assert line[diagnostic.span.column - 1 :].startswith(text)
 

@@ -259,6 +259,14 @@ c: {inputs: {x: "rate ${{parent.inputs.rate}}"}}"""
     assert (second.code, second.span.line, second.span.column) == ("binding-type", 4, 69)
 
 
+def test_an_inline_trial_without_inputs_is_told_where_to_declare_them(diagnose):
+    nodes = "a:\n  type: sweep\n  inputs: {data: x}\n  outputs: {model: }\n  trial: {command: echo}"
+    assert [diagnostic.hint for diagnostic in diagnose(INPUTS, pipeline(nodes), FILES)] == [
+        "it has no inputs; declare it under trial.inputs:",
+        "it has no outputs; declare it under trial.outputs:",
+    ]
+
+
 def test_undeclared_inputs_are_warnings_and_undeclared_outputs_errors(diagnose):
     nodes = "a:\n  component: ./train.yml\n  inputs: {data: x, epoch: 3}\n  outputs: {modle: }"
     undeclared_input, undeclared_output = diagnose(INPUTS, pipeline(nodes), FILES)

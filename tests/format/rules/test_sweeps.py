@@ -100,7 +100,7 @@ def choice_with(inner):
         (
             {"sampling": "{type: Bayesian}", "space": choice_with("{type: randint, upper: 3}")},
             "sweep-sampling 4:57",
-            "bayesian sampling cannot do randint; use choice or quniform or uniform, or sampling_algorithm: random",
+            "bayesian sampling cannot do randint; use choice, quniform or uniform, or sampling_algorithm: random",
         ),
         (
             {"sampling": "{type: random, logbase: 0}"},
