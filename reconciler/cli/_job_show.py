@@ -12,7 +12,7 @@ from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.diagnostics import UserError
 from reconciler.model import DRIVER, Json, Run, RunStatus, State, StepRun
-from reconciler.project.run_environment import find_run_environment
+from reconciler.project.run_environment import RunEnvironment, find_run_environment, find_step_environment
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
 from reconciler.project.steps import read_steps
@@ -78,13 +78,14 @@ def run_details_to_json(named: NamedRun, steps: Iterable[StepRun]) -> Json:
     if named.parent and named.step:
         fields = {
             **step_details_to_json(named.parent, named.step),
+            **_environment_to_json(find_step_environment(state, named.step)),
             **_log_and_output_paths(session, run),
         }
         return mask_json_secrets(fields, secret_values(named.parent.spec))
     fields = {
         **plan_json.run_to_json(run),
         **_attempts_to_json(session, state, run),
-        **_environment_to_json(state, run),
+        **_environment_to_json(find_run_environment(state, run)),
         **_resolved_inputs_to_json(run),
         **_downloads_to_json(run),
         **_log_and_output_paths(session, run),
@@ -126,9 +127,8 @@ def _attempts_to_json(session: StateSession, state: State, run: Run) -> Json:
     return {"attempts": attempts} if len(attempts) > 1 else {}
 
 
-def _environment_to_json(state: State, run: Run) -> Json:
+def _environment_to_json(environment: RunEnvironment | None) -> Json:
     """Return the environment of a run, and how what it got was built."""
-    environment = find_run_environment(state, run)
     if environment is None:
         return {}
     build = environment.build

@@ -21,12 +21,16 @@ from reconciler.state.store import WriteBatch
 
 
 class JobEnvironment(NamedTuple):
-    """The environment of a run: how it is built, who built what, its fingerprint, and what to record of the build."""
+    """The environment of a run: how it is built, who built what, its fingerprint, and what to record of the build.
+
+    ``name`` is the version that the job names, or the address of what it writes itself.
+    """
 
     environment: Environment
     identity: str
     fingerprint: str
     writes: WriteBatch
+    name: str
 
 
 def build_job_environment(
@@ -38,7 +42,12 @@ def build_job_environment(
     built = build_environment(context.providers, environment, builder, report_progress)
     pins = new_pin(resolved.environment.asset) if resolved.environment else {}
     writes = WriteBatch(builds=new_builds(environment, builder, built), pins=pins)
-    return JobEnvironment(built.environment, built.identity, environment.fingerprint, writes)
+    return JobEnvironment(built.environment, built.identity, environment.fingerprint, writes, _name_of(resolved))
+
+
+def _name_of(resolved: ResolvedAsset) -> str:
+    reference = resolved.references.get(ENVIRONMENT_POINTER)
+    return str(resolved.environment.asset.address if resolved.environment and reference is None else reference)
 
 
 def _find_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:

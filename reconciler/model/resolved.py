@@ -87,11 +87,18 @@ class Step:
 class StepGraph:
     """The steps of a pipeline, nested ones and sweeps included, each after those that it reads from.
 
-    A sweep job is a graph of one step. ``outputs`` are those of the run by name, with the output of a step that each
-    is. With ``is_forced`` no step is reused. Without ``continues_on_failure`` a failed step cancels all others.
+    A sweep job is a graph of one step, ``is_sweep``; its result is never reused. ``outputs`` are those of the run by
+    name, with the output of a step that each is. With ``is_forced`` no step is reused. Without ``continues_on_failure``
+    a failed step cancels all others.
     """
 
     steps: Mapping[str, Step]
     outputs: Mapping[str, StepOutput] = field(default_factory=lambda: EMPTY_MAPPING)
     continues_on_failure: bool = True
     is_forced: bool = False
+    is_sweep: bool = False
+
+    @property
+    def reuses_results(self) -> bool:
+        """False if all steps run, and none of their results is kept for reuse."""
+        return not self.is_forced and not self.is_sweep

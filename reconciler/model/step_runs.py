@@ -27,9 +27,10 @@ class StepRun:
     ``step`` is its path, ``train`` or ``sweep.7``. ``run`` is the id of its child run and ``token`` that of its
     submission, "" for a step that did not run. A step that was reused has the outputs, the metrics and the handle of
     the run that it was reused from: ``reused_from`` is ``RUN/STEP``. ``reason`` says why it ran or why not, ``inputs``
-    what it got: literal values, and of contents the sha256. ``key`` is its reuse key. ``params`` of a trial are the
-    values of its search space, ``best_value`` is the best one of the primary metric that it logged. One that is still
-    active and has a ``failure`` is being canceled for it.
+    what it got: literal values, and of contents the sha256. ``key`` is its reuse key. ``environment`` is the
+    identity of the build that it got, with the name and the fingerprint of what was built. ``params`` of a trial are
+    the values of its search space, ``best_value`` is the best one of the primary metric that it logged. One that is
+    still active and has a ``failure`` is being canceled for it.
     """
 
     step: str
@@ -50,6 +51,8 @@ class StepRun:
     key: str = ""
     component: str = ""
     environment: str = ""
+    environment_name: str = ""
+    environment_fingerprint: str = ""
     inputs: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     outputs: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     metrics: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)

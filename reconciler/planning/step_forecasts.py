@@ -38,6 +38,7 @@ from reconciler.planning.resolve import PlanContext, component_finder
 from reconciler.planning.steps import recorded_job, with_steps
 
 _INPUTS, _OUTPUTS = "inputs", "outputs"
+_REQUESTED_AGAIN = "it was requested again"
 _FORCED = "settings.force_rerun: true"
 _NOT_DETERMINISTIC = "is_deterministic: false"
 _NO_EARLIER_RUN = "no earlier run"
@@ -128,7 +129,7 @@ def _own_cause(context: PlanContext, graph: StepGraph, step: Step, earlier: _Ear
         return f"{changes[0]}{others}"
     if not before.is_deterministic:
         return f"{earlier.run.id} had is_deterministic: false"
-    return _ending_cause(ended, earlier.run)
+    return _ending_cause(ended, earlier.run) or (_REQUESTED_AGAIN if graph.is_sweep else "")
 
 
 def _ending_cause(ended: StepRun, run: Run) -> str:

@@ -20,7 +20,7 @@ def forecast_actions(session: Session, state: State, actions: Sequence[Action]) 
     Why the store could not be asked is a forecast too: no plan fails for it.
     """
     submitted = [(action, action.resolved.graph) for action in actions if action.op is Op.SUBMIT and action.resolved]
-    asked = [(action, graph) for action, graph in submitted if graph is not None and not graph.is_forced]
+    asked = [(action, graph) for action, graph in submitted if graph is not None and graph.reuses_results]
     if not asked:
         return ()
     if not session.config.has_store(host_name()):

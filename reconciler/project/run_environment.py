@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reconciler.model import Asset, Run, State
+from reconciler.model import Asset, Run, State, StepRun
 from reconciler.planning.environments import ENVIRONMENT_POINTER, resolve_implicit_environment
 from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 
@@ -20,16 +20,23 @@ class RunEnvironment(NamedTuple):
 def find_run_environment(state: State, run: Run) -> RunEnvironment | None:
     """Return the environment of a run, declared in a file or not; None if its job names none.
 
-    Which build a step got is not recorded: it is the first one of its environment.
+    Which build the run of a step got is not known here: it is the first one of its environment.
     """
     name, fingerprint = _name_and_fingerprint(state, run)
+    return _find(state, name, fingerprint, str(run.realised.get("environment", "")), any_build=bool(run.step))
+
+
+def find_step_environment(state: State, step: StepRun) -> RunEnvironment | None:
+    """Return the environment of a step; None if it is not recorded."""
+    return _find(state, step.environment_name, step.environment_fingerprint, step.environment, any_build=False)
+
+
+def _find(state: State, name: str, fingerprint: str, identity: str, *, any_build: bool) -> RunEnvironment | None:
     if not name:
         return None
-    identity = str(run.realised.get("environment", ""))
     builds = decode_builds(state.find_builds(fingerprint), ()) if fingerprint else []
-    return RunEnvironment(
-        name, identity, next((build for build in builds if run.step or build.identity == identity), None)
-    )
+    build = next((build for build in builds if any_build or build.identity == identity), None)
+    return RunEnvironment(name, identity, build)
 
 
 def _name_and_fingerprint(state: State, run: Run) -> tuple[str, str]:

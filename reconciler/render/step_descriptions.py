@@ -196,7 +196,8 @@ class StepDescriptions:
     def _metrics(self, step: StepRun) -> str:
         primary = self.primary_metrics.get(step.step.rpartition(".")[0], "") if step.is_trial else ""
         if primary in step.metrics:
-            return _format_values({primary: step.metrics[primary]})
+            value = step.metrics[primary] if step.best_value is None else step.best_value
+            return _format_values({primary: value})
         return _format_values(dict(list(step.metrics.items())[:_MAX_METRICS]))
 
 

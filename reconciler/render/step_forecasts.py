@@ -60,18 +60,11 @@ def reuse_lines(forecast: ReuseForecast, planned: Sequence[StepForecast]) -> Ite
     yield f"forecast of the object store: {'; '.join(phrases)}"
     expected = {item.step: item.verdict for item in planned}
     contrary = [item for item in forecast.steps if (expected.get(item.step), item.verdict) in _CONTRARY]
-    yield from (f"  {item.step}: {_describe_reuse(item)}" for item in contrary[:_MAX_SHOWN])
-    if len(contrary) > _MAX_SHOWN:
-        yield f"  and {len(contrary) - _MAX_SHOWN} more"
+    rows = forecast_rows(forecasts_to_json(contrary))
+    yield from (f"  {name}: {text.replace(_PHRASES[StepVerdict.SAME], 'reused from', 1)}" for name, text in rows)
 
 
 _CONTRARY = frozenset({(StepVerdict.CHANGED, StepVerdict.SAME), (StepVerdict.SAME, StepVerdict.CHANGED)})
-
-
-def _describe_reuse(forecast: StepForecast) -> str:
-    """Return what the store makes of a step of which the plan expects something else."""
-    is_reused = forecast.verdict is StepVerdict.SAME
-    return f"reused from {forecast.cause}" if is_reused else f"runs: {forecast.cause}"
 
 
 def _group_key(step: Json) -> tuple[str, str]:

@@ -150,6 +150,7 @@ def test_ctrl_c_ends_the_controller_with_130(site, controller):
     assert running.stop(signal.SIGINT) == 130
 
 
+@pytest.mark.services
 def test_two_controllers_do_nothing_twice(site, controller, mlgit):
     processes = controller(), controller()
     until(lambda: sum(process.count("done    model/total: version 1") for process in processes), 60)
@@ -167,6 +168,7 @@ def test_two_controllers_do_nothing_twice(site, controller, mlgit):
     assert mlgit("reconcile", "--once", cwd=site.clone).code == 0
 
 
+@pytest.mark.services
 def test_two_controllers_of_two_clones_share_a_live_state_and_do_nothing_twice(site, controller, mlgit):
     config = textwrap.dedent(f"""
         state: {{name: small, lineage: "11111111111111111111111111111111", remote: origin}}

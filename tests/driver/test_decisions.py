@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from reconciler.engine.driver.decisions import decide_steps
 from reconciler.engine.driver.events import CANCELS, EVENTS, GRAPHS, RESULTS, EventLog
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.loop import Driver, drive
-from reconciler.engine.driver.reuse import Found
+from reconciler.engine.driver.reuse import Found, is_kept_for_reuse
 from reconciler.model import Phase, RunStatus
 from reconciler.model.step_runs import StepRun
 
@@ -186,6 +187,16 @@ def test_the_reason_of_a_step_that_runs_is_the_one_cause():
     assert reason(graph, "train", is_dropped=True) == "the result that it had is no longer in the store"
     assert reason(forced, "train") == "settings.force_rerun: true"
     assert reason(chance, "prep") == "is_deterministic: false"
+
+
+def test_a_sweep_job_is_never_reused_and_its_result_is_not_kept():
+    step = make_step("sweep", "train", sweep={"limits": {"max_total_trials": 1}}, cause="it was requested again")
+    found = Found(StepRun("sweep", RunStatus.COMPLETED, outputs={"out": CONTENT.to_json()}), "pipe-0/sweep")
+    for is_sweep_job in (True, False):
+        graph = make_graph([step], is_sweep=is_sweep_job)
+        run = decide_steps(graph, {}, lambda _key: found)["sweep"]
+        assert (run.status is RunStatus.INTENDED, not run.reused_from) == (is_sweep_job, is_sweep_job)
+        assert is_kept_for_reuse(graph, replace(found.step, key="k")) is not is_sweep_job
 
 
 def test_a_store_that_is_full_is_waited_for_and_nothing_is_lost():

@@ -26,6 +26,7 @@ def folder(small):
     return small
 
 
+@pytest.mark.services  # the processes are given ten seconds to end
 def test_cancel_leaves_no_process_and_a_second_cancel_looks_again(folder, mlgit):
     assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
     run_folder = until(lambda: next(folder.glob(".mlgit/store/runs/sum-*"), None))

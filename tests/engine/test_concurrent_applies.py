@@ -45,6 +45,7 @@ def remaining_locks(folder):
     return [ref for ref in refs if "/locks" in ref or "/heartbeat/" in ref]
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("applies", [2, pytest.param(8, marks=pytest.mark.soak)])
 def test_concurrent_applies_of_a_workspace_succeed_and_execute_everything_once(applies, workspace, mlgit, run_json):
     declare_many(workspace.folder, 6)
@@ -56,6 +57,7 @@ def test_concurrent_applies_of_a_workspace_succeed_and_execute_everything_once(a
     assert remaining_locks(workspace.folder) == []
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("applies", [3, pytest.param(8, marks=pytest.mark.soak)])
 def test_concurrent_applies_of_overlapping_selections_succeed_and_lose_no_record(applies, workspace, mlgit, run_json):
     declare_many(workspace.folder, applies + 1)
@@ -88,6 +90,7 @@ def test_a_second_apply_while_the_first_waits_is_allowed_and_submits_nothing(
     assert len(run_json(waiting.folder, "job", "list")) == 1
 
 
+@pytest.mark.services
 def test_two_applies_that_wait_for_the_same_run_both_succeed(waiting, mlgit_process, run_json):
     processes = []
     for _ in range(2):

@@ -7,7 +7,7 @@ import signal
 import pytest
 from workspaces import APPLY, commit, edit, write
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 # A backend like local that kills its process at a given step, once.
 _PLUGIN = """

@@ -89,6 +89,9 @@ def test_a_changed_step_runs_and_the_other_one_is_reused_from_the_run_before(pip
     assert {name: step["status"] for name, step in steps_of(mlgit, pipe).items()} == dict.fromkeys(
         ("prep", "train"), "completed"
     )
+    environment = json.loads(mlgit("job", "show", "pipe/prep", "--format", "json", cwd=pipe).out)["environment"]
+    assert (environment["name"], environment["builder"]) == ("environment/plain@1", "venv")
+    assert environment.keys() == {"name", "python", "builder", "platform", "identity"}
     edit(pipe, "jobs/pipe.yml", TRAIN, "echo trained again;")
     commit(pipe)
     assert mlgit(*APPLY, cwd=pipe).code == 0

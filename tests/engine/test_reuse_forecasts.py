@@ -107,7 +107,7 @@ def test_a_value_that_comes_back_is_forecast_to_be_reused_though_the_plan_sees_a
     lost = "the result that it had is no longer in the store"
     assert forecast_lines(mlgit, pipe) == [
         f"{STORE} 0 of 3 steps reused; prep, remark run; 1 known after them",
-        f"prep: runs: {lost}",
+        f"prep: runs because {lost}",
     ], "a plan that is printed again asks the store again"
     assert forecast_event(mlgit, pipe)["digest"] == made["digest"]
     edit(pipe, "mlgit.yml", ".mlgit/store}", ".mlgit/store, host: another}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from stored_files import put_bytes
 
-from reconciler.engine.driver.events import CANCELS, RESULTS
+from reconciler.engine.driver.events import CANCELS, GRAPHS, RESULTS
 from reconciler.engine.driver.graph import FrozenGraph, FrozenStep
 from reconciler.engine.driver.loop import Driver
 from reconciler.engine.driver.sweeps import find_trials, trial_task
@@ -132,6 +132,7 @@ def make_sweep(tmp_path):
         outputs = {name: StepOutput("sweep", name) for name in ("model", "artifacts")}
         graph = FrozenGraph("it-1", TOKEN, "job/it", "target", {"sweep": step}, outputs)
         store = FolderStore(tmp_path / f"store{next(numbers)}")
+        store.create(f"{GRAPHS}/{TOKEN}", b"{}")
         return Sweep(store, ScriptedBackend(script, logged), FrozenGraph.from_json(graph.to_json()))
 
     return make
@@ -147,11 +148,11 @@ def test_a_sweep_has_the_outputs_metrics_and_log_of_its_best_trial(make_sweep):
     assert best.best_value == best.params["x"]
     run = table["sweep"]
     assert (run.status, run.run, run.handle, run.params) == (RunStatus.COMPLETED, "", best.handle, best.params)
-    assert (run.outputs, run.metrics) == (best.outputs, {"loss": best.params["x"] + 2})
+    assert (run.outputs, run.metrics) == (best.outputs, {"loss": best.best_value})
     assert sweep.backend.most_at_once == 2
     assert (sweep.result["status"], sorted(sweep.result["outputs"])) == ("completed", ["artifacts", "model"])
     assert sweep.result["params"] == {"x": str(best.params["x"])}
-    # An equal sweep later has its result; a trial never is reused.
+    # An equal step later has its result; a trial never is reused.
     driver = sweep.driver()
     assert driver.index.find(run.key).step == run
     assert not any(trial.key for trial in trials)

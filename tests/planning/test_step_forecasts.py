@@ -8,8 +8,8 @@ import pytest
 import yaml
 from planning.project import SCHEMA, InMemoryProject, action_keys, action_on, small
 
-from reconciler.model import Action, Address, Op, RunStatus
-from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json
+from reconciler.model import Action, Address, Op, ReuseForecast, RunStatus, StepForecast, StepVerdict
+from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json, reuse_lines
 
 pytestmark = pytest.mark.fast
 
@@ -151,3 +151,34 @@ def test_steps_that_did_not_complete_run_again():
     run = project.latest(PIPE)
     action = action_on(project.plan(files(), requested=frozenset({PIPE})), PIPE, Op.SUBMIT)
     assert lines(action)[0] == f"prepare runs because it failed in {run.id}"
+
+
+def test_a_sweep_job_that_is_requested_again_runs_again_as_in_azure_ml():
+    sweep = {
+        "name": "pipe",
+        "type": "sweep",
+        "compute": "azureml:local",
+        "trial": {"command": "echo ${{search_space.lr}}", "environment": "azureml:plain@latest"},
+        "search_space": {"lr": {"type": "choice", "values": [0.1, 0.2]}},
+        "sampling_algorithm": "grid",
+        "objective": {"goal": "minimize", "primary_metric": "loss"},
+        "limits": {"max_total_trials": 2},
+    }
+    declared = {**small(), "jobs/pipe.yml": SCHEMA.format("sweepJob") + yaml.safe_dump(sweep, sort_keys=False)}
+    project = InMemoryProject()
+    project.converge(declared)
+    action = action_on(project.plan(declared, requested=frozenset({PIPE})), PIPE, Op.SUBMIT)
+    assert lines(action) == ["sweep runs because it was requested again"]
+
+
+def test_what_the_store_says_of_many_steps_is_one_line_where_the_plan_expects_something_else():
+    names = [f"s{number}" for number in range(15)]
+    planned = [StepForecast(name, StepVerdict.CHANGED, "no earlier run") for name in names]
+    steps = (*(StepForecast(name, StepVerdict.SAME, f"pipe-1/{name}") for name in names[:-2]), *planned[-2:])
+    assert list(reuse_lines(ReuseForecast(PIPE, steps), planned)) == [
+        "forecast of the object store: 13 of 15 steps reused; s13, s14 run",
+        "  13 steps: reused from pipe-1: s0, s1, s2 and 10 more",
+    ]
+    assert list(reuse_lines(ReuseForecast(PIPE, not_asked="the store is on big only"), planned)) == [
+        "forecast of the object store: not asked: the store is on big only"
+    ]

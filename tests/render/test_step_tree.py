@@ -39,7 +39,7 @@ STEPS = (
     step("features.clean", COMPLETED, 13, 17, reason="code: clean.py changed", metrics={}),
     step("tune", RUNNING, 20, reason="inputs.lr 0.1 -> 0.2"),
     trial(0, COMPLETED, 20, 30, lr=0.1, metrics={"loss": 1.0, "accuracy": 0.9125}),
-    trial(1, COMPLETED, 20, 30, lr=0.2, metrics={"accuracy": 0.95}, is_best=True),
+    trial(1, COMPLETED, 20, 30, lr=0.2, metrics={"accuracy": 0.5}, is_best=True, best_value=0.95),  # not its last value
     trial(2, FAILED, 30, 35, lr=0.4, batch=64, message="out of memory\nTraceback"),
     trial(3, RUNNING, 40, lr=0.4, metrics={"accuracy": 0.5}),
     trial(4, RunStatus.QUEUED, lr=0.1, batch=64),

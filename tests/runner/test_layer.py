@@ -19,7 +19,7 @@ from reconciler.model.builder import BuildPlan
 from reconciler.model.tasks import Prefix
 from reconciler.storage.folder_store import FolderStore
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 CALLER = Path(sys.prefix)
 PRINT_PREFIX = "import json, sys; print(json.dumps([sys.prefix, sys.path]))"

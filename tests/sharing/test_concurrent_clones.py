@@ -11,7 +11,7 @@ import sys
 import pytest
 from workspaces import APPLY, commit, edit, git, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 def start(folder, *options):

@@ -109,13 +109,13 @@ def _start_step(
     contents = bound_contents(step, needs)
     inputs = {**step.inputs(), **{name: content.sha256 for name, content in contents.items()}}
     key = reuse_key(step.static_key, {name: content.sha256 for name, content in contents.items()})
-    may_reuse = step.is_deterministic and not graph.is_forced
+    may_reuse = step.is_deterministic and graph.reuses_results
     found = find_reusable(key) if may_reuse else Found()
     fresh = replace(step.not_started(), inputs=inputs, key=key)
     if found.step is not None:
         run = graph.child_run(step.path, graph.child_token(step.path, 1))  # the one that there would be
         return _reused(fresh, found.step, found.origin, step.with_paths(found.step.outputs, run))
-    reason = run_reason(step, inputs, is_forced=graph.is_forced, is_dropped=found.is_dropped)
+    reason = run_reason(graph, step, inputs, is_dropped=found.is_dropped)
     return _attempt(graph, replace(fresh, reason=reason), 1)
 
 

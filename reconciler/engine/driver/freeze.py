@@ -122,6 +122,7 @@ class _Freezer:
             commit=self.run.commit,
             continues_on_failure=graph.continues_on_failure,
             is_forced=graph.is_forced,
+            is_sweep=graph.is_sweep,
             retries=config.retries,
             backends={step.backend: dict(config.backends[step.backend]) for step in steps},
             version=__version__,
@@ -147,6 +148,8 @@ class _Freezer:
             previous=dict(previous.inputs) if previous else {},
             component=step.component,
             environment=environment.identity,
+            environment_name=environment.name,
+            environment_fingerprint=environment.fingerprint,
             output_paths=output_paths(spec, RUN_NAME),
         )
 

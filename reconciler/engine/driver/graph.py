@@ -52,6 +52,8 @@ class FrozenStep:
     previous: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     component: str = ""
     environment: str = ""
+    environment_name: str = ""
+    environment_fingerprint: str = ""
     output_paths: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
@@ -80,6 +82,8 @@ class FrozenStep:
             backend="" if self.sweep else self.backend,
             component=self.component,
             environment=self.environment,
+            environment_name=self.environment_name,
+            environment_fingerprint=self.environment_fingerprint,
             inputs=self.inputs(),
             needs=self.needs,
         )
@@ -98,6 +102,8 @@ class FrozenStep:
             "previous": dict(self.previous),
             "component": self.component,
             "environment": self.environment,
+            "environment_name": self.environment_name,
+            "environment_fingerprint": self.environment_fingerprint,
             "output_paths": dict(self.output_paths),
         }
 
@@ -116,8 +122,9 @@ class FrozenGraph:
     """The steps of a run, each after those that it reads from, and what holds for all of them.
 
     ``outputs`` are those of the run. ``target`` is the lineage of the live state, whose results are reused. With
-    ``is_forced`` nothing is reused, nor kept for reuse. Without ``continues_on_failure`` a failed step cancels the
-    others. ``retries`` is how often a step is tried again that was lost. ``backends`` are the settings of those in use.
+    ``is_forced``, and of a sweep job, nothing is reused, nor kept for reuse. Without ``continues_on_failure`` a failed
+    step cancels the others. ``retries`` is how often a step is tried again that was lost. ``backends`` are the settings
+    of those in use.
     """
 
     run: str
@@ -131,6 +138,7 @@ class FrozenGraph:
     commit: str = ""
     continues_on_failure: bool = True
     is_forced: bool = False
+    is_sweep: bool = False
     retries: int = 2
     backends: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
     version: str = ""
@@ -139,6 +147,11 @@ class FrozenGraph:
     def read_outputs(self) -> frozenset[StepOutput]:
         """The outputs that another step reads."""
         return frozenset(binding.source for step in self.steps.values() for binding in step.bindings.values())
+
+    @property
+    def reuses_results(self) -> bool:
+        """False if all steps run, and none of their results is kept for reuse."""
+        return not self.is_forced and not self.is_sweep
 
     @property
     def sweep_step(self) -> FrozenStep | None:
@@ -179,6 +192,7 @@ class FrozenGraph:
             "commit": self.commit,
             "continues_on_failure": self.continues_on_failure,
             "is_forced": self.is_forced,
+            "is_sweep": self.is_sweep,
             "retries": self.retries,
             "backends": {name: dict(settings) for name, settings in self.backends.items()},
             "version": self.version,

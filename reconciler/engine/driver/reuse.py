@@ -76,9 +76,9 @@ def _digest(value: Json) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def run_reason(step: FrozenStep, inputs: Mapping[str, Json], *, is_forced: bool, is_dropped: bool) -> str:
+def run_reason(graph: FrozenGraph, step: FrozenStep, inputs: Mapping[str, Json], *, is_dropped: bool) -> str:
     """Return why a step runs whose result is in no index."""
-    if is_forced:
+    if graph.is_forced:
         return "settings.force_rerun: true"
     if not step.is_deterministic:
         return "is_deterministic: false"
@@ -142,7 +142,7 @@ def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
     return (
         step is not None
         and step.is_deterministic
-        and not graph.is_forced
+        and graph.reuses_results
         and run.status is RunStatus.COMPLETED
         and not run.reused_from
         and not run.message

@@ -197,6 +197,8 @@ def _make_trial(sweep: _Sweep, trial: Trial) -> StepRun:
         backend=step.backend,
         component=step.component,
         environment=step.environment,
+        environment_name=step.environment_name,
+        environment_fingerprint=step.environment_fingerprint,
         inputs=sweep.run.inputs,
         params=trial.params,
     )
@@ -231,7 +233,7 @@ def _end_sweep(sweep: _Sweep, now: str, end: str) -> dict[str, StepRun]:
         backend=trial.backend,
         handle=trial.handle,
         outputs=trial.outputs,
-        metrics=trial.metrics,
+        metrics={**trial.metrics, primary_metric(sweep.spec): trial.best_value},
         params=trial.params,
         best_value=trial.best_value,
     )

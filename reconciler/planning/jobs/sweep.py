@@ -16,4 +16,5 @@ def lower_sweep(resolved: ResolvedAsset, _find_component: FindComponent) -> Lowe
     node = Node(SWEEP, root, root.child("trial"), SWEEP)
     step = make_step(resolved.asset, Scope({}, {}, {}), node)
     names = (*root.children("outputs"), DEFAULT_ARTIFACTS)
-    return Lowering(StepGraph({step.path: step}, {name: StepOutput(step.path, name) for name in names}))
+    outputs = {name: StepOutput(step.path, name) for name in names}
+    return Lowering(StepGraph({step.path: step}, outputs, is_sweep=True))
