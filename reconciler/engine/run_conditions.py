@@ -60,7 +60,8 @@ def cancel_and_wait(backend: Backend, run: Run) -> Run:
     deadline = time.monotonic() + _CANCEL_SECONDS
     while (condition := poll_run(backend, replace(run, handle=handle))).phase in _ACTIVE_PHASES:
         if time.monotonic() > deadline:
-            message = f"run {run.id} has not stopped within {_CANCEL_SECONDS:.0f} s"
+            state = f": {condition.message}" if condition.message else ""  # such as the machine that it goes on on
+            message = f"run {run.id} has not stopped within {_CANCEL_SECONDS:.0f} s{state}"
             raise user_error("cancel-failed", message, "run the command again; see what keeps it with `mlgit job logs`")
         time.sleep(_POLL_SECONDS)
     if condition.phase is Phase.UNKNOWN:

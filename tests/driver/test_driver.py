@@ -16,10 +16,13 @@ from remote.backend_server import ServerProcess
 from workspaces import until
 
 from driver.graphs import WRITE, kill_driver, make_graph, make_step
+from reconciler.diagnostics import UserError
+from reconciler.engine import run_conditions
 from reconciler.engine.driver.backend import DriverBackend
 from reconciler.engine.driver.graph import encode_graph
-from reconciler.model import Phase, RunStatus
+from reconciler.model import Address, Phase, Run, RunStatus
 from reconciler.model.providers import CANCELED
+from reconciler.model.step_runs import DRIVER
 
 pytestmark = pytest.mark.slow
 COPY = "cat ${{inputs.data}}/x ${{inputs.data}}/x > ${{outputs.out}}/x"
@@ -136,12 +139,16 @@ def test_another_clone_attaches_to_the_run_by_its_token(site):
     assert b"".join(elsewhere.log(handle)) == b"".join(site.driver.log(handle))
 
 
-def test_a_run_whose_backend_is_on_another_machine_goes_on_there(site):
+def test_a_run_whose_backend_is_on_another_machine_goes_on_there(site, monkeypatch):
     backends = {"local": {"type": "local", "host": "gpubox"}}
     graph = make_graph([make_step("prep", WRITE.format(1))], backends=backends)
     handle = site.driver.submit(site.put(graph), site.store)
     assert site.condition(handle).message == "0 of 1 step completed; continues on gpubox"
     assert not site.driver.resume(handle)
+    monkeypatch.setattr(run_conditions, "_CANCEL_SECONDS", 0)
+    run = Run(graph.run, Address("job", "pipe"), graph.token, "", 1, DRIVER, RunStatus.RUNNING, handle=handle)
+    with pytest.raises(UserError, match=r"has not stopped within 0 s: .*; continues on gpubox"):
+        run_conditions.cancel_and_wait(site.driver, run)
 
 
 def test_a_driver_whose_machine_is_gone_is_continued_from_another_one(site, tmp_path, monkeypatch):
