@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from reconciler.abbreviation import pluralize
-from reconciler.cli._job_run import find_run_and_backend
+from reconciler.abbreviation import join_some, pluralize
+from reconciler.cli._job_run import NamedRun, find_named_run
 from reconciler.cli._run_files import group_values, read_metrics, summarize_metrics
 from reconciler.cli.console import can_print, echo, echo_line, print_drawing, print_table
 from reconciler.cli.options import format_option, target_option
+from reconciler.model import DRIVER
 from reconciler.model.logged_metrics import Metric
+from reconciler.project.steps import read_steps
 from reconciler.render import plan_json
 
 _BRAILLE = "⣿"
@@ -40,7 +42,8 @@ def command(jobs: tuple[str, ...], *, plots: bool, form: str) -> None:
     """
     if plots and form == "json":
         raise click.UsageError("use --plot or --format json, not both")
-    metrics_by_run = dict(map(_read_metrics, jobs))
+    named_runs = {named.run.id: named for named in map(find_named_run, jobs)}
+    metrics_by_run = {run: _read_metrics(named) for run, named in named_runs.items()}
     if form == "json":
         values = [
             ({"run": run} if len(jobs) > 1 else {}) | value
@@ -50,19 +53,30 @@ def command(jobs: tuple[str, ...], *, plots: bool, form: str) -> None:
         return echo(plan_json.dump_json(values))
     for run in [run for run, logged in metrics_by_run.items() if not logged]:
         del metrics_by_run[run]
-        echo_line(f"run {run} has logged no metrics")
+        echo_line(_absence_sentence(named_runs[run]))
     if not metrics_by_run:
         return None
     return _plot(metrics_by_run) if plots else _print_last_values(metrics_by_run)
 
 
-def _read_metrics(job: str) -> tuple[str, list[Metric]]:
-    """Return the id of a run and what it has logged."""
-    _, run, backend = find_run_and_backend(job)
-    logged, skipped = read_metrics(run, backend)
+def _read_metrics(named: NamedRun) -> list[Metric]:
+    """Return what a run has logged; of a pipeline or a sweep nothing, because its steps do."""
+    if named.run.backend == DRIVER:
+        return []
+    logged, skipped = read_metrics(named.run, named.open_backend())
     if skipped:
-        echo_line(f"run {run.id}: skipped {pluralize(skipped, 'unreadable line')} of its metrics", err=True)
-    return run.id, logged
+        echo_line(f"run {named.run.id}: skipped {pluralize(skipped, 'unreadable line')} of its metrics", err=True)
+    return logged
+
+
+def _absence_sentence(named: NamedRun) -> str:
+    """Return that a run has logged no metrics, and which of its steps have, trials last."""
+    sentence = f"run {named.run.id} has logged no metrics"
+    if named.step:
+        return sentence
+    steps = [step for step in read_steps(named.session, named.state, named.run) if step.metrics and step.handle]
+    paths = [f"{named.run.id}/{step.step}" for step in sorted(steps, key=lambda step: step.is_trial)]
+    return f"{sentence} itself; its steps have: {join_some(paths)}" if paths else sentence
 
 
 def _print_last_values(metrics_by_run: Mapping[str, Sequence[Metric]]) -> None:

@@ -62,12 +62,6 @@ class NamedRun:
         return get_backend(self.session.open_backends(), run.backend)
 
 
-def find_run_and_backend(job: str) -> tuple[StateSession, Run, Backend]:
-    """Return a run as `find_run` does, with its backend."""
-    named = find_named_run(job)
-    return named.session, named.run, named.open_backend()
-
-
 def find_run(job: str) -> tuple[StateSession, State, Run]:
     """Return the run that an argument names, or the newest run of the job that it names, with the live state."""
     named = find_named_run(job)

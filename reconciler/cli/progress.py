@@ -31,6 +31,7 @@ _STATE_MARKS = {
     str(RunStatus.QUEUED): ("…", "dim"),
     RunStatus.NOT_STARTED.label: ("…", "dim"),
 }
+_MARK_WIDTH = 2  # columns, with the space behind it
 _RESERVED_COLUMNS = 3  # a terminal echoes ^C behind the last line, and a line that wraps is not erased
 
 
@@ -111,6 +112,15 @@ def format_tree(view: StepView, limit: int, running: Text | None = None) -> list
         return []
     lines = tree_lines(replace(view, now=utc_timestamp("milliseconds")), limit)
     return [_format_tree_line(line, running) for line in lines]
+
+
+def wrap_line(console: Console, line: Text, indent: int) -> list[Text]:
+    """Return a line with an indent, in as many lines as the terminal needs; the others begin behind its mark."""
+    mark = indent + len(line.plain) - len(line.plain.lstrip())
+    text = line[mark - indent :]
+    room = console.width - mark
+    parts = [text] if text.cell_len <= room else text.wrap(console, max(1, room - _MARK_WIDTH))
+    return [Text(" " * (mark if number == 0 else mark + _MARK_WIDTH)) + part for number, part in enumerate(parts)]
 
 
 def _format_tree_line(line: TreeLine, running: Text | None) -> Text:

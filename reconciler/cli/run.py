@@ -219,7 +219,8 @@ def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterato
     """Yield how a run ended, what it left, and how to keep it."""
     message = f": {run.message}" if run.message else ""
     yield f"Run {run.id} {run.status}{_elapsed(run)}{message}."
-    if steps := report_known_steps(prepared.providers.backends, run):
+    steps = report_known_steps(prepared.providers.backends, run)
+    if steps:
         yield f"{summarize_steps(steps)}."
     if run.outputs and run.status is RunStatus.COMPLETED:
         yield "Outputs:"
@@ -231,6 +232,9 @@ def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterato
     if run.status is RunStatus.COMPLETED:
         yield from _next_step_lines(prepared, run, file)
     else:
+        failed = next((step for step in steps if step.status is RunStatus.FAILED and step.handle), None)
+        if failed:
+            yield f"`mlgit job logs {shlex.quote(f'{run.id}/{failed.step}')}{option}` shows the log of {failed.step}."
         again = _format_command(prepared, file)
         yield f"`mlgit job show {shlex.quote(run.id)}{option}` shows more of it; `{again}` runs the job once more."
 

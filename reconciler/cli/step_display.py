@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.text import Text
 
 from reconciler.cli.console import echo_line
-from reconciler.cli.progress import ProgressDisplay, format_tree
+from reconciler.cli.progress import ProgressDisplay, format_tree, wrap_line
 from reconciler.model import Run, RunStatus, StepRun
 from reconciler.model.backend import Backend
 from reconciler.project.run_log import read_log_tail
@@ -96,7 +95,8 @@ def follow_steps(run: Run, reader: StepReader, poll: Callable[[], Run], console:
 def print_tree(console: Console, view: StepView) -> None:
     """Print the steps of a run as they are, each behind a mark of its state."""
     for line in format_tree(view, MAX_ENDED_STEPS):
-        console.print(Text("  ") + line)
+        for part in wrap_line(console, line, 2):
+            console.print(part)
 
 
 def _print_lines(lines: Sequence[str] | Iterator[str]) -> None:

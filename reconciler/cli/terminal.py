@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.console import echo, print_coloured_lines, print_table
-from reconciler.cli.progress import ProgressDisplay, format_tree
+from reconciler.cli.progress import ProgressDisplay, format_tree, wrap_line
 from reconciler.cli.step_display import MAX_ENDED_STEPS, StepEventLog, StepReader
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
@@ -196,7 +196,8 @@ class TerminalApplyListener:
         self._print_line(line)
         if view and self._console.is_terminal:
             for tree_line in format_tree(view, MAX_ENDED_STEPS):
-                self._print_line(Text("      ") + tree_line)
+                for part in wrap_line(self._console, tree_line, 6):
+                    self._print_line(part)
         if failed_run:
             self._print_failed_run(failed_run)
         for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():

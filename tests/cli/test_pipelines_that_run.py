@@ -118,6 +118,15 @@ def test_each_change_of_a_step_is_a_line_and_the_second_run_says_what_was_reused
     assert "reused" in runs
 
 
+def test_a_run_whose_step_fails_names_the_command_that_shows_the_log_of_the_step(flow, mlgit):
+    edit(flow, "jobs/flow.yml", "step.py train", "step.py")
+    failed = mlgit("run", "jobs/flow.yml", cwd=flow)
+    assert failed.code == 1
+    run = re.search(r"`mlgit job logs (flow-[0-9a-f]{8}/train)` shows the log of train\.\n", failed.out)
+    assert run, failed.out
+    assert "ValueError" in mlgit("job", "logs", run[1], cwd=flow).out
+
+
 def test_the_status_counts_the_steps_and_says_when_a_driver_ended_and_wait_continues_it(
     running, mlgit, mlgit_process, go
 ):

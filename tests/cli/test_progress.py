@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 from workspaces import until
 
+from reconciler.cli.progress import wrap_line
 from reconciler.cli.step_display import StepReader, follow_steps
 from reconciler.cli.terminal import TerminalApplyListener
 from reconciler.model import DRIVER, Action, Address, Event, Handle, Op, Progress, Run, RunStatus, StepRun
@@ -157,6 +159,15 @@ def test_without_a_terminal_each_change_of_a_step_is_printed_once(capsys):
         "      train failed",
         "      train: it failed",
     ]
+
+
+def test_a_step_that_is_wider_than_the_terminal_goes_on_behind_its_mark():
+    step = Text("  ✓ tune.0  completed  best: accuracy 0.95; lr 0.2")
+    assert [part.plain.rstrip() for part in wrap_line(console(40), step, 2)] == [
+        "    ✓ tune.0  completed  best:",
+        "      accuracy 0.95; lr 0.2",
+    ]
+    assert [part.plain for part in wrap_line(console(80), step, 2)] == [f"  {step.plain}"]
 
 
 def test_a_run_is_followed_to_its_end_and_its_steps_are_shown_as_they_ended():

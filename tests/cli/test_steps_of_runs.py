@@ -125,6 +125,12 @@ def test_the_outputs_of_a_step_are_written_into_a_folder(flow, mlgit, tmp_path):
     assert (tmp_path / "out/named-outputs/total/total.txt").read_text("utf-8") == "12.0"
 
 
+def test_the_metrics_of_a_pipeline_name_the_steps_that_have_some(flow, mlgit):
+    shown = mlgit("job", "metrics", "flow", cwd=flow)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out == f"run {PIPELINE} has logged no metrics itself; its steps have: {PIPELINE}/outer.train\n"
+
+
 def test_a_step_that_has_ended_is_not_waited_for(flow, mlgit):
     ended = {step: mlgit("job", "wait", f"flow/{step}", cwd=flow) for step in ("outer.train", "tune.0", "evaluate")}
     assert [result.code for result in ended.values()] == [0, 1, 1]

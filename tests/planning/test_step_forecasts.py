@@ -149,6 +149,8 @@ def test_steps_that_did_not_complete_run_again():
     project.apply(files())
     project.end(RunStatus.FAILED, "user")
     run = project.latest(PIPE)
+    (failed,) = (blocked for blocked in project.plan(files()).blocked if blocked.address == PIPE)
+    assert "see `mlgit job show pipe`, run it again" in failed.message
     action = action_on(project.plan(files(), requested=frozenset({PIPE})), PIPE, Op.SUBMIT)
     assert lines(action)[0] == f"prepare runs because it failed in {run.id}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 
 from reconciler.engine.driver.decisions import Table, failure_message
 from reconciler.engine.driver.events import EventLog
@@ -12,6 +13,8 @@ from reconciler.model import Json, RunStatus
 from reconciler.model.content import Content
 from reconciler.model.run_results import is_result
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FORMAT, Failure, FinalStatus
+
+_MAX_METRICS = 100  # of the steps of a pipeline, which has none of its own
 
 
 def make_graph_result(graph: FrozenGraph, log: EventLog, ended: str, *, is_canceled: bool) -> dict[str, Json]:
@@ -29,13 +32,19 @@ def make_graph_result(graph: FrozenGraph, log: EventLog, ended: str, *, is_cance
         "started": log.events[0].at if log.events else ended,
         "ended": ended,
         "exit_code": None,
-        "metrics": dict(best.metrics) if best else {},
+        "metrics": dict(best.metrics) if best else _metrics_of_steps(graph, log.table),
         "metrics_file": METRICS_FILE,
         "params": {name: _to_text(value) for name, value in best.params.items()} if best else {},
         "tags": {},
         "outputs": {name: _output_to_json(graph, log.table, name, content) for name, content in contents.items()},
         "log": LOG_FILE,
     }
+
+
+def _metrics_of_steps(graph: FrozenGraph, table: Table) -> dict[str, Json]:
+    """Return the metrics of the steps of a pipeline as ``STEP.METRIC``; of many the first ones, in the order of steps."""
+    named = ((f"{path}.{name}", value) for path in graph.steps for name, value in table[path].metrics.items())
+    return dict(islice(named, _MAX_METRICS))
 
 
 def decode_result(raw: bytes, name: str) -> Mapping[str, Json]:

@@ -218,5 +218,7 @@ def _failure_message(context: PlanContext, runs: list[Run]) -> str:
     if run.status is RunStatus.LOST and _count_attempts(runs) > context.policy.config.retries:
         outcome += " too often"
     cause = f": {run.message}" if run.message else ""
-    logs = f"see `mlgit job logs {name}`"
-    return f"run {run.id} {outcome}{cause}; {logs}, run it again with `mlgit job rerun {name}`"
+    command = "show" if run.backend == DRIVER else "logs"  # a pipeline has steps, and no log of its own
+    return (
+        f"run {run.id} {outcome}{cause}; see `mlgit job {command} {name}`, run it again with `mlgit job rerun {name}`"
+    )
