@@ -53,6 +53,7 @@ def _registry(schema_ids: frozenset[str]) -> Any:
 
 
 def _make_registry(schemas: Mapping[str, Json]) -> Any:
+    importlib.import_module("decimal")  # if there is no memory for it, this raises an error; jsonschema-rs would panic
     return importlib.import_module("jsonschema_rs").Registry(list(schemas.items()))
 
 

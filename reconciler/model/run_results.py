@@ -39,7 +39,8 @@ def is_result(document: Json) -> bool:
 
 
 def _is_output(value: Json) -> bool:
-    return isinstance(value, dict) and _has_types(value, _OUTPUT_TYPES)
+    """Return True for an output; the digests of one that is stored are recorded later, and stand in no result."""
+    return isinstance(value, dict) and "md5" not in value and _has_types(value, _OUTPUT_TYPES)
 
 
 def _is_number(value: Json) -> bool:

@@ -20,6 +20,19 @@ WRONG = (
     "limits.timeout=abc",
     "environment_variables.API_KEY=geheim123",
 )
+SPARK = """
+    $schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json
+    type: spark
+    code: ../src
+    entry: {file: sum.py}
+    conf:
+      spark.driver.cores: 1
+      spark.driver.memory: 2g
+      spark.executor.cores: 1
+      spark.executor.memory: 2g
+      spark.executor.instances: 1
+    resources: {instance_type: standard_e4s_v3, runtime_version: "3.4"}
+    """
 
 
 def test_a_plan_with_set_shows_what_the_values_change_and_how_to_run_the_job_so(applied, mlgit, golden):
@@ -76,9 +89,8 @@ def test_a_value_is_bound_to_an_environment_of_the_workspace_as_that_of_a_file_i
 
 
 def test_a_plan_names_no_command_for_a_job_that_cannot_run(small, mlgit):
-    job = "{command: echo, environment: azureml:plain@latest, compute: azureml:local}"
-    write(small, {"jobs/pipe.yml": f"type: pipeline\njobs:\n  one: {job}\n"})
-    planned = mlgit("plan", "--select", "job/jobs/pipe", "--set", "jobs.one.command=ls", cwd=small)
+    write(small, {"jobs/spark.yml": SPARK})
+    planned = mlgit("plan", "--select", "job/jobs/spark", "--set", "args=--verbose", cwd=small)
     assert planned.code == 0
     assert "mlgit run" not in planned.out + planned.err
 
@@ -123,7 +135,7 @@ def test_a_rerun_with_set_is_an_experiment_that_never_becomes_current(applied, m
         golden(f"cli/set/rerun-{attempt}.txt", re.sub(r"completed after .*", "completed after # s.", rerun.out))
     assert json.loads(mlgit("show", "job/sum", "--format", "json", cwd=applied).out) == current
     assert mlgit("plan", cwd=applied).out.startswith("No changes.")
-    assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 4
+    assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 2 + 3
 
 
 def test_an_apply_adopts_the_run_of_a_rerun_with_values_that_are_committed_then(applied, mlgit):
@@ -132,7 +144,7 @@ def test_an_apply_adopts_the_run_of_a_rerun_with_values_that_are_committed_then(
     commit(applied)
     adopted = mlgit(*APPLY, cwd=applied)
     assert "= job/sum: adopt run sum-" in adopted.out
-    assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 3
+    assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 2 + 2
 
 
 def test_a_rerun_with_a_wrong_value_says_what_is_wrong_with_it(applied, mlgit):
