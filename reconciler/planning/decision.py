@@ -51,6 +51,9 @@ def make_action(context: PlanContext, op: Op, resolved: ResolvedAsset, record: R
     """Return an action on an asset, with both sides of the change and the actions that it needs."""
     affecting = op is not Op.UPDATE or not (record and has_same_fingerprint(resolved, record))
     before, after = _before_and_after(context, resolved, record, affecting=affecting)
+    if op is Op.REPLACE:  # all of it is made anew, also what alone would be an update
+        in_place = _before_and_after(context, resolved, record, affecting=False)
+        before, after = {**(in_place[0] or {}), **(before or {})}, {**in_place[1], **after}
     needs = (*required_action_keys(context, resolved.asset), *details.pop("needs", ()))
     return Action(
         op,

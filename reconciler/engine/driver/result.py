@@ -42,7 +42,7 @@ def make_graph_result(graph: FrozenGraph, log: EventLog, ended: str, *, is_cance
 
 
 def _metrics_of_steps(graph: FrozenGraph, table: Table) -> dict[str, Json]:
-    """Return the metrics of the steps of a pipeline as ``STEP.METRIC``; of many the first ones, in the order of steps."""
+    """Return the metrics of the steps of a pipeline as ``STEP.METRIC``; of many the first ones."""
     named = ((f"{path}.{name}", value) for path in graph.steps for name, value in table[path].metrics.items())
     return dict(islice(named, _MAX_METRICS))
 
