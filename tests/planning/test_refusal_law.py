@@ -294,6 +294,12 @@ def test_what_a_file_says_has_an_effect_or_the_plan_names_it_at_its_line(changed
     if lines & (named_lines(plan, path) | of_files):
         event("named in the plan")
         return
+    if kind == "job" or kind in COMPOSITES:
+        output = re.fullmatch(r"(.*/outputs/[^/]+)/(name|version)", pointer)
+        if output and (name := value_at(data, output[1]).get("name")):
+            assert any(action.address.name == str(name) for action in plan.actions)
+            event("registered")
+            return
     described = re.sub(r"^/(component|trial|environment)(?=/)", "", _split_node(pointer)[1])
     described = re.sub(r"^/environment(?=/)", "", described)
     if kind in COMPOSITES:
