@@ -52,7 +52,7 @@ def command(job: str, form: str, *, shows_all: bool) -> None:
     echo(text.format_outline(_to_readable(named.run, fields)))
     if steps:
         view = make_view(named.run, steps, utc_timestamp("milliseconds"))
-        echo("\n".join((f"steps: {summarize_steps(steps)}", *_indented_tree(view, shows_all=shows_all))))
+        echo("\n".join((summarize_steps(steps), *_indented_tree(view, shows_all=shows_all))))
     return None
 
 

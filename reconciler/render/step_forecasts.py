@@ -47,19 +47,24 @@ def reuse_to_json(forecast: ReuseForecast) -> Json:
 
 
 def reuse_lines(forecast: ReuseForecast, planned: Sequence[StepForecast]) -> Iterator[str]:
-    """Yield what the store says of the steps of a pipeline: how many are reused, and where the plan says otherwise."""
+    """Yield what the store says of the steps of a pipeline: how many are reused, and where the plan says otherwise.
+
+    Nothing if it has the result of none, and the plan expects nothing else.
+    """
     if forecast.not_asked:
         yield f"forecast of the object store: not asked: {forecast.not_asked}"
         return
     by_verdict = {verdict: [item.step for item in forecast.steps if item.verdict is verdict] for verdict in StepVerdict}
+    expected = {item.step: item.verdict for item in planned}
+    contrary = [item for item in forecast.steps if (expected.get(item.step), item.verdict) in _CONTRARY]
+    if not by_verdict[StepVerdict.SAME] and not contrary:
+        return
     running, later = by_verdict[StepVerdict.CHANGED], by_verdict[StepVerdict.KNOWN_LATER]
     phrases = [f"{len(by_verdict[StepVerdict.SAME])} of {pluralize(len(forecast.steps), 'step')} reused"]
     phrases += [f"{join_some(running)} {'runs' if len(running) == 1 else 'run'}"] if running else []
     phrases += [f"{len(later)} known after {'it' if len(running) == 1 else 'them'}"] if later and running else []
     phrases += [f"{len(later)} known later"] if later and not running else []
     yield f"forecast of the object store: {'; '.join(phrases)}"
-    expected = {item.step: item.verdict for item in planned}
-    contrary = [item for item in forecast.steps if (expected.get(item.step), item.verdict) in _CONTRARY]
     rows = forecast_rows(forecasts_to_json(contrary))
     yield from (f"  {name}: {text.replace(_PHRASES[StepVerdict.SAME], 'reused from', 1)}" for name, text in rows)
 

@@ -86,7 +86,7 @@ def forecast_event(mlgit, folder):
 
 
 def test_a_value_that_comes_back_is_forecast_to_be_reused_though_the_plan_sees_a_change(pipe, mlgit):
-    assert forecast_lines(mlgit, pipe) == [f"{STORE} 0 of 3 steps reused; prep, remark run; 1 known after them"]
+    assert STORE not in mlgit("plan", cwd=pipe).out, "it has nothing to add"
     assert mlgit(*APPLY, cwd=pipe).code == 0
     first = json.loads(mlgit("job", "show", "pipe", "--format", "json", cwd=pipe).out)["run"]
     change_rate(pipe, "0.1", "0.2")
