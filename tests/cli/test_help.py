@@ -72,7 +72,7 @@ def test_the_option_c_sets_the_working_directory(applied, mlgit, tmp_path):
 
 def test_an_internal_error_is_reported_as_a_bug_with_exit_code_3(applied, mlgit, monkeypatch):
     plan = importlib.import_module("reconciler.cli._plan")
-    monkeypatch.setattr(plan.text, "format_plan", lambda _: 1 // 0)
+    monkeypatch.setattr(plan.text, "format_plan", lambda *_: 1 // 0)
     ended = mlgit("plan", cwd=applied)
     assert ended.code == 3
     assert "ZeroDivisionError" in ended.err
