@@ -1,8 +1,8 @@
 """Pipelines and sweeps as people write them for Azure ML, run as they are: what each gives is in the file beside it.
 
 ``steps`` are the steps with their status, ``logs`` the lines of the logs of some; ``outputs`` the files of its outputs
-with their text; ``metrics`` what the best trial logged; ``note`` is in what is said of it before it runs, ``refused``
-in what is said of one that cannot run.
+with their text; ``metrics`` what its steps or its best trial logged; ``note`` is in what is said of it before it runs,
+``refused`` in what is said of one that cannot run.
 """
 
 from __future__ import annotations
