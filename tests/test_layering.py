@@ -143,6 +143,7 @@ BY_NAME = {
     "format/yaml.py",
     "git/repository.py",
     "planning/diff.py",
+    "planning/jobs/__init__.py",
     "project/session.py",
     "project/state_session.py",
     "registry.py",

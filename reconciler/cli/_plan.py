@@ -77,7 +77,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     is_ready = any(action.known_after is None for action in plan.actions)
     printed = session.plan_heading + text.format_plan(plan)
     rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_errors(plan.refusals))
-    if cache is not None and not forecasts:  # what the store has may change any time
+    if cache is not None and printed == session.plan_heading + text.format_plan(plan, forecasts):
+        # What the store has may change at any time; but if it has nothing of what is planned, nothing is said of it.
         remember_output("plan", rendered, cache, session, state)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
 

@@ -41,7 +41,7 @@ _TRUE = frozenset({"true", "yes", "1", "on"})
 _FALSE = frozenset({"false", "no", "0", "off"})
 
 
-def lower_pipeline(resolved: ResolvedAsset, find_component: FindComponent) -> Lowering:
+def lower(resolved: ResolvedAsset, find_component: FindComponent) -> Lowering:
     """Return the steps of a pipeline, each after those that it reads from."""
     lowerer = _PipelineLowering(resolved, find_component)
     root = lowerer.make_node(job_part(resolved), "")

@@ -10,7 +10,7 @@ from reconciler.planning.jobs.sources import FindComponent, job_part
 from reconciler.planning.jobs.steps import make_step
 
 
-def lower_sweep(resolved: ResolvedAsset, _find_component: FindComponent) -> Lowering:
+def lower(resolved: ResolvedAsset, _find_component: FindComponent) -> Lowering:
     """Return the one step of a sweep; its outputs, default artifacts included, are those of the sweep."""
     root = job_part(resolved)
     node = Node(SWEEP, root, root.child("trial"), SWEEP)
