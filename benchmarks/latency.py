@@ -56,10 +56,17 @@ def python(arguments: tuple[str, ...], folder: Path) -> None:
         raise SystemExit(f"{' '.join(arguments)} in {folder}:\n{done.stdout}{done.stderr}")
 
 
-def template(top: Path, name: str, *, applied: bool) -> Path:
-    """Make a workspace from the template; without its job and what follows from it, an apply takes a moment."""
+def template(top: Path, name: str, *, applied: bool, pipeline: bool = False) -> Path:
+    """Make a workspace from the template; without its job and what follows from it, an apply takes a moment.
+
+    Without ``pipeline`` it is what it was when the limits were set: with one job.
+    """
     folder = top / name
     python((*MLGIT, "init", str(folder), "--name", "iris-demo"), top)
+    if not pipeline:
+        removed = ("jobs/iris-pipeline.yml", "components/prepare", "components/evaluate")
+        subprocess.run(["git", "rm", "-rq", *removed], cwd=folder, check=True)
+        subprocess.run(["git", "commit", "-qm", "Remove the pipeline"], cwd=folder, check=True)
     if applied:
         selection = ("--exclude", "job/train+", "--exclude", "environment/sklearn+")
         python((*MLGIT, "apply", "--auto-approve", *selection), folder)
@@ -106,6 +113,9 @@ def steps(top: Path, runs: int) -> dict[str, Step]:
         job.write_text(f"{lines}# {next(edits)}\n", "utf-8")
 
     steps_by_name["plan after one edit"] = Step((*MLGIT, "plan"), edited, 6, edit)
+    steps_by_name["plan, pipeline submitted"] = Step(
+        (*MLGIT, "plan"), template(top, "p", applied=True, pipeline=True), 8
+    )
     steps_by_name[f"job list of {runs} runs"] = Step((*MLGIT, "job", "list"), many_runs(top, runs), 10)
     return steps_by_name
 
