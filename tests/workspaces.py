@@ -12,6 +12,20 @@ from pathlib import Path
 from typing import TypeVar
 
 _T = TypeVar("_T")
+# A job of a type that no backend runs.
+SPARK = """
+    $schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json
+    type: spark
+    code: ../src
+    entry: {file: sum.py}
+    conf:
+      spark.driver.cores: 1
+      spark.driver.memory: 2g
+      spark.executor.cores: 1
+      spark.executor.memory: 2g
+      spark.executor.instances: 1
+    resources: {instance_type: standard_e4s_v3, runtime_version: "3.4"}
+    """
 
 
 def git(folder: Path, *arguments: str) -> str:

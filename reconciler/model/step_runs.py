@@ -17,7 +17,7 @@ from reconciler.model.runs import Run, RunStatus
 DRIVER = "driver"
 """The name of what runs composite runs, in place of a backend; no backend of mlgit.yml can have it."""
 DRIVER_GONE = "driver-gone"
-"""The reason of a composite run that goes on only when somebody starts a driver for it."""
+"""The reason of a composite run that goes on only when another driver is started for it."""
 
 
 @dataclass(frozen=True, slots=True)

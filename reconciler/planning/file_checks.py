@@ -23,7 +23,13 @@ from reconciler.planning.job_outputs import missing_output
 from reconciler.planning.moved import declaration_diagnostic
 from reconciler.planning.preflight import check_run
 from reconciler.planning.resolve import label_message
-from reconciler.planning.subjects import distinct, lower_declared, problems_of_lowering, runs_of, subjects_of
+from reconciler.planning.subjects import (
+    distinct_diagnostics,
+    lower_declared,
+    problems_of_lowering,
+    runs_of,
+    subjects_of,
+)
 from reconciler.planning.support import SupportCheck, ignored_diagnostics, problem_diagnostics
 
 _PATH_MISSING = "path-missing"
@@ -71,7 +77,7 @@ def check_runs(
             problems = [*problems_of_lowering(declared, asset, lowering)]
             for subject in runs_of(asset, lowering.graph):
                 problems += check_run(declared, subject, config, partial(_declared_target, declared))
-            for item in distinct(problems):
+            for item in distinct_diagnostics(problems):
                 if item.span not in spans:
                     yield replace(item, severity=_refusal_severity(asset))
 
@@ -84,7 +90,7 @@ def check_supported(declared: AssetSet, assets: Iterable[Asset], check: SupportC
             report = check(subject.asset, True)
             diagnostics += problem_diagnostics(declared, subject, report.problems, _refusal_severity(asset))
             diagnostics += ignored_diagnostics(declared, subject, report)
-        yield from distinct(diagnostics)
+        yield from distinct_diagnostics(diagnostics)
 
 
 def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:

@@ -20,7 +20,7 @@ from reconciler.planning.decision import Decision
 from reconciler.planning.jobs.lowering import CANNOT_READ
 from reconciler.planning.preflight import check_run
 from reconciler.planning.resolve import PlanContext, PlannedState
-from reconciler.planning.subjects import distinct, problems_of_lowering, runs_of, subjects_of
+from reconciler.planning.subjects import distinct_diagnostics, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import problem_diagnostics
 
 _REGISTERING_OPS = frozenset({Op.CREATE, Op.REPLACE, Op.NEW_VERSION, Op.REGISTER})
@@ -43,7 +43,7 @@ def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: 
     is_refused = bool(problems) or any(problem.is_certain for report in reports for problem in report.problems)
     for subject, report in zip(subjects, reports, strict=True):
         problems += problem_diagnostics(context.declared, subject, report.problems, severity)
-    refusals = tuple(sorted(distinct(problems), key=lambda problem: problem.span or Span("", 0, 0)))
+    refusals = tuple(sorted(distinct_diagnostics(problems), key=lambda problem: problem.span or Span("", 0, 0)))
     if is_refused and is_realised:
         return _refuse(context, resolved, refusals)
     if is_refused and is_manual:

@@ -9,7 +9,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.pointers import split_pointer
 from reconciler.model import Action, Asset, FileReader, Op, Record, Reference, ResolvedAsset, State
 from reconciler.planning.output_paths import output_notes
-from reconciler.planning.subjects import Subject, runs_of, whole
+from reconciler.planning.subjects import Subject, runs_of, whole_subject
 from reconciler.planning.uri_inputs import TargetLookup, UriInput, find_uri_inputs
 
 _DIGEST_DIGITS = 10
@@ -25,7 +25,7 @@ def source_notes(
         for path in asset.paths:
             if "://" in path.text:
                 shown = files.display_path(path.path)
-                place = _place(declared, whole(asset), path.pointer)
+                place = _place(declared, whole_subject(asset), path.pointer)
                 yield f"{place}: {path.text} is {shown}, as mirrors: in mlgit.yml says"
         if action.op is Op.SUBMIT and action.resolved is not None:
             yield from _run_notes(declared, action.resolved, config, state)

@@ -42,7 +42,7 @@ def find_place(places: Mapping[str, str], pointer: str) -> str:
     return places.get(prefix, "") + pointer[len(prefix) :]
 
 
-def whole(asset: Asset) -> Subject:
+def whole_subject(asset: Asset) -> Subject:
     """Return an asset as a whole."""
     return Subject(asset, asset)
 
@@ -50,14 +50,14 @@ def whole(asset: Asset) -> Subject:
 def runs_of(asset: Asset, graph: StepGraph | None) -> Iterator[Subject]:
     """Yield what runs of a job: its steps, or the job itself if it has none."""
     if graph is None:
-        yield whole(asset)
+        yield whole_subject(asset)
     for step in graph.steps.values() if graph else ():
         yield _step_subject(asset, step)
 
 
 def subjects_of(asset: Asset, graph: StepGraph | None) -> Iterator[Subject]:
     """Yield all about which a provider is asked: an asset, its steps, and what a sweep in a pipeline says."""
-    yield whole(asset)
+    yield whole_subject(asset)
     for step in graph.steps.values() if graph else ():
         yield _step_subject(asset, step)
         if step.sweep is not None and step.places.get(""):
@@ -101,7 +101,7 @@ def problems_of_lowering(declared: AssetSet, asset: Asset, lowering: Lowering) -
         yield Diagnostic(problem.code, f"{asset.address}: {problem.message}", span, problem.hint)
 
 
-def distinct(diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+def distinct_diagnostics(diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """Yield diagnostics without those that say the same of the same place: steps can share a component."""
     seen: set[tuple[str, Span | None, str]] = set()
     for diagnostic in diagnostics:

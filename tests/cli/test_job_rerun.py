@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from workspaces import APPLY, commit, edit, until
+from workspaces import APPLY, SPARK, commit, edit, until
 
 pytestmark = pytest.mark.slow
 
@@ -25,19 +25,6 @@ READS_TOTAL = """
     """
 FAILS = {"jobs/fails.yml": JOB.format(command="exit 3")}
 WAITS = {"jobs/waits.yml": JOB.format(command="while ! test -e {go}; do sleep 0.02; done")}
-SPARK = """
-    $schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json
-    type: spark
-    code: ../src
-    entry: {file: sum.py}
-    conf:
-      spark.driver.cores: 1
-      spark.driver.memory: 2g
-      spark.executor.cores: 1
-      spark.executor.memory: 2g
-      spark.executor.instances: 1
-    resources: {instance_type: standard_e4s_v3, runtime_version: "3.4"}
-    """
 MANUAL = 'assets: {include: [{glob: "**/*.yml", run: manual}]}\nstore:'
 
 

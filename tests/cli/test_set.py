@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from workspaces import APPLY, commit, edit, git, write
+from workspaces import APPLY, SPARK, commit, edit, git, write
 
 PLAN = ("plan", "--select", "job/sum")
 WRONG = (
@@ -20,19 +20,6 @@ WRONG = (
     "limits.timeout=abc",
     "environment_variables.API_KEY=geheim123",
 )
-SPARK = """
-    $schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json
-    type: spark
-    code: ../src
-    entry: {file: sum.py}
-    conf:
-      spark.driver.cores: 1
-      spark.driver.memory: 2g
-      spark.executor.cores: 1
-      spark.executor.memory: 2g
-      spark.executor.instances: 1
-    resources: {instance_type: standard_e4s_v3, runtime_version: "3.4"}
-    """
 
 
 def test_a_plan_with_set_shows_what_the_values_change_and_how_to_run_the_job_so(applied, mlgit, golden):

@@ -56,8 +56,8 @@ def freeze_run(context: ActionContext, action: Action, run: Run) -> tuple[Task, 
     resolved = resolved_asset_of(action)
     if resolved.graph is None:
         raise AssertionError(action)
-    freezer = _Freezer(context, action, run, _find_previous(context, action))
-    graph = freezer.freeze(resolved.graph, experiment_name(resolved.asset))
+    freezer = _Freezer(context, action, run, _find_previous(context, action), experiment_name(resolved.asset))
+    graph = freezer.freeze(resolved.graph)
     content = context.providers.store.put_file(GRAPH_FILE, io.BytesIO(encode_graph(graph)))
     task = Task(
         run=run.id,
@@ -94,20 +94,21 @@ class _Freezer:
     action: Action
     run: Run
     previous: Mapping[str, StepRun]
+    experiment: str
     environments: dict[tuple[str | ResolvedReference | None, str], JobEnvironment] = field(default_factory=dict)
     downloads: dict[str, Json] = field(default_factory=dict)
     contents: dict[str | VersionPath, Content] = field(default_factory=dict)
     data: dict[ResolvedReference, Content | str] = field(default_factory=dict)
     outputs: dict[ResolvedReference, Content] = field(default_factory=dict)
 
-    def freeze(self, graph: StepGraph, experiment: str) -> FrozenGraph:
+    def freeze(self, graph: StepGraph) -> FrozenGraph:
         """Return the frozen graph; what cannot be downloaded is found before environments are built."""
         config = self.context.providers.config
         causes = {item.step: item.cause for item in self.action.steps if item.verdict is StepVerdict.CHANGED}
         jobs = {path: without_bound_inputs(step) for path, step in graph.steps.items()}
         contents = {path: step_contents(graph.steps[path], job, self) for path, job in jobs.items()}
         steps = [
-            self._freeze_step(step, contents[path], experiment, causes.get(path, ""))
+            self._freeze_step(step, jobs[path], contents[path], causes.get(path, ""))
             for path, step in graph.steps.items()
         ]
         return FrozenGraph(
@@ -117,7 +118,7 @@ class _Freezer:
             target=self.context.state.lineage,
             steps={step.path: step for step in steps},
             outputs=graph.outputs,
-            experiment=experiment,
+            experiment=self.experiment,
             workspace=config.state,
             commit=self.run.commit,
             continues_on_failure=graph.continues_on_failure,
@@ -129,17 +130,18 @@ class _Freezer:
         )
 
     def _freeze_step(
-        self, step: Step, contents: Mapping[str, Content | str], experiment: str, cause: str
+        self, step: Step, job: ResolvedAsset, contents: Mapping[str, Content | str], cause: str
     ) -> FrozenStep:
         backend = self.context.providers.config.backend_of(compute_name(step.job.asset))
         environment = self._environment(step.job, backend)
-        task = self._make_task(step, environment, contents)
+        run = replace(self.run, id="", token="", address=job.asset.address)
+        task = make_task(self.context, job, run, environment.environment, contents)
         previous = self.previous.get(step.path)
         spec = step.job.asset.spec
         return FrozenStep(
             path=step.path,
             backend=backend,
-            task=replace(task, step=step.path, root_run=self.run.id, experiment=experiment),
+            task=replace(task, step=step.path, root_run=self.run.id, experiment=self.experiment),
             bindings={name: make_binding(step, name) for name in step.bindings},
             static_key=make_static_key(task, environment.fingerprint, step.sweep),
             is_deterministic=step.is_deterministic,
@@ -152,12 +154,6 @@ class _Freezer:
             environment_fingerprint=environment.fingerprint,
             output_paths=output_paths(spec, RUN_NAME),
         )
-
-    def _make_task(self, step: Step, environment: JobEnvironment, contents: Mapping[str, Content | str]) -> Task:
-        """Return the task of a step, without what it reads from other steps."""
-        job = without_bound_inputs(step)
-        run = replace(self.run, id="", token="", address=job.asset.address)
-        return make_task(self.context, job, run, environment.environment, contents)
 
     def _environment(self, job: ResolvedAsset, backend: str) -> JobEnvironment:
         implicit = job.environment
