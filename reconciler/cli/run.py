@@ -62,8 +62,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
 ) -> int:
     """Run a job file as it lies in the work tree, committed or not, and print its log.
 
-    Of a pipeline or a sweep, its steps and trials are shown instead, each with its state; they are reused from earlier
-    runs if nothing that they use has changed.
+    Of a pipeline or a sweep, its steps and trials are shown instead, each with its state. Steps are reused from earlier
+    runs if nothing that they use has changed; trials are not.
 
     Nothing is registered, and what is applied stays as it is: the run is an experiment beside it. `mlgit apply` adopts
     it once the same job is committed. A job that ran before with the same files, inputs and environment is not run
