@@ -15,8 +15,8 @@ from pathlib import Path
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Address, Op, Record, Run, RunStatus, State
 from reconciler.planning.fingerprint import FP_VERSION
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import DesiredState, PlanInputs, make_plan
-from reconciler.planning.policy import Policy
 from reconciler.project.check import make_desired
 from reconciler.project.incremental import share_index
 from reconciler.project.session import open_session
@@ -177,7 +177,7 @@ def write_converged_state(folder: Path, history: int = 0) -> int:
         asset_set, state = read_asset_set(session.tree, session.config), session.state_store
         assert not asset_set.diagnostics, asset_set.diagnostics[:3]
         desired = make_desired(session, asset_set, state.read())
-        while writes := _plan_batch(desired, state.read(), Policy(session.config), records):
+        while writes := _plan_batch(desired, state.read(), PlanOptions(session.config), records):
             state.write(writes, "bench")
         if history:
             state.write(WriteBatch(runs=tuple(_older(history))), "history")
@@ -188,16 +188,16 @@ def write_converged_state(folder: Path, history: int = 0) -> int:
 
 
 def _plan_batch(
-    desired: DesiredState, state: State, policy: Policy, records: dict[object, Record]
+    desired: DesiredState, state: State, plan_options: PlanOptions, records: dict[object, Record]
 ) -> WriteBatch | None:
-    plan, problems = make_plan(PlanInputs(desired, state, policy))
+    plan, problems = make_plan(PlanInputs(desired, state, plan_options))
     assert not problems, problems[:3]
     current: list[Record] = []
     versions: list[Record] = []
     runs: list[Run] = []
     for action in plan.actions:
         if action.known_after is None and action.op is not Op.BUILD:
-            record = _applied(action, desired.source.commit, policy)
+            record = _applied(action, desired.source.commit, plan_options)
             current.append(record)
             records[action.address] = record
             versions += [record] if record.version else []
@@ -208,7 +208,7 @@ def _plan_batch(
     return WriteBatch(current=tuple(current), versions=tuple(versions), runs=tuple(runs), meta=meta)
 
 
-def _applied(action: Action, commit: str, policy: Policy) -> Record:
+def _applied(action: Action, commit: str, plan_options: PlanOptions) -> Record:
     resolved = action.resolved
     assert resolved is not None
     run = action.run.id if action.run else ""
@@ -228,7 +228,7 @@ def _applied(action: Action, commit: str, policy: Policy) -> Record:
         declared_at=commit,
         applied_at="2024-01-01T00:00:00Z",
         lineage={"commit": commit},
-        realised={"backend": policy.config.backend_of(action.address.name)} if bound else {},
+        realised={"backend": plan_options.config.backend_of(action.address.name)} if bound else {},
         run=run,
         latest=run,
     )

@@ -14,7 +14,7 @@ from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import kind_of
 from reconciler.model import DRIVER, Address, RunStatus, State
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.project.check import load_desired
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply, refuse_dirty_work_tree
 from reconciler.project.session import Session
@@ -44,8 +44,8 @@ def command(job: str, *, waits: bool, auto_approve: bool, overrides: tuple[str, 
     address = _find_job(session, state, job)
     _refuse_recorded_only_job(session, address)
     _refuse_running_job(session, state, address)
-    policy = Policy(session.config, frozenset({address}), only_address=address)
-    prepared = prepare_apply(session, ApplyOptions(policy))
+    plan_options = PlanOptions(session.config, frozenset({address}), only_address=address)
+    prepared = prepare_apply(session, ApplyOptions(plan_options))
     _refuse_blocked_job(prepared, address, wait=waits)
     code = run_prepared(session, prepared, auto_approve=auto_approve, wait=waits)
     return code or int(waits and not _has_completed(session, address))
@@ -65,7 +65,7 @@ def _find_job(session: Session, state: State, job: str) -> Address:
     try:
         return find_declared_job(session, state, session.read_assets(), job)
     except UserError:
-        load_desired(session, state, Policy(session.config))
+        load_desired(session, state, PlanOptions(session.config))
         raise
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.abbreviation import join_some
-from reconciler.cli._policy import policy_from_options
+from reconciler.cli._plan_options import read_plan_options
 from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_lines
 from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import UserError, has_errors
 from reconciler.model import Op, Plan, ReuseForecast, State
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
 from reconciler.project.session import Session
@@ -30,7 +30,7 @@ from reconciler.source.rendered_output import RenderedOutputCache
 if TYPE_CHECKING:
     from reconciler.cli.json_events import EventStream
 
-_POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
+_PLAN_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
 
 
 def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> int:
@@ -51,22 +51,22 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     session = open_current_session(options["revision"], aside=options["out"], reuse=cache)
     if options["destroy"]:
         session = session_without_edits(session)
-    policy = policy_from_options(session.config, **{name: options[name] for name in _POLICY_OPTIONS})
+    plan_options = read_plan_options(session.config, **{name: options[name] for name in _PLAN_OPTIONS})
     if stream:
         stream.write_plan_started(session.source)
     age_warning = session.fetch_state()
     state = session.state_store.read()
     if options["overrides"]:
         session = _override_selected_job(session, state, options)
-    plan, refusal = make_plan(session, state, policy, refresh=options["refresh"])
+    plan, refusal = make_plan(session, state, plan_options, refresh=options["refresh"])
     out = options["out"]
     if out is not None:
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
-        saved_plan.save_plan(session.workspace.repository, plan, policy, out)
+        saved_plan.save_plan(session.workspace.repository, plan, plan_options, out)
     forecasts = _forecast_reuse(session, state, plan)
-    _print_plan(session, plan, forecasts, policy, state, options["form"], stream, age_warning)
+    _print_plan(session, plan, forecasts, plan_options, state, options["form"], stream, age_warning)
     has_next_step = plan.submissions if session.overrides else plan.actions or refusal
-    next_step = _format_apply_hint(session, policy, refusal) if has_next_step else ""
+    next_step = _format_apply_hint(session, plan_options, refusal) if has_next_step else ""
     if options["form"] == "text" and next_step and out is None:
         echo(next_step)
     elif refusal:
@@ -113,7 +113,7 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
     session: Session,
     plan: Plan,
     forecasts: Sequence[ReuseForecast],
-    policy: Policy,
+    plan_options: PlanOptions,
     state: State,
     form: str,
     stream: EventStream | None,
@@ -123,7 +123,7 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
     if stream:
         if age_warning:
             stream.on_note(age_warning)
-        stream.write_plan(plan, plan_json.plan_body(plan, policy), forecasts)
+        stream.write_plan(plan, plan_json.plan_body(plan, plan_options), forecasts)
     elif form == "text":
         warning = f"{sanitize_line(age_warning)}.\n\n" if age_warning else ""
         print_coloured_lines(warning + session.plan_heading + text.format_plan(plan, forecasts))
@@ -131,7 +131,7 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
             echo_line(fetch_hint)
     else:
         echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
-        body = plan_json.plan_body(plan, policy)
+        body = plan_json.plan_body(plan, plan_options)
         heading, folded = session.plan_heading, form == "github"
         echo(_markdown().plan_to_markdown(plan, body, forecasts, heading=heading, folded=folded))
 
@@ -140,17 +140,17 @@ def _markdown() -> Any:
     return importlib.import_module("reconciler.render.markdown")
 
 
-def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
+def _format_apply_hint(session: Session, plan_options: PlanOptions, refusal: str) -> str:
     """Return how to apply a plan, or why apply will refuse it."""
     if session.overrides:
         overrides = importlib.import_module("reconciler.cli._overrides")
         return f"\nRun the job so, beside what is applied, with `{overrides.run_command(session)}`."
-    options = f"{session.target_option}{policy.destroy_option}"
+    options = f"{session.target_option}{plan_options.destroy_option}"
     if refusal:
         return "\n" + sanitize_line(f"`mlgit apply{options}` will refuse this plan: {refusal}.")
     hint = APPLY_HINT.replace("apply`", f"apply{options}`")
     hint = hint.replace("Apply", "Commit first, then apply") if session.source.dirty else hint
-    needs_same_options = policy.select or policy.exclude or policy.replace
+    needs_same_options = plan_options.select or plan_options.exclude or plan_options.replace
     return hint.replace("`.", "` and the same options.") if needs_same_options else hint
 
 

@@ -10,7 +10,7 @@ import click
 
 from reconciler.abbreviation import pluralize
 from reconciler.cli import EXIT_BUG
-from reconciler.cli._policy import policy_from_options
+from reconciler.cli._plan_options import read_plan_options
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import echo, echo_line, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
@@ -30,7 +30,7 @@ from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import DRIVER, Blocked, Progress, Run, RunStatus
 from reconciler.planning.refresh import unfinished_runs
-from reconciler.planning.saved import policy_from_plan
+from reconciler.planning.saved import options_of_saved_plan
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.incremental import share_index
@@ -109,7 +109,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         else:
             session = open_current_session(keep=allow_dirty)
             session = session_without_edits(session) if destroy else session
-            policy = policy_from_options(
+            plan_options = read_plan_options(
                 session.config,
                 replaced=replaced,
                 selected=selected,
@@ -119,7 +119,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
                 allow_rewind=allow_rewind,
                 destroy=destroy,
             )
-            options = ApplyOptions(policy, allow_dirty=allow_dirty, parallelism=parallelism)
+            options = ApplyOptions(plan_options, allow_dirty=allow_dirty, parallelism=parallelism)
         return run_apply(session, options, auto_approve=auto_approve or plan is not None, wait=wait, stream=stream)
 
     return run_with_event_stream(work) if form == "json" else work(None)
@@ -131,8 +131,8 @@ def _open_saved_plan(path: Path, parallelism: int) -> tuple[Session, ApplyOption
     commit = find_plan_commit(Path.cwd(), saved_plan, path)
     session = open_current_session(commit, target=plan_target(saved_plan))
     check_plan_state(saved_plan, session.config)
-    policy = policy_from_plan(saved_plan, session.config)
-    return session, ApplyOptions(policy, saved_plan=saved_plan, parallelism=parallelism)
+    plan_options = options_of_saved_plan(saved_plan, session.config)
+    return session, ApplyOptions(plan_options, saved_plan=saved_plan, parallelism=parallelism)
 
 
 def run_apply(
@@ -198,7 +198,7 @@ def execute_and_report(
 
 
 def _require_approval(prepared: PreparedApply, *, possible: bool) -> None:
-    plan, option = prepared.plan, prepared.request.policy.destroy_option
+    plan, option = prepared.plan, prepared.request.plan_options.destroy_option
     removed = pluralize(len(plan.removals), "asset")
     question = f"Do you really want to destroy {removed}?" if plan.is_destroy else "Apply this plan?"
     require_approval(question, f"apply{option}", possible=possible)
@@ -211,9 +211,9 @@ def _has_failed(pending: Iterable[Blocked]) -> bool:
 
 def _format_resume_command(session: Session, prepared: PreparedApply) -> str:
     """Return the command that does what remains; without its options, a destroy would be undone or go too far."""
-    policy = prepared.request.policy
-    narrowed = " and the same options" if policy.destroy and (policy.select or policy.exclude) else ""
-    return f"`mlgit apply{session.target_option}{policy.destroy_option}`{narrowed}"
+    plan_options = prepared.request.plan_options
+    narrowed = " and the same options" if plan_options.destroy and (plan_options.select or plan_options.exclude) else ""
+    return f"`mlgit apply{session.target_option}{plan_options.destroy_option}`{narrowed}"
 
 
 def _interrupt_error(session: Session, prepared: PreparedApply) -> click.Abort:
@@ -252,7 +252,7 @@ def _report_result(session: Session, prepared: PreparedApply, result: ApplyResul
         stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=locked)
     else:
         _print_result(result, failed=failed, skipped=skipped)
-        only = prepared.request.policy.only_address
+        only = prepared.request.plan_options.only_address
         rerun = f"`mlgit job rerun{session.target_option} {only.name}`" if only else ""
         _print_next_step(result, rerun or _format_resume_command(session, prepared), failed=failed)
     return EXIT_BUG if result.has_bug else int(bool(failed or locked))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli._policy import policy_from_options
+from reconciler.cli._plan_options import read_plan_options
 from reconciler.cli.apply import execute_and_report, print_prepared
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.json_events import EventStream, run_with_event_stream
@@ -42,12 +42,12 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     def work(stream: EventStream | None) -> int:
         session, state = open_rollback_session(open_current_session(), revision)
-        policy = policy_from_options(
+        plan_options = read_plan_options(
             session.config, allow_submit=allow_submit, allow_mass_delete=allow_mass_delete, allow_rewind=True
         )
         if stream:
             stream.write_plan_started(session.source)
-        prepared = prepare_apply(session, ApplyOptions(policy, state))
+        prepared = prepare_apply(session, ApplyOptions(plan_options, state))
         check_rollback_leads_somewhere(session, state, prepared.plan, revision)
         print_prepared(session, prepared, stream, rollback_warning(session.source))
         if not auto_approve:

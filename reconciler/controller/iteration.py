@@ -1,4 +1,4 @@
-"""One iteration of the controller: fetch, refresh, plan, apply what policy allows, and report what needs a person.
+"""One iteration of the controller: fetch, refresh, plan, apply what the limits allow, and report what needs a person.
 
 If the newest commit may not be applied, because it is invalid, was rolled back, or does not follow the commit that was
 applied last, then the runs of that last commit are recorded, and nothing new is decided.
@@ -18,7 +18,7 @@ from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.git.upstream import TrackedRef, fetch_tracked_commit
 from reconciler.model import Blocked, Observation, RunStatus, State
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.refresh import merge_observation
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
@@ -160,7 +160,7 @@ def _plan_and_apply(
     *,
     approval: Approval = Approval.LIMITS,
 ) -> IterationResult:
-    prepared = prepare_apply(session, ApplyOptions(Policy(session.config), state, approval=approval))
+    prepared = prepare_apply(session, ApplyOptions(PlanOptions(session.config), state, approval=approval))
     plan = prepared.plan
     stop_reasons = _report_diagnostics(listener, (*prepared.stop_reasons, *plan.refusals))
     failed = (

@@ -94,7 +94,7 @@ def _failed_to_start(totals: Totals, run: Run) -> bool:
 
 def _awaited_jobs(request: ApplyRequest) -> Callable[[Address], bool]:
     """Return a function that tests if runs of a job are waited for: all are, or those that one asset needs."""
-    only_address = request.policy.only_address
+    only_address = request.plan_options.only_address
     if only_address is None:
         return lambda _address: True
     return upstream_addresses(request.desired.declared, only_address).__contains__

@@ -138,7 +138,7 @@ def _plan_iteration(context: ApplyContext, totals: Totals, baseline: str | None)
 
 def _make_allowed_plan(request: ApplyRequest, state: State, observation: Observation) -> Plan:
     """Plan again; raise UserError if the files do not fit the state."""
-    plan, diagnostics = run_plan_pipeline(PlanInputs(request.desired, state, request.policy, observation))
+    plan, diagnostics = run_plan_pipeline(PlanInputs(request.desired, state, request.plan_options, observation))
     if has_errors(diagnostics):
         raise UserError(*diagnostics)
     return replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action)))
@@ -147,9 +147,9 @@ def _make_allowed_plan(request: ApplyRequest, state: State, observation: Observa
 def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
     """Raise UserError if the source commit may not be applied or the plan is stale; else end a rollback hold."""
     providers, request = context.providers, context.request
-    source, allow_rewind = request.desired.source, request.policy.allow_rewind
+    source, allow_rewind = request.desired.source, request.plan_options.allow_rewind
     check_fast_forward(providers.state_store.repository, state, source, allow_rewind=allow_rewind)
-    _check_not_stale(context.approved, plan, f"mlgit apply{request.policy.destroy_option}")
+    _check_not_stale(context.approved, plan, f"mlgit apply{request.plan_options.destroy_option}")
     lift_rollback_hold(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
     if state.rollback is None:
         record_applied_commit(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
@@ -193,10 +193,10 @@ def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: S
         state,
         request.desired.source,
         request.trailers,
-        state.store_id if request.policy.destroy else providers.store_id(state),  # a destroy needs no store
+        state.store_id if request.plan_options.destroy else providers.store_id(state),  # a destroy needs no store
         locks.held_lock,
         open_journal(providers.state_store),
-        command="destroy" if request.policy.destroy else "apply",
+        command="destroy" if request.plan_options.destroy else "apply",
         notes=tuple(f"took over from {lock}" for lock in locks.taken_over),
     )
     action_context = ActionContext(

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from reconciler.engine.bug_report import UnexpectedError
 from reconciler.model import Action, ActionId, Address, Blocked, Event, Run
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import DesiredState
-from reconciler.planning.policy import Policy
 
 DEFAULT_PARALLELISM = 4  # slow actions at a time
 
@@ -26,14 +26,14 @@ class ApplyListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
-    """A desired state to apply under a policy.
+    """A desired state to apply under plan options.
 
     ``trailers`` end the message of each commit. With ``allowed_keys``, which are those of the decisions in a saved
     plan, other decisions are left out.
     """
 
     desired: DesiredState
-    policy: Policy
+    plan_options: PlanOptions
     trailers: str
     allowed_keys: frozenset[ActionId] | None = None
     parallelism: int = DEFAULT_PARALLELISM
@@ -44,8 +44,8 @@ class ApplyRequest:
 
     def without_replacements(self, addresses: Container[Address]) -> ApplyRequest:
         """Return the request without the forced replacements of some addresses: each is done once."""
-        remaining = frozenset(address for address in self.policy.replace if address not in addresses)
-        return replace(self, policy=replace(self.policy, replace=remaining))
+        remaining = frozenset(address for address in self.plan_options.replace if address not in addresses)
+        return replace(self, plan_options=replace(self.plan_options, replace=remaining))
 
 
 @dataclass(frozen=True, slots=True)

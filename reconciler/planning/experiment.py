@@ -69,9 +69,9 @@ def _as_recorded(reference: ResolvedReference, registered: Collection[tuple[Addr
 def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
     """Return the plan of one job, as if it was asked to run now. The assets that it refers to are declared with it."""
     desired, declared = inputs.desired, inputs.desired.declared
-    policy = replace(inputs.policy, replace=frozenset({address}))
+    plan_options = replace(inputs.plan_options, replace=frozenset({address}))
     context = PlanContext(
-        desired.tree, declared, inputs.state, policy, refreshed=True, check_support=desired.check_support
+        desired.tree, declared, inputs.state, plan_options, refreshed=True, check_support=desired.check_support
     )
     needed: list[Action] = []
     blocked: list[Blocked] = []
@@ -122,7 +122,7 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
     if environment and not is_pinned(environment.address, inputs.state.find_pin):
         yield from filter(None, [recipe_note(environment)])
     desired = inputs.desired
-    if inputs.policy.config.rules.get(IGNORED) != OFF:
+    if inputs.plan_options.config.rules.get(IGNORED) != OFF:
         graphs = {resolved.asset.address: resolved.graph}
         assets = desired.declared.assets.values()
         subjects = (item for asset in assets for item in subjects_of(asset, graphs.get(asset.address)))
@@ -130,4 +130,4 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
     if outputs := [str(asset.address) for asset in assets_of_outputs(resolved.asset)]:
         yield f"an experiment registers nothing: {join_some(outputs, _MAX_OUTPUTS)} when `mlgit apply` has run the job"
     actions = (*needed, Action(Op.SUBMIT, resolved.asset.address, resolved=resolved))
-    yield from source_notes(desired.tree, desired.declared, actions, inputs.policy.config, inputs.state)
+    yield from source_notes(desired.tree, desired.declared, actions, inputs.plan_options.config, inputs.state)

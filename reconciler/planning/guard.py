@@ -6,21 +6,25 @@ from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Plan, State
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 
 _MASS_DELETE_RATIO = 0.3
 _MASS_DELETE_MIN_ASSETS = 10
 
 
-def guard_plan(plan: Plan, state: State, policy: Policy) -> Iterator[Diagnostic]:
+def guard_plan(plan: Plan, state: State, plan_options: PlanOptions) -> Iterator[Diagnostic]:
     """Yield why a plan must not be applied as it is; ``--destroy`` asks for the removals itself."""
     submissions = len(plan.submissions)
-    if submissions > policy.submit_limit:
+    if submissions > plan_options.submit_limit:
         runs = "run" if submissions == 1 else "runs"
-        message = f"this plan starts {submissions} {runs}; limits: submit: is {policy.submit_limit}"
+        message = f"this plan starts {submissions} {runs}; limits: submit: is {plan_options.submit_limit}"
         yield Diagnostic("too-many-runs", message, hint=f"allow it with --allow-submit {submissions}")
     removals = len(plan.removals)
-    if policy.destroy or policy.allow_mass_delete or removals <= _MASS_DELETE_RATIO * _MASS_DELETE_MIN_ASSETS:
+    if (
+        plan_options.destroy
+        or plan_options.allow_mass_delete
+        or removals <= _MASS_DELETE_RATIO * _MASS_DELETE_MIN_ASSETS
+    ):
         return  # too few for any state: counting the assets reads all records
     assets = sum(not record.archived for record in state.current.values())
     if assets >= _MASS_DELETE_MIN_ASSETS and removals > _MASS_DELETE_RATIO * assets:

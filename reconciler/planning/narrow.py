@@ -15,23 +15,23 @@ from reconciler.format.inlining import inline_files
 from reconciler.format.rule_context import RuleContext
 from reconciler.format.workspace_rules import DECLARED_TWICE
 from reconciler.model import Address, Asset, State
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.selection import made_from, reachable_from, selectables_of, selected_addresses
 
 
-def is_narrow(policy: Policy) -> bool:
+def is_narrow(plan_options: PlanOptions) -> bool:
     """Return True if only a part of the files is asked for."""
-    return policy.only_address is not None or bool(policy.select or policy.exclude)
+    return plan_options.only_address is not None or bool(plan_options.select or plan_options.exclude)
 
 
-def needed_addresses(declared: AssetSet, policy: Policy) -> AbstractSet[Address]:
+def needed_addresses(declared: AssetSet, plan_options: PlanOptions) -> AbstractSet[Address]:
     """Return what a selection, or one asset, needs: itself and everything that it refers to.
 
     What is registered from the outputs of the one asset belongs to it.
     """
     selectables = selectables_of(declared, declared.readable_assets)
-    only = policy.only_address
-    start = {only} if only is not None else selected_addresses(selectables, policy)
+    only = plan_options.only_address
+    start = {only} if only is not None else selected_addresses(selectables, plan_options)
     needed = reachable_from(start, {address: item.upstream for address, item in selectables.items()})
     return needed | (made_from(declared, only) if only is not None else set())
 
@@ -56,14 +56,14 @@ def _paths_in(declared: AssetSet, asset: Asset) -> Iterator[str]:
 
 
 def find_needed(
-    declared: AssetSet, policy: Policy, diagnostics: Iterable[Diagnostic], config_file: str
+    declared: AssetSet, plan_options: PlanOptions, diagnostics: Iterable[Diagnostic], config_file: str
 ) -> tuple[AbstractSet[Address], AbstractSet[str], tuple[Diagnostic, ...]]:
-    """Return what a policy asks for: its addresses, its files, and the diagnostics of these, of mlgit.yml and of none.
+    """Return what plan options ask for: addresses, files, and the diagnostics of these, of mlgit.yml and of none.
 
     A file that is only inlined may declare a name that another one has: no reference by name leads to it.
     """
-    addresses = needed_addresses(declared, policy)
-    paths = needed_paths(declared, addresses, policy.select)
+    addresses = needed_addresses(declared, plan_options)
+    paths = needed_paths(declared, addresses, plan_options.select)
     kept, declaring = paths | {config_file}, _declaring_paths(declared, addresses)
     restricted = [
         within_paths(item, (declaring if item.code == DECLARED_TWICE else kept).__contains__) for item in diagnostics

@@ -20,8 +20,8 @@ from reconciler.planning.drift import with_drift
 from reconciler.planning.environments import recipe_note
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import DesiredState, PlanInputs, make_plan
-from reconciler.planning.policy import Policy
 from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
@@ -35,13 +35,13 @@ _CONTENT_STAYS_NOTE = (
 
 
 class AllowedPlan(NamedTuple):
-    """A policy, the plan that was made under it, its diagnostics, and what of it may be decided.
+    """Plan options, the plan that was made under it, its diagnostics, and what of it may be decided.
 
     ``allowed_keys`` are the keys of the decisions that may be made, None for all; ``stop_reasons`` say why the others
     may not.
     """
 
-    policy: Policy
+    plan_options: PlanOptions
     plan: Plan
     diagnostics: tuple[Diagnostic, ...]
     allowed_keys: frozenset[ActionId] | None = None
@@ -51,7 +51,7 @@ class AllowedPlan(NamedTuple):
 def plan_within_limits(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return a plan and its diagnostics, among them errors if it exceeds the limits of mlgit.yml."""
     plan, diagnostics = run_plan_pipeline(inputs)
-    return plan, (*diagnostics, *guard_plan(plan, inputs.state, inputs.policy))
+    return plan, (*diagnostics, *guard_plan(plan, inputs.state, inputs.plan_options))
 
 
 def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
@@ -59,30 +59,30 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
 
     Limits are not checked.
     """
-    if inputs.policy.destroy:
+    if inputs.plan_options.destroy:
         return _run_destroy_pipeline(inputs)
-    desired, state, policy = inputs.desired, inputs.state, inputs.policy
-    renames = find_renames(desired.declared, state, policy.config.moved)
+    desired, state, plan_options = inputs.desired, inputs.state, inputs.plan_options
+    renames = find_renames(desired.declared, state, plan_options.config.moved)
     plan, plan_diagnostics = make_plan(inputs._replace(state=state_with_renames(state, renames)))
     plan = plan_with_renames(plan, renames)
     if inputs.observation is not None:
-        plan = with_drift(plan, state, inputs.observation, policy.config, desired.tree.tree_at_commit)
+        plan = with_drift(plan, state, inputs.observation, plan_options.config, desired.tree.tree_at_commit)
     plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
-    plan, selection_diagnostics = select_actions(plan, desired.declared, policy)
-    sources = source_notes(desired.tree, desired.declared, plan.actions, policy.config, state)
+    plan, selection_diagnostics = select_actions(plan, desired.declared, plan_options)
+    sources = source_notes(desired.tree, desired.declared, plan.actions, plan_options.config, state)
     plan = replace(
         plan,
         preconditions=collect_preconditions(plan.actions, state),
-        notes=(*plan.notes, *_notes_on_ignored_fields(desired, policy, plan), *sources),
+        notes=(*plan.notes, *_notes_on_ignored_fields(desired, plan_options, plan), *sources),
     )
-    replaced = _unknown_replacements(desired, policy)
+    replaced = _unknown_replacements(desired, plan_options)
     diagnostics = (*renames.diagnostics, *plan_diagnostics, *replaced, *selection_diagnostics)
-    return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
+    return plan, (*diagnostics, *protection_diagnostics(plan, plan_options.config))
 
 
-def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) -> Iterator[str]:
+def _notes_on_ignored_fields(desired: DesiredState, plan_options: PlanOptions, plan: Plan) -> Iterator[str]:
     """Yield what the providers do not use of the assets that a plan makes or changes, or refuses to."""
-    if policy.config.rules.get(IGNORED) != OFF:
+    if plan_options.config.rules.get(IGNORED) != OFF:
         changed = [action.address for action in plan.actions if action.resolved]
         refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
         declared = desired.declared
@@ -101,14 +101,14 @@ def _subjects(declared: AssetSet, asset: Asset, graph: StepGraph | None) -> Iter
 
 def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the plan that removes what is live, or what is selected of it, and its diagnostics."""
-    policy = inputs.policy
-    plan, diagnostics = select_actions(make_destroy_plan(inputs), inputs.desired.declared, policy)
+    plan_options = inputs.plan_options
+    plan, diagnostics = select_actions(make_destroy_plan(inputs), inputs.desired.declared, plan_options)
     notes = (*plan.notes, *([_CONTENT_STAYS_NOTE] if plan.removals else []))
     plan = replace(plan, notes=notes, preconditions=collect_preconditions(plan.actions, inputs.state))
-    return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
+    return plan, (*diagnostics, *protection_diagnostics(plan, plan_options.config))
 
 
-def _unknown_replacements(desired: DesiredState, policy: Policy) -> Iterator[Diagnostic]:
-    for address in sorted(policy.replace - desired.declared.assets.keys()):
+def _unknown_replacements(desired: DesiredState, plan_options: PlanOptions) -> Iterator[Diagnostic]:
+    for address in sorted(plan_options.replace - desired.declared.assets.keys()):
         hint = did_you_mean(str(address), list(map(str, desired.declared.assets)))
         yield Diagnostic("address-unknown", f"cannot replace {address}: it is not declared", hint=hint)

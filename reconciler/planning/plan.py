@@ -28,10 +28,10 @@ from reconciler.model import (
 )
 from reconciler.planning.decision import Decision
 from reconciler.planning.graph import topological_order
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.planners.job import decide_job
 from reconciler.planning.planners.singleton import decide_singleton
 from reconciler.planning.planners.versioned import decide_versioned
-from reconciler.planning.policy import Policy
 from reconciler.planning.protection import with_protection_change
 from reconciler.planning.prune import AncestorCheck, find_removals, plan_removals
 from reconciler.planning.referencable import existence_check
@@ -67,11 +67,11 @@ class DesiredState:
 
 
 class PlanInputs(NamedTuple):
-    """All that a plan follows from: the desired and the live state, the policy, and what the providers report."""
+    """All that a plan follows from: the desired and the live state, the options, and what the providers report."""
 
     desired: DesiredState
     state: State
-    policy: Policy
+    plan_options: PlanOptions
     observation: Observation | None = None
 
 
@@ -85,7 +85,7 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
         desired.tree,
         desired.declared,
         state,
-        inputs.policy,
+        inputs.plan_options,
         frozenset(record_keys),
         frozenset(find_removals(desired.declared, state, ancestry)),
         desired.clean,

@@ -34,7 +34,7 @@ def with_protection_change(
     context: PlanContext, resolved: ResolvedAsset, record: Record | None, decision: Decision
 ) -> Decision:
     """Return the decision, with an update if protection changes and no other action writes the record."""
-    glob = protecting_glob(context.policy.config, resolved.asset.address)
+    glob = protecting_glob(context.plan_options.config, resolved.asset.address)
     idle = record is not None and not (decision.actions or decision.blocked or record.archived)
     if not idle or record is None or record.protected == bool(glob) or not has_same_fingerprint(resolved, record):
         return decision

@@ -34,8 +34,8 @@ def removal_hint(record: Record) -> str:
 
 
 def _is_removed(address: Address, record: Record, ancestry: AncestorCheck) -> bool:
-    policy = kind_by_name(address.kind).deletion_policy if address.kind in kinds() else DeletionPolicy.KEEP
-    return policy is not DeletionPolicy.KEEP and bool(ancestry(record.declared_at))
+    plan_options = kind_by_name(address.kind).deletion_policy if address.kind in kinds() else DeletionPolicy.KEEP
+    return plan_options is not DeletionPolicy.KEEP and bool(ancestry(record.declared_at))
 
 
 def plan_removals(context: PlanContext, ancestry: AncestorCheck) -> tuple[tuple[Action, ...], tuple[str, ...]]:

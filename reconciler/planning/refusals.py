@@ -67,7 +67,7 @@ def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: 
     jobs = [step.job for step in resolved.graph.steps.values()] if resolved.graph else [resolved]
     for job, subject in zip(jobs, runs_of(resolved.asset, resolved.graph), strict=True):
         find_target, is_known = partial(_planned_target, context, job), partial(_has_environment, job)
-        problems += check_run(context.declared, subject, context.policy.config, find_target, is_known)
+        problems += check_run(context.declared, subject, context.plan_options.config, find_target, is_known)
     yield from (replace(problem, severity=severity) for problem in problems)
 
 
@@ -97,7 +97,7 @@ def _refuse(context: PlanContext, resolved: ResolvedAsset, refusals: Sequence[Di
 def _blocked_by(
     context: PlanContext, resolved: ResolvedAsset, refusals: Sequence[Diagnostic], *, is_manual: bool
 ) -> Blocked:
-    address, rules = resolved.asset.address, context.policy.config.rules
+    address, rules = resolved.asset.address, context.plan_options.config.rules
     reasons = [f"{_without_address(item.message, address)} ({item.span})" for item in refusals]
     unsupported = [index for index, reason in enumerate(reasons) if _UNSUPPORTED in reason]
     for index in unsupported[1:]:  # the provider is named once

@@ -30,7 +30,7 @@ from reconciler.planning.job_outputs import find_job_output, missing_output
 from reconciler.planning.jobs import lower, lower_job
 from reconciler.planning.jobs.lowering import Lowering
 from reconciler.planning.jobs.sources import ComponentVersion, FindComponent
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.referencable import find_run_by_name
 from reconciler.planning.steps import recorded_job, with_environment, with_graph
 from reconciler.planning.subjects import lower_declared
@@ -66,7 +66,7 @@ class PlanContext:
     tree: Tree
     declared: AssetSet
     state: State
-    policy: Policy
+    plan_options: PlanOptions
     run_ids_to_record: frozenset[str] = frozenset()  # runs that this plan records, with their outputs
     removals: frozenset[Address] = frozenset()
     clean: Container[Address] = frozenset()
@@ -249,7 +249,7 @@ def label_message(reference: Reference) -> tuple[str, str] | None:
 
 def _resolve_undeclared(context: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference:
     """Return a compute that only mlgit.yml names, or the output of a run that is named in place of its job."""
-    if bound_backend(context.policy.config, reference.address):
+    if bound_backend(context.plan_options.config, reference.address):
         return ResolvedReference(reference.address, "", "")
     run = find_run_by_name(context.state, reference.address)
     if run is None:

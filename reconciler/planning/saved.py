@@ -17,7 +17,7 @@ from reconciler.diagnostics import Span, UserError, user_error
 from reconciler.format.schemas import check_against_schema, is_valid_for_schema
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Action, Json, Op, Plan, State, parse_address
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.preconditions import describe_etag, record_etag
 
 PLAN_FORMAT = 1
@@ -36,7 +36,7 @@ class SavedPlan:
     @property
     def replan_hint(self) -> str:
         """The hint to make the plan again."""
-        return _REPLAN_HINT.format(" --destroy" if self.body.get("policy", {}).get("destroy") else "")
+        return _REPLAN_HINT.format(" --destroy" if self.body.get("options", {}).get("destroy") else "")
 
     @property
     def digest(self) -> str:
@@ -98,10 +98,10 @@ def _invalid_plan_file(path: str, why: str, span: Span) -> UserError:
     return user_error("plan-file", f"{path} {why}", "write one with `mlgit plan -o FILE`", span)
 
 
-def policy_from_plan(saved: SavedPlan, config: Config) -> Policy:
+def options_of_saved_plan(saved: SavedPlan, config: Config) -> PlanOptions:
     """Return the policy of the command that made the plan, with the mlgit.yml of its commit."""
-    options = saved.body["policy"]
-    return Policy(
+    options = saved.body["options"]
+    return PlanOptions(
         config,
         replace=frozenset(map(parse_address, options["replace"])),
         allow_submit=options["allow_submit"],

@@ -16,7 +16,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Action, ActionId, Address, Asset, ExcludedAction, Json, Op, Plan, Spec
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 
 _T = TypeVar("_T")
 
@@ -33,19 +33,19 @@ class Selectable(NamedTuple):
     upstream: frozenset[Address]
 
 
-def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan, tuple[Diagnostic, ...]]:
+def select_actions(plan: Plan, declared: AssetSet, plan_options: PlanOptions) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the selected part of a plan, and a diagnostic for each selector that matches nothing."""
-    if policy.only_address is not None:
-        return _restrict_to_asset(plan, declared, policy.only_address), ()
-    if not policy.select and not policy.exclude:
+    if plan_options.only_address is not None:
+        return _restrict_to_asset(plan, declared, plan_options.only_address), ()
+    if not plan_options.select and not plan_options.exclude:
         return plan, ()
     selectables = _collect_selectables(plan, declared)
     known = (*selectables.values(), *_unplanned_selectables(declared))
-    diagnostics = tuple(_check_selectors(known, (*policy.select, *policy.exclude)))
+    diagnostics = tuple(_check_selectors(known, (*plan_options.select, *plan_options.exclude)))
     if diagnostics:
         return plan, diagnostics
-    selected = _match_selectors(selectables, policy.select) if policy.select else selectables.keys()
-    excluded = _match_selectors(selectables, policy.exclude)
+    selected = _match_selectors(selectables, plan_options.select) if plan_options.select else selectables.keys()
+    excluded = _match_selectors(selectables, plan_options.exclude)
     remaining, excluded_actions = plan.without(
         lambda action: action.address in excluded and not _is_record(action), _is_record
     )
@@ -119,10 +119,10 @@ def selectables_of(declared: AssetSet, assets: Mapping[Address, Asset]) -> dict[
     }
 
 
-def selected_addresses(selectables: Mapping[Address, Selectable], policy: Policy) -> frozenset[Address]:
-    """Return what a policy selects and does not exclude."""
-    selected = _match_selectors(selectables, policy.select) if policy.select else frozenset(selectables)
-    return selected - _match_selectors(selectables, policy.exclude)
+def selected_addresses(selectables: Mapping[Address, Selectable], plan_options: PlanOptions) -> frozenset[Address]:
+    """Return what plan options select and do not exclude."""
+    selected = _match_selectors(selectables, plan_options.select) if plan_options.select else frozenset(selectables)
+    return selected - _match_selectors(selectables, plan_options.exclude)
 
 
 def _collect_selectables(plan: Plan, declared: AssetSet) -> Mapping[Address, Selectable]:

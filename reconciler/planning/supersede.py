@@ -24,7 +24,7 @@ def make_cancel_action(run: Run, record: Record | None, failure: str, reason: st
 
 def cancel_superseded_runs(context: PlanContext, record: Record | None, decision: Decision) -> Decision:
     """Return the decision about a job with the cancels of its runs that are, or will be, superseded."""
-    if record is None or not context.policy.config.cancel_superseded:
+    if record is None or not context.plan_options.config.cancel_superseded:
         return decision
     cancels = tuple(_cancel_actions(context, record, decision))
     return decision._replace(actions=(*decision.actions, *cancels)) if cancels else decision
@@ -35,7 +35,7 @@ def _cancel_actions(context: PlanContext, record: Record, decision: Decision) ->
     newest = record.latest if superseding is None else superseding.run.id if superseding.run else ""
     reason = f"{f'run {newest}' if newest else 'a newer run'} supersedes it"
     for run in unfinished_runs_of(context.state, record):
-        if run.status.is_active and run.id != newest and context.policy.config.has_backend(run.backend):
+        if run.status.is_active and run.id != newest and context.plan_options.config.has_backend(run.backend):
             cancel = make_cancel_action(run, record, SUPERSEDED, reason)
             if superseding is not None:
                 cancel = replace(cancel, needs=(superseding.key,), known_after=superseding.known_after)

@@ -43,7 +43,7 @@ def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[L
     Return these locks.
     """
     request = prepared.request
-    allow_rewind = request.policy.allow_rewind
+    allow_rewind = request.plan_options.allow_rewind
     lift_rollback_hold(session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind)
     if not prepared.plan.deselected_count and record_applied_commit(
         session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind

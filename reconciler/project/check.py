@@ -27,8 +27,8 @@ from reconciler.planning.narrow import (
     narrow_to,
     other_errors_note,
 )
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import DesiredState
-from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.referencable import existence_check, referencable
 from reconciler.project.session import Session, provider_diagnostics
@@ -40,16 +40,16 @@ from reconciler.state.fast_forward import is_in_rewritten_history
 
 
 @pause_gc()
-def load_desired(session: Session, state: State, policy: Policy) -> DesiredState:
+def load_desired(session: Session, state: State, plan_options: PlanOptions) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error.
 
-    If a policy selects a part of the files, only what that needs must be right.
+    If the options select a part of the files, only what that needs must be right.
     """
     declared = session.read_assets()
     desired = make_desired(session, declared, state)
     diagnostics = desired_diagnostics(session, desired, state)
     diagnostics = (*diagnostics, *misspelt_names(session, declared, state))
-    desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy)
+    desired, diagnostics = narrow_desired(session, desired, state, diagnostics, plan_options)
     report_diagnostics(session, with_refusals(session, desired.declared, state, diagnostics))
     return desired
 
@@ -86,12 +86,12 @@ def narrow_desired(
     desired: DesiredState,
     state: State,
     diagnostics: tuple[Diagnostic, ...],
-    policy: Policy,
+    plan_options: PlanOptions,
 ) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
     """Return what is asked for of diagnostics, and that part of a desired state if there is an error anywhere."""
-    if not is_narrow(policy) or not diagnostics:
+    if not is_narrow(plan_options) or not diagnostics:
         return desired, diagnostics
-    needed, paths, kept = find_needed(desired.declared, policy, diagnostics, CONFIG_FILE)
+    needed, paths, kept = find_needed(desired.declared, plan_options, diagnostics, CONFIG_FILE)
     effective = apply_severity_overrides(diagnostics, session.config.rules)
     if not has_errors(effective):
         return desired, kept

@@ -26,8 +26,8 @@ from reconciler.model import (
     TreeEntry,
 )
 from reconciler.planning.experiment import ExperimentPlan, plan_experiment
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import PlanInputs
-from reconciler.planning.policy import Policy
 from reconciler.project.check import make_desired, report_diagnostics
 from reconciler.project.job_file import JobFile, load_job_file
 from reconciler.project.providers import open_providers
@@ -79,7 +79,7 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
     state = session.fetch_and_read_state()
     job = load_job_file(session, state, options.path, options.name, options.overrides)
     desired = make_desired(session, job.declared, state)
-    plan = plan_experiment(PlanInputs(desired, state, Policy(session.config)), job.address)
+    plan = plan_experiment(PlanInputs(desired, state, PlanOptions(session.config)), job.address)
     if plan.blocked:
         report_diagnostics(session, (*plan.diagnostics, *plan.blocked.refusals))
         raise _blocked_error(job, plan.blocked)

@@ -16,9 +16,9 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.git.trees import MissingObjectError
 from reconciler.model import Plan, State
 from reconciler.planning.guard import guard_plan
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import plan_within_limits, run_plan_pipeline
 from reconciler.planning.plan import PlanInputs
-from reconciler.planning.policy import Policy
 from reconciler.planning.referencable import existence_check
 from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
@@ -46,14 +46,16 @@ from reconciler.state.snapshot import changed_addresses
 _ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index of some files cannot tell
 
 
-def plan_incrementally(session: Session, state: State, policy: Policy) -> Plan:
+def plan_incrementally(session: Session, state: State, plan_options: PlanOptions) -> Plan:
     """Plan what the files declare. Diagnostics are reported; errors in the files or broken limits raise UserError."""
-    return _try_incremental_plan(session, state, policy) or _plan_all_and_save(session, state, policy)
+    return _try_incremental_plan(session, state, plan_options) or _plan_all_and_save(session, state, plan_options)
 
 
-def is_incremental_possible(state: State, policy: Policy) -> bool:
+def is_incremental_possible(state: State, plan_options: PlanOptions) -> bool:
     """Return True if there is a live state and a plan of all files without forced replacements is asked for."""
-    return bool(state.commit) and not (policy.replace or policy.select or policy.exclude or policy.destroy)
+    return bool(state.commit) and not (
+        plan_options.replace or plan_options.select or plan_options.exclude or plan_options.destroy
+    )
 
 
 @pause_gc()
@@ -66,7 +68,7 @@ def share_index(session: Session) -> None:
     if not is_index_worth_sharing(session, state):
         return
     try:
-        unlimited = Policy(session.config, allow_submit=sys.maxsize, allow_mass_delete=True)  # nothing is applied
+        unlimited = PlanOptions(session.config, allow_submit=sys.maxsize, allow_mass_delete=True)  # nothing is applied
         _, contents = _plan_all(replace(session, on_diagnostics=raise_on_error), state, unlimited)
         if contents is not None:
             save_local_index(session, contents)
@@ -75,7 +77,7 @@ def share_index(session: Session) -> None:
         session.on_note(f"the plan index was not shared: {error.diagnostics[0].message}")
 
 
-def _try_incremental_plan(session: Session, state: State, policy: Policy) -> Plan | None:
+def _try_incremental_plan(session: Session, state: State, plan_options: PlanOptions) -> Plan | None:
     key = cache_key_of(session, state)
     index = open_local_index(session, state, key)
     if index is None:
@@ -84,7 +86,7 @@ def _try_incremental_plan(session: Session, state: State, policy: Policy) -> Pla
     try:
         changed = changed_addresses(repository, index.cache_key.state_tree, key.state_tree)
         affected = find_affected(session.workspace, session.tree, session.config, index, changed)
-        return _plan_affected(session, state, policy, affected, index, key) if affected else None
+        return _plan_affected(session, state, plan_options, affected, index, key) if affected else None
     except (sqlite3.Error, MissingObjectError):
         return None  # the index is damaged, or objects that it was made from are gone
     finally:
@@ -92,7 +94,12 @@ def _try_incremental_plan(session: Session, state: State, policy: Policy) -> Pla
 
 
 def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index that is used and updated
-    session: Session, state: State, policy: Policy, affected: AffectedSet, index: DependencyIndex, key: CacheKey
+    session: Session,
+    state: State,
+    plan_options: PlanOptions,
+    affected: AffectedSet,
+    index: DependencyIndex,
+    key: CacheKey,
 ) -> Plan | None:
     rules = session.config.rules
     desired = make_desired(session, affected.asset_set, state)
@@ -103,10 +110,10 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     file_diagnostics = desired_diagnostics(session, desired, subset)
     if has_errors(apply_severity_overrides(file_diagnostics, rules)):
         return None
-    plan, plan_diagnostics = run_plan_pipeline(PlanInputs(desired, subset, policy))
+    plan, plan_diagnostics = run_plan_pipeline(PlanInputs(desired, subset, plan_options))
     if has_errors(apply_severity_overrides(plan_diagnostics, rules)):
         return None
-    plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
+    plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, plan_options))
     report_diagnostics(session, file_diagnostics)
     report_diagnostics(session, plan_diagnostics)
     if _is_indexable(session, file_diagnostics):
@@ -120,20 +127,20 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     return plan
 
 
-def _plan_all_and_save(session: Session, state: State, policy: Policy) -> Plan:
-    plan, contents = _plan_all(session, state, policy)
+def _plan_all_and_save(session: Session, state: State, plan_options: PlanOptions) -> Plan:
+    plan, contents = _plan_all(session, state, plan_options)
     if contents is not None:
         save_local_index(session, contents)
     return plan
 
 
-def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, IndexContents | None]:
+def _plan_all(session: Session, state: State, plan_options: PlanOptions) -> tuple[Plan, IndexContents | None]:
     """Plan everything; return the index too, if one can be made."""
     asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
     desired = make_desired(session, asset_set, state)
     file_diagnostics = (*desired_diagnostics(session, desired, state), *misspelt_names(session, asset_set, state))
     report_diagnostics(session, with_refusals(session, asset_set, state, file_diagnostics))
-    plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))
+    plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, plan_options))
     report_diagnostics(session, plan_diagnostics)
     if not _is_indexable(session, file_diagnostics):
         return plan, None

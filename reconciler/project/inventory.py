@@ -14,7 +14,7 @@ from reconciler.model import Address, Blocked
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.file_checks import find_unsupported
 from reconciler.planning.narrow import find_needed
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.subjects import lower_declared, subjects_of
 from reconciler.planning.support import SupportCheck
 from reconciler.project.check import offline_diagnostics
@@ -100,8 +100,8 @@ def _split_jobs(
     held_back, runnable = [], 0
     for address in sorted(declared.assets.keys() - lacking.keys()):
         if kind_by_name(address.kind).is_runnable:
-            policy = Policy(config, frozenset({address}), only_address=address)
-            needed, _, reported = find_needed(declared, policy, diagnostics, CONFIG_FILE)
+            plan_options = PlanOptions(config, frozenset({address}), only_address=address)
+            needed, _, reported = find_needed(declared, plan_options, diagnostics, CONFIG_FILE)
             reasons = [lacking[other] for other in sorted(needed & lacking.keys()) if lacking[other]]
             held_back += [Blocked(address, "", manual=True, refusals=reasons[0])] if reasons else []
             is_wrong = any(item.severity is Severity.ERROR or item.code == _PATH_CODE for item in reported)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Plan, State
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
-from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired, narrow_desired, report_diagnostics, report_refusals
 from reconciler.project.destroy import desire_nothing
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
@@ -21,16 +21,16 @@ _NOT_REFRESHED_NOTE = "run status is as last recorded; a run that has ended is r
 
 
 @pause_gc()
-def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) -> tuple[Plan, str]:
+def make_plan(session: Session, state: State, plan_options: PlanOptions, *, refresh: bool) -> tuple[Plan, str]:
     """Return the plan, and why apply would refuse it ("" if it would not); read only what changed if possible."""
-    if refresh or not is_incremental_possible(state, policy):
-        inputs = read_plan_inputs(session, state, policy, refresh=refresh)
+    if refresh or not is_incremental_possible(state, plan_options):
+        inputs = read_plan_inputs(session, state, plan_options, refresh=refresh)
         _, plan, diagnostics = plan_needed_part(session, inputs)
         report_diagnostics(session, diagnostics)
     else:
-        plan = plan_incrementally(session, state, policy)
+        plan = plan_incrementally(session, state, plan_options)
     report_refusals(session, plan)
-    refusal, notes = _check_fast_forward(session, policy, state)
+    refusal, notes = _check_fast_forward(session, plan_options, state)
     if plan.cancels and not refresh:
         notes = (*notes, _NOT_REFRESHED_NOTE)
     notes = (*rollback_notes(session, state), *notes)
@@ -38,10 +38,10 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
 
 
 @pause_gc()
-def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
+def read_plan_inputs(session: Session, state: State, plan_options: PlanOptions, *, refresh: bool) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
-    desired = desire_nothing(session, state) if policy.destroy else load_desired(session, state, policy)
-    return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
+    desired = desire_nothing(session, state) if plan_options.destroy else load_desired(session, state, plan_options)
+    return PlanInputs(desired, state, plan_options, session.observe_providers(state) if refresh else None)
 
 
 def plan_needed_part(session: Session, inputs: PlanInputs) -> tuple[PlanInputs, Plan, tuple[Diagnostic, ...]]:
@@ -50,7 +50,7 @@ def plan_needed_part(session: Session, inputs: PlanInputs) -> tuple[PlanInputs, 
     If a part is asked for and the plan of all finds an error elsewhere, that part is planned.
     """
     plan, diagnostics = plan_within_limits(inputs)
-    narrowed, kept = narrow_desired(session, inputs.desired, inputs.state, diagnostics, inputs.policy)
+    narrowed, kept = narrow_desired(session, inputs.desired, inputs.state, diagnostics, inputs.plan_options)
     if narrowed is inputs.desired or kept == diagnostics:
         return inputs, plan, diagnostics
     notes = (*inputs.desired.notes, *narrowed.notes)
@@ -64,11 +64,11 @@ def rollback_notes(session: Session, state: State) -> tuple[str, ...]:
     return () if newer else rollback_hold_lines(state.rollback)
 
 
-def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:
+def _check_fast_forward(session: Session, plan_options: PlanOptions, state: State) -> tuple[str, tuple[str, ...]]:
     """Return why the commit may not be applied, "" if it may, and notes; a commit on top of a rolled back one may."""
     try:
         return "", check_fast_forward(
-            session.workspace.repository, state, session.source, allow_rewind=policy.allow_rewind
+            session.workspace.repository, state, session.source, allow_rewind=plan_options.allow_rewind
         )
     except UserError as error:
         (diagnostic,) = error.diagnostics

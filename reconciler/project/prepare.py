@@ -11,9 +11,9 @@ from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.model import Json, Plan, State
 from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import AllowedPlan
 from reconciler.planning.plan import PlanInputs
-from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
 from reconciler.planning.unattended import plan_unattended
 from reconciler.project.check import report_diagnostics, report_refusals
@@ -44,7 +44,7 @@ class ApplyOptions:
     allow is done.
     """
 
-    policy: Policy
+    plan_options: PlanOptions
     state: State | None = None
     saved_plan: SavedPlan | None = None
     allow_dirty: bool = False
@@ -75,7 +75,7 @@ class PreparedApply:
     @property
     def is_elsewhere(self) -> bool:
         """Return True if this machine can do nothing of what is planned."""
-        config = self.request.policy.config
+        config = self.request.plan_options.config
         return bool(self.plan.actions) and not restrict_plan_to_host(self.plan, config, host_name()).actions
 
     @property
@@ -93,13 +93,13 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     state, saved_plan = options.state or session.fetch_and_read_state(), options.saved_plan
     if saved_plan:
         raise_if_stale(saved_plan, state)
-    rewind = options.policy.allow_rewind
+    rewind = options.plan_options.allow_rewind
     notes = check_fast_forward(session.workspace.repository, state, session.source, allow_rewind=rewind)
-    inputs = read_plan_inputs(session, state, options.policy, refresh=True)
+    inputs = read_plan_inputs(session, state, options.plan_options, refresh=True)
     inputs, allowed = _make_plan(session, inputs, options)
-    request = ApplyRequest(inputs.desired, allowed.policy, "", allowed.allowed_keys, options.parallelism)
+    request = ApplyRequest(inputs.desired, allowed.plan_options, "", allowed.allowed_keys, options.parallelism)
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
-    body = plan_json.plan_body(plan, allowed.policy)
+    body = plan_json.plan_body(plan, allowed.plan_options)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     applied_commit = "" if plan.is_destroy else session.source.commit  # a destroy does not apply its commit
     trailers = format_trailers(user_name(), applied_commit, changed=session.source.dirty, plan=digest)
@@ -126,7 +126,7 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
     if options.approval is Approval.PERSON:
         inputs, plan, diagnostics = plan_needed_part(session, inputs)
         plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
-        allowed = AllowedPlan(inputs.policy, plan, diagnostics)
+        allowed = AllowedPlan(inputs.plan_options, plan, diagnostics)
     else:
         a_day_ago = format_timestamp(datetime.now(UTC) - timedelta(days=1), "milliseconds")
         allowed = plan_unattended(inputs, session.state_store.runs_of, a_day_ago)

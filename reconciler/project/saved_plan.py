@@ -13,7 +13,7 @@ from reconciler.diagnostics import Span, user_error
 from reconciler.git.command import GitError, run_git
 from reconciler.git.repository import Repository
 from reconciler.model import Plan
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
 from reconciler.project.session import uncommitted_files
 from reconciler.regular_files import read_regular_file
@@ -29,12 +29,12 @@ _PLAN_START = b'{\n "body":'  # as `dump_plan_file` writes it
 _MAX_VALUES = 1_000_000  # of a hundred bytes each in memory
 
 
-def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) -> None:
+def save_plan(repository: Repository, plan: Plan, plan_options: PlanOptions, path: Path) -> None:
     """Write a plan to a file: its body, and an envelope that says what it was made from.
 
     Git ignores the file in this clone, so that it is no uncommitted change and is not committed with the others.
     """
-    body = plan_json.plan_body(plan, policy)
+    body = plan_json.plan_body(plan, plan_options)
     envelope = {
         "commit": plan.source.commit,
         "dirty": plan.source.dirty,

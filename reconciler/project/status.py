@@ -20,9 +20,9 @@ from reconciler.model import (
     StepRun,
 )
 from reconciler.model.providers import Usage
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import PlanInputs
-from reconciler.planning.policy import Policy
 from reconciler.planning.refresh import active_runs, merge_observation, unfinished_runs
 from reconciler.project.check import make_desired
 from reconciler.project.session import Session
@@ -116,4 +116,4 @@ def _plan_if_valid(session: Session, state: State, observation: Observation | No
     if not state.commit or has_errors(declared.diagnostics):
         return None
     desired = make_desired(session, declared, state)
-    return run_plan_pipeline(PlanInputs(desired, state, Policy(session.config), observation))[0]
+    return run_plan_pipeline(PlanInputs(desired, state, PlanOptions(session.config), observation))[0]

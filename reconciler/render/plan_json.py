@@ -24,7 +24,7 @@ from reconciler.model import (
     run_tags,
 )
 from reconciler.planning.diff import FieldChange, field_changes
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
 from reconciler.render.step_forecasts import forecasts_to_json
@@ -63,21 +63,25 @@ def plan_summary(plan: Plan) -> dict[str, int]:
     } | ({"destroys": len(plan.removals)} if plan.is_destroy else {})
 
 
-def plan_body(plan: Plan, policy: Policy) -> Json:
+def plan_body(plan: Plan, plan_options: PlanOptions) -> Json:
     """Return the body of a saved plan: a pure function, so that equal plans have the same digest."""
     impact = compute_impact(plan.actions)
     return {
         "tree": plan.source.tree,
-        "state": {"name": policy.config.state, "lineage": policy.config.lineage, "target": policy.config.target},
-        "policy": {
-            "select": list(policy.select),
-            "exclude": list(policy.exclude),
-            "replace": sorted(map(str, policy.replace)),
-            "allow_submit": policy.allow_submit,
-            "allow_mass_delete": policy.allow_mass_delete,
-            "allow_rewind": policy.allow_rewind,
+        "state": {
+            "name": plan_options.config.state,
+            "lineage": plan_options.config.lineage,
+            "target": plan_options.config.target,
+        },
+        "options": {
+            "select": list(plan_options.select),
+            "exclude": list(plan_options.exclude),
+            "replace": sorted(map(str, plan_options.replace)),
+            "allow_submit": plan_options.allow_submit,
+            "allow_mass_delete": plan_options.allow_mass_delete,
+            "allow_rewind": plan_options.allow_rewind,
         }
-        | ({"destroy": True} if policy.destroy else {}),
+        | ({"destroy": True} if plan_options.destroy else {}),
         "summary": plan_summary(plan),
         "actions": [action_to_json(action, impact) for action in plan.actions],
         "pending": [blocked_to_json(blocked) for blocked in plan.blocked],

@@ -141,7 +141,7 @@ def test_a_saved_plan_is_applied_as_it_was_made(applied, mlgit):
     assert mlgit("plan", "--destroy", "-o", "plan.json", cwd=applied).code == 0
     saved = json.loads((applied / "plan.json").read_text())
     assert is_valid_for_schema(saved, "plan")
-    assert (saved["body"]["policy"]["destroy"], saved["body"]["summary"]["destroys"]) == (True, 5)
+    assert (saved["body"]["options"]["destroy"], saved["body"]["summary"]["destroys"]) == (True, 5)
     assert mlgit("show", "plan.json", cwd=applied).out.startswith("Plan: 5 changes, destroys 5 assets.\n")
     assert mlgit("apply", "plan.json", "--destroy", cwd=applied).code == 1
     ended = mlgit("apply", "plan.json", cwd=applied)

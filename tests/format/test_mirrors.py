@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.project import policy_of, small, tree_of
+from planning.project import plan_options_of, small, tree_of
 
 from reconciler.config.config import parse_config
 from reconciler.format.include import IncludeGlob
@@ -106,7 +106,7 @@ def test_a_target_has_mirrors_of_its_own():
     document, _ = parse_yaml("mlgit.yml", text.encode())
     default, prod = (parse_config(document, name)[0] for name in ("default", "prod"))
     assert (default.mirrors, prod.mirrors) == ((("https://a.org/", "a"),), ())
-    assert policy_of({"mlgit.yml": text}).config.include[0].mirrors == default.mirrors
+    assert plan_options_of({"mlgit.yml": text}).config.include[0].mirrors == default.mirrors
 
 
 def test_mirrors_are_below_the_folder_of_the_workspace():

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from planning.project import SCHEMA, InMemoryProject, action_keys, action_on, edited, policy_of, small, tree_of
+from planning.project import SCHEMA, InMemoryProject, action_keys, action_on, edited, plan_options_of, small, tree_of
 from workspaces import git
 
 from reconciler.format.kinds import kinds
@@ -60,7 +60,7 @@ def test_globs_include_and_exclude_files_and_say_whether_their_jobs_run():
     its jobs.
     """
     globs = 'assets: {include: [{glob: "**/*.yml"}, {glob: by-hand/, run: manual}], exclude: [drafts/]}\n'
-    config = policy_of({"mlgit.yml": small()["mlgit.yml"] + globs}).config
+    config = plan_options_of({"mlgit.yml": small()["mlgit.yml"] + globs}).config
     tree = tree_of(dict.fromkeys(("a.yml", "by-hand/b.yml", "drafts/c.yml", "d.yaml", "mlgit.yml"), ""))
     candidates = {path: glob.runs_on_change for path, glob in find_candidates(tree, config)}
     assert candidates == {"a.yml": True, "by-hand/b.yml": False}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planning.project import InMemoryProject, edited, policy_of, small
+from planning.project import InMemoryProject, edited, plan_options_of, small
 from workspaces import commit, edit, git, write
 
 from reconciler import __version__
@@ -49,7 +49,7 @@ def project() -> InMemoryProject:
 
 
 def saved(plan: Plan) -> SavedPlan:
-    body = json.loads(json.dumps(plan_json.plan_body(plan, policy_of(small()))))
+    body = json.loads(json.dumps(plan_json.plan_body(plan, plan_options_of(small()))))
     return SavedPlan({"commit": "c", "digest": plan_body_digest(body), "tool": "1"}, body)
 
 

@@ -16,7 +16,7 @@ from planning.project import (
     action_on,
     declared_by,
     edited,
-    policy_of,
+    plan_options_of,
     small,
 )
 from workspaces import commit, edit
@@ -171,14 +171,16 @@ def test_the_plan_says_that_a_model_is_known_after_its_job():
     """Until the run completes, the plan says that the model is known after the job."""
     plan = InMemoryProject().plan(small())
     (action,) = (
-        entry for entry in plan_json.plan_body(plan, policy_of(small()))["actions"] if entry["address"] == "model/total"
+        entry
+        for entry in plan_json.plan_body(plan, plan_options_of(small()))["actions"]
+        if entry["address"] == "model/total"
     )
     assert (action["known_after"], action["sentence"]) == ("job/sum", "model/total: new version, known after job/sum")
 
 
 def test_the_plan_records_the_versions_that_labels_resolve_to(project):
     """A plan records the versions that labels were resolved to."""
-    body = plan_json.plan_body(project.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
+    body = plan_json.plan_body(project.plan(edited("data/numbers.csv", "3", "4")), plan_options_of(small()))
     (job,) = (load for load in json.loads(json.dumps(body))["actions"] if load["address"] == "job/sum")
     assert job["references"] == {"/environment": "environment/plain@1", "/inputs/numbers/path": "data/numbers@2"}
 

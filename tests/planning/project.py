@@ -41,9 +41,9 @@ from reconciler.model import (
 from reconciler.model.providers import CANCELED
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.moved import make_tombstone, rename_record
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState, PlanInputs
-from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protecting_glob
 from reconciler.project.support import make_support_check
 
@@ -111,11 +111,11 @@ def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> Asset
     return load_assets(tree, [(path, config.IncludeGlob("", runs, mirrors=mirrors)) for path in paths])
 
 
-def policy_of(files: Files) -> Policy:
-    """Read the policy that mlgit.yml of the files makes."""
+def plan_options_of(files: Files) -> PlanOptions:
+    """Return the plan options that mlgit.yml of the files makes."""
     parsed, diagnostics = config.parse_config(parse_yaml(config.CONFIG_FILE, files[config.CONFIG_FILE].encode())[0])
     assert parsed is not None, diagnostics
-    return Policy(parsed)
+    return PlanOptions(parsed)
 
 
 @dataclass
@@ -154,7 +154,7 @@ class InMemoryProject:
         assert not has_errors(declared.diagnostics), declared.diagnostics
         commit = f"commit{self.history + 1}"
         tree = replace(tree_of(files), tree_at_commit=self.trees.get)
-        check = make_support_check(policy_of(files).config, None)
+        check = make_support_check(plan_options_of(files).config, None)
         return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry, check_support=check)
 
     def plan_with_diagnostics(  # noqa: PLR0913 - the options of a plan
@@ -169,9 +169,9 @@ class InMemoryProject:
         ancestry: Callable[[str], bool | None] = lambda _: True,
     ) -> tuple[Plan, Problems]:
         """Return plan and diagnostics of files; ``requested`` are replaced, ``reports`` are those of backends."""
-        policy = replace(policy_of(files), replace=requested, select=select, exclude=exclude)
+        plan_options = replace(plan_options_of(files), replace=requested, select=select, exclude=exclude)
         desired = self.desired(files, runs=runs, ancestry=ancestry)
-        return run_plan_pipeline(PlanInputs(desired, self.state(), policy, Observation(reports or {})))
+        return run_plan_pipeline(PlanInputs(desired, self.state(), plan_options, Observation(reports or {})))
 
     def plan(self, files: Files, **options: object) -> Plan:
         """Return the plan of files without diagnostics."""
@@ -186,7 +186,7 @@ class InMemoryProject:
         self.trees[plan.source.commit] = tree_of(files)
         for action in plan.actions:
             if action.known_after is None:
-                self._act(action, plan.source.commit, policy_of(files).config)
+                self._act(action, plan.source.commit, plan_options_of(files).config)
         return plan
 
     def converge(self, files: Files, **options: object) -> tuple[Plan, ...]:
@@ -268,7 +268,7 @@ class InMemoryProject:
         resolved = action.resolved
         kind = kind_of(resolved.asset)
         base = self.records.get(action.address) or Record(action.address, {}, "", "", FP_VERSION)
-        backend = policy_of(small()).config.backend_of(action.address.name)
+        backend = plan_options_of(small()).config.backend_of(action.address.name)
         record = replace(
             base,
             spec=resolved.asset.spec,

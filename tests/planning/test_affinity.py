@@ -12,7 +12,7 @@ from planning.project import (
     InMemoryProject,
     condition_of,
     edited,
-    policy_of,
+    plan_options_of,
     small,
     without,
 )
@@ -30,7 +30,7 @@ ON_BIG = {"store": "store: {host: big}", "backend": "backends: {local: {type: lo
 
 def config(*lines: str) -> Config:
     text = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n' + "\n".join(lines)
-    return policy_of({"mlgit.yml": textwrap.dedent(text)}).config
+    return plan_options_of({"mlgit.yml": textwrap.dedent(text)}).config
 
 
 def unassigned(plan: Plan, settings: Config, here: str = "laptop") -> dict[str, str]:

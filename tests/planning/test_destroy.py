@@ -20,7 +20,7 @@ from planning.project import (
     action_on,
     condition_of,
     edited,
-    policy_of,
+    plan_options_of,
     small,
     tree_of,
 )
@@ -42,13 +42,13 @@ from reconciler.model import (
     State,
 )
 from reconciler.planning.guard import guard_plan
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState, PlanInputs
-from reconciler.planning.policy import Policy
 
 pytestmark = pytest.mark.fast
 
-DESTROY = replace(policy_of(small()), destroy=True)
+DESTROY = replace(plan_options_of(small()), destroy=True)
 OTHER_FACTOR = edited("jobs/sum.yml", "factor: 2", "factor: 3")
 WORKSPACE = Address("workspace", "small")
 ALL = [
@@ -61,15 +61,15 @@ ALL = [
 
 
 def plan_destroy(
-    state: State, policy: Policy = DESTROY, observation: Observation | None = None
+    state: State, plan_options: PlanOptions = DESTROY, observation: Observation | None = None
 ) -> tuple[Plan, Problems]:
     tree = tree_of({})
     desired = DesiredState(SourceRevision("commit", tree.oid), tree, AssetSet({}, {}, ()), lambda _: None)
-    return run_plan_pipeline(PlanInputs(desired, state, policy, observation))
+    return run_plan_pipeline(PlanInputs(desired, state, plan_options, observation))
 
 
-def destroy(project: InMemoryProject, policy: Policy = DESTROY, **reports: Condition) -> Plan:
-    plan, diagnostics = plan_destroy(project.state(), policy, Observation(reports))
+def destroy(project: InMemoryProject, plan_options: PlanOptions = DESTROY, **reports: Condition) -> Plan:
+    plan, diagnostics = plan_destroy(project.state(), plan_options, Observation(reports))
     assert diagnostics == ()
     return plan
 
@@ -201,13 +201,13 @@ def test_a_protected_asset_is_an_error_at_its_line_and_can_be_excluded(glob):
     project = InMemoryProject()
     project.converge(files)
     line = files["mlgit.yml"].splitlines().index(f"  - '{glob}'") + 1
-    policy = replace(policy_of(files), destroy=True)
-    _, diagnostics = plan_destroy(project.state(), policy)
+    plan_options = replace(plan_options_of(files), destroy=True)
+    _, diagnostics = plan_destroy(project.state(), plan_options)
     assert {diagnostic.code for diagnostic in diagnostics} == {"protected"}
     assert {str(diagnostic.span) for diagnostic in diagnostics} == {f"mlgit.yml:{line}:5"}
     assert all("--exclude" in diagnostic.hint for diagnostic in diagnostics)
     kept = {diagnostic.message.split()[0] for diagnostic in diagnostics}
-    plan = destroy(project, replace(policy, exclude=(glob,)))
+    plan = destroy(project, replace(plan_options, exclude=(glob,)))
     assert kept.isdisjoint(str(action.address) for action in plan.actions)
 
 

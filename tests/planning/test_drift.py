@@ -12,7 +12,7 @@ from planning.project import (
     action_keys,
     condition_of,
     edited,
-    policy_of,
+    plan_options_of,
     small,
 )
 
@@ -39,7 +39,7 @@ COMPUTE = "$schema: https://azuremlschemas.azureedge.net/latest/amlcompute.schem
 
 def config(drift: str = "{}", more: str = "") -> Config:
     files = edited("mlgit.yml", "store:", f"drift: {drift}\n{more}store:")
-    return policy_of(files).config
+    return plan_options_of(files).config
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def drift_of(project: InMemoryProject, observation: Observation, settings: Confi
 def planned(project: InMemoryProject, observation: Observation, drift: str = "{}") -> Plan:
     files = edited("mlgit.yml", "store:", f"drift: {drift}\nstore:", {**small(), "compute/cpu.yml": COMPUTE})
     plan, diagnostics = run_plan_pipeline(
-        PlanInputs(project.desired(files), project.state(), policy_of(files), observation)
+        PlanInputs(project.desired(files), project.state(), plan_options_of(files), observation)
     )
     assert diagnostics == ()
     return plan
@@ -207,7 +207,9 @@ def test_the_longest_matching_glob_decides_the_drift_policy(drift, policy):
 def test_an_asset_that_gets_a_new_version_is_not_repaired_first(project):
     files = edited("data/numbers.csv", "3\n", "4\n", {**small(), "compute/cpu.yml": COMPUTE})
     observation = Observation(missing_contents=frozenset({KEY}))
-    plan, _ = run_plan_pipeline(PlanInputs(project.desired(files), project.state(), policy_of(files), observation))
+    plan, _ = run_plan_pipeline(
+        PlanInputs(project.desired(files), project.state(), plan_options_of(files), observation)
+    )
     assert [action.op for action in plan.actions if action.address == NUMBERS] == [Op.NEW_VERSION]
 
 

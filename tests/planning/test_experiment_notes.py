@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from planning.project import SUM, InMemoryProject, edited, policy_of
+from planning.project import SUM, InMemoryProject, edited, plan_options_of
 
 from reconciler.catalogue.recipes import find_recipe
 from reconciler.model import Pin
@@ -20,7 +20,7 @@ _FILES = edited(
 def plan_sum(pin: Pin | None) -> ExperimentPlan:
     project = InMemoryProject()
     state = replace(project.state(), find_pin=lambda _name: pin)
-    return plan_experiment(PlanInputs(project.desired(_FILES), state, policy_of(_FILES)), SUM)
+    return plan_experiment(PlanInputs(project.desired(_FILES), state, plan_options_of(_FILES)), SUM)
 
 
 def test_how_an_environment_differs_from_that_of_azure_ml_is_said_at_its_first_use_alone():

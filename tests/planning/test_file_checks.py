@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.project import Files, InMemoryProject, declared_by, edited, policy_of, small, tree_of, without
+from planning.project import Files, InMemoryProject, declared_by, edited, plan_options_of, small, tree_of, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.planning.file_checks import LiveAssets, check_files_together, check_runs
@@ -19,7 +19,7 @@ def check(files: Files, *, planned: bool = False, runs: bool = True) -> tuple[Di
     """Check files as validate does or, if planned, as a plan with an empty live state."""
     live = InMemoryProject().state()
     assets = LiveAssets(referencable(live), existence_check(live), {}) if planned else None
-    declared, config = declared_by(files, runs=runs), policy_of(files).config
+    declared, config = declared_by(files, runs=runs), plan_options_of(files).config
     together = check_files_together(declared, config, tree_of(files), assets)
     return (*together, *check_runs(declared, declared.assets.values(), config, together))
 

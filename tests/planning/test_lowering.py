@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from planning.project import SCHEMA, InMemoryProject, policy_of, small
+from planning.project import SCHEMA, InMemoryProject, plan_options_of, small
 
 from reconciler.format.references import bind_environment
 from reconciler.model import Address, Asset, LocalPath, ResolvedAsset, Step, StepGraph, StepOutput, VersionPath
@@ -49,7 +49,7 @@ def resolved(spec: Mapping[str, Any], **others: Mapping[str, Any]) -> ResolvedAs
     """Return a job with what it refers to, as a first plan has it."""
     files, project = files_with(spec, **others), InMemoryProject()
     desired = project.desired(files)
-    context = PlanContext(desired.tree, desired.declared, project.state(), policy_of(files))
+    context = PlanContext(desired.tree, desired.declared, project.state(), plan_options_of(files))
     for asset in topological_order(desired.declared.assets):
         context.planned_states[asset.address] = decide_asset(context, asset).planned_state
     return resolve_asset(context, desired.declared.assets[PIPE])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.project import InMemoryProject, declared_by, edited, policy_of, small, tree_of
+from planning.project import InMemoryProject, declared_by, edited, plan_options_of, small, tree_of
 
 from reconciler.diagnostics import Span
 from reconciler.planning.file_checks import check_files_together
@@ -47,7 +47,7 @@ def test_a_uri_with_a_mirror_is_the_file_of_the_workspace_and_a_note_says_so(lin
 
 def test_a_file_that_the_mirror_lacks_is_an_error_at_the_line_of_the_uri():
     files = workspace("numbers: {type: uri_file, path: 'https://example.org/data/other.csv'}")
-    diagnostics = check_files_together(declared_by(files), policy_of(files).config, tree_of(files))
+    diagnostics = check_files_together(declared_by(files), plan_options_of(files).config, tree_of(files))
     (missing,) = [item for item in diagnostics if item.code == "path-missing"]
     assert missing.span == Span("jobs/sum.yml", 8, 35)
     assert "https://example.org/data/other.csv not found: mirror/other.csv does not exist" in missing.message

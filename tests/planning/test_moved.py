@@ -11,7 +11,7 @@ from planning.project import (
     action_keys,
     action_on,
     edited,
-    policy_of,
+    plan_options_of,
     small,
     without,
 )
@@ -161,5 +161,5 @@ def test_a_rename_that_was_done_before_is_ignored(project):
     project.converge(DATA)
     removed = without("models/total.yml", DATA)
     assert action_keys(project.plan(removed)) == ["archive model/total"]
-    assert policy_of(removed).config.moved[0].old == NUMBERS
+    assert plan_options_of(removed).config.moved[0].old == NUMBERS
     assert TOTAL in project.records

@@ -12,7 +12,7 @@ from planning.project import (
     action_on,
     declared_by,
     edited,
-    policy_of,
+    plan_options_of,
     small,
     without,
 )
@@ -71,7 +71,9 @@ def with_pipeline(pipe: str = PIPE) -> dict[str, str]:
 
 def problems(project_files: dict[str, str]) -> list[tuple[str, str]]:
     """Return the codes and positions of what is wrong in and between files."""
-    found: tuple[Diagnostic, ...] = check_files_together(declared_by(project_files), policy_of(small()).config, None)
+    found: tuple[Diagnostic, ...] = check_files_together(
+        declared_by(project_files), plan_options_of(small()).config, None
+    )
     return [(item.code, str(item.span)) for item in found]
 
 
@@ -219,7 +221,7 @@ def test_a_registered_component_that_registers_outputs_is_refused():
 
 def test_an_experiment_says_that_it_registers_nothing():
     project = InMemoryProject()
-    inputs = PlanInputs(project.desired(files()), project.state(), policy_of(small()))
+    inputs = PlanInputs(project.desired(files()), project.state(), plan_options_of(small()))
     plan = plan_experiment(inputs._replace(desired=inputs.desired), SUM)
     assert [note for note in plan.notes if "registers" in note] == [
         "an experiment registers nothing: model/iris when `mlgit apply` has run the job"

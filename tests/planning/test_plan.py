@@ -19,7 +19,7 @@ from planning.project import (
     condition_of,
     declared_by,
     edited,
-    policy_of,
+    plan_options_of,
     small,
     without,
 )
@@ -67,11 +67,11 @@ def test_plan_is_a_function_of_its_arguments(path, last, data):
         project.apply(EDITS[name])
         if data.draw(st.booleans()):
             project.end(data.draw(st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST])))
-    state, desired, policy = project.state(), project.desired(EDITS[last]), policy_of(small())
+    state, desired, plan_options = project.state(), project.desired(EDITS[last]), plan_options_of(small())
     observation = Observation(
         {run.id: condition_of(RunStatus.RUNNING) for run in project.runs.values() if run.status.is_active}
     )
-    first, second = (make_plan(PlanInputs(desired, state, policy, observation)) for _ in range(2))
+    first, second = (make_plan(PlanInputs(desired, state, plan_options, observation)) for _ in range(2))
     assert first == second
     assert dict(state.current) == project.records
 

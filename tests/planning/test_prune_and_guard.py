@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.project import SCHEMA, SUM, InMemoryProject, action_keys, action_on, policy_of, small, without
+from planning.project import SCHEMA, SUM, InMemoryProject, action_keys, action_on, plan_options_of, small, without
 
 from reconciler.model import Address, Op
 from reconciler.planning.guard import guard_plan
@@ -102,22 +102,22 @@ def test_an_asset_is_archived_after_its_users(project):
 def test_one_run_too_many_is_one_run():
     project = InMemoryProject()
     plan = project.plan(small())
-    (diagnostic,) = guard_plan(plan, project.state(), replace(policy_of(small()), allow_submit=0))
+    (diagnostic,) = guard_plan(plan, project.state(), replace(plan_options_of(small()), allow_submit=0))
     assert diagnostic.message.startswith("this plan starts 1 run; ")
 
 
 def test_a_plan_that_starts_too_many_runs_is_refused_with_what_allows_it():
     files, project = jobs(11), InMemoryProject()
     plan = project.plan(files)
-    (diagnostic,) = guard_plan(plan, project.state(), policy_of(files))
+    (diagnostic,) = guard_plan(plan, project.state(), plan_options_of(files))
     assert (diagnostic.code, diagnostic.hint) == ("too-many-runs", "allow it with --allow-submit 11")
-    assert list(guard_plan(plan, project.state(), replace(policy_of(files), allow_submit=11))) == []
-    assert list(guard_plan(plan, project.state(), replace(policy_of(files), allow_submit=0))) != []
+    assert list(guard_plan(plan, project.state(), replace(plan_options_of(files), allow_submit=11))) == []
+    assert list(guard_plan(plan, project.state(), replace(plan_options_of(files), allow_submit=0))) != []
 
 
 def test_as_many_runs_as_the_limit_are_allowed():
     project = InMemoryProject()
-    assert list(guard_plan(project.plan(jobs(10)), project.state(), policy_of(small()))) == []
+    assert list(guard_plan(project.plan(jobs(10)), project.state(), plan_options_of(small()))) == []
 
 
 @pytest.mark.parametrize(("there", "kept_count", "refused"), [(10, 7, False), (10, 6, True), (9, 0, False)])
@@ -132,9 +132,9 @@ def test_a_plan_that_removes_many_assets_is_refused(there, kept_count, refused):
     for name in dropped[: there - kept_count]:
         remaining.pop(name)
     plan = project.plan(remaining)
-    diagnostics = list(guard_plan(plan, project.state(), policy_of(files)))
+    diagnostics = list(guard_plan(plan, project.state(), plan_options_of(files)))
     assert [diagnostic.code for diagnostic in diagnostics] == (["mass-delete"] if refused else [])
-    assert list(guard_plan(plan, project.state(), replace(policy_of(files), allow_mass_delete=True))) == []
+    assert list(guard_plan(plan, project.state(), replace(plan_options_of(files), allow_mass_delete=True))) == []
 
 
 def test_archived_assets_do_not_count():
@@ -144,4 +144,4 @@ def test_archived_assets_do_not_count():
         address = Address("data", f"d{n}")
         project.records[address] = replace(project.records[address], archived=True)
     bare = {name: text for name, text in small().items() if "/" not in name}
-    assert list(guard_plan(project.plan(bare), project.state(), policy_of(files))) == []
+    assert list(guard_plan(project.plan(bare), project.state(), plan_options_of(files))) == []

@@ -12,7 +12,7 @@ from planning.project import (
     action_on,
     condition_of,
     edited,
-    policy_of,
+    plan_options_of,
     small,
     without,
 )
@@ -68,7 +68,7 @@ def test_a_running_job_continues_and_its_dependents_wait(project):
 
 def test_without_refresh_a_run_has_its_recorded_status(project):
     desired, state = project.desired(small()), project.state()
-    plan, _ = make_plan(PlanInputs(desired, state, policy_of(small())))
+    plan, _ = make_plan(PlanInputs(desired, state, plan_options_of(small())))
     message = f"run {project.latest().id} was queued when last recorded; --refresh asks"
     assert plan.blocked[0].message.startswith(message)
 

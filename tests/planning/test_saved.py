@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.project import NUMBERS, SUM, TOTAL, InMemoryProject, action_keys, edited, policy_of, small
+from planning.project import NUMBERS, SUM, TOTAL, InMemoryProject, action_keys, edited, plan_options_of, small
 from planning.test_plan import EDITS
 
 from reconciler.diagnostics import UserError
@@ -20,9 +20,9 @@ from reconciler.planning.preconditions import collect_preconditions, record_etag
 from reconciler.planning.saved import (
     SavedPlan,
     dump_plan_file,
+    options_of_saved_plan,
     parse_plan_file,
     plan_body_digest,
-    policy_from_plan,
     raise_if_stale,
     restrict_to_saved_plan,
     stale_preconditions,
@@ -33,7 +33,7 @@ DATA, PARAMETER = EDITS["data"], EDITS["parameter"]
 
 
 def saved(plan: Plan, **asked: Any) -> SavedPlan:
-    body = json.loads(json.dumps(plan_json.plan_body(plan, replace(policy_of(small()), **asked))))
+    body = json.loads(json.dumps(plan_json.plan_body(plan, replace(plan_options_of(small()), **asked))))
     envelope = {
         "commit": "c",
         "dirty": False,
@@ -110,9 +110,9 @@ def test_a_plan_that_was_edited_is_refused(field, text):
 def test_the_policy_is_read_back_from_the_file(project):
     plan = project.plan(small(), requested=frozenset({SUM}), select=("job",))
     result = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
-    config = policy_of(small()).config
-    assert policy_from_plan(result, config) == replace(
-        policy_of(small()), replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True
+    config = plan_options_of(small()).config
+    assert options_of_saved_plan(result, config) == replace(
+        plan_options_of(small()), replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True
     )
 
 

@@ -15,7 +15,7 @@ from planning.project import (
     action_on,
     condition_of,
     edited,
-    policy_of,
+    plan_options_of,
     small,
     without,
 )
@@ -203,13 +203,13 @@ def test_a_run_of_a_removed_job_is_canceled_for_that_reason(project):
 def test_a_submission_that_is_not_allowed_cancels_no_run(project):
     bound = {**TWO, "mlgit.yml": TWO["mlgit.yml"] + "limits: {submit: 0}\n"}
     for files, keys in ((TWO, {"submit job/sum", f"cancel job/sum@{project.latest().id}"}), (bound, set())):
-        allowed, _ = allowed_decisions(project.plan(files), project.state(), policy_of(files), lambda _: (), "")
+        allowed, _ = allowed_decisions(project.plan(files), project.state(), plan_options_of(files), lambda _: (), "")
         assert {key for key in map(str, allowed) if key.endswith("/sum") or "@" in key} == keys
 
 
 def test_a_saved_plan_is_valid_if_the_run_to_cancel_has_ended(project):
     plan = project.plan(TWO)
-    body = json.loads(json.dumps(plan_json.plan_body(plan, policy_of(TWO))))
+    body = json.loads(json.dumps(plan_json.plan_body(plan, plan_options_of(TWO))))
     old = project.latest().id
     replanned = project.plan(TWO, reports={old: condition_of(RunStatus.FAILED, {"failure": {"class": "user"}})})
     restricted = restrict_to_saved_plan(SavedPlan({"digest": "d"}, body), replanned, project.state())

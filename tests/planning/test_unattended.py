@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.project import SUM, TOTAL, InMemoryProject, policy_of, small, without
+from planning.project import SUM, TOTAL, InMemoryProject, plan_options_of, small, without
 
 from reconciler.model import Observation, Op, Run
 from reconciler.planning.plan import PlanInputs
@@ -45,7 +45,7 @@ def submitted_at(project: InMemoryProject, commit: str, *times: str) -> list[Run
 def test_runs_of_the_last_day_from_the_same_commit_count(project, commit, times, is_allowed):
     files = limited("limits: {runs_per_day: 2}\n")
     plan, runs = project.plan(files), submitted_at(project, commit, *times)
-    keys, reasons = allowed_decisions(plan, project.state(), policy_of(files), lambda _: runs, DAY_AGO)
+    keys, reasons = allowed_decisions(plan, project.state(), plan_options_of(files), lambda _: runs, DAY_AGO)
     assert (any(key.op is Op.SUBMIT and key.address == SUM for key in keys), not reasons) == (is_allowed, is_allowed)
 
 
@@ -53,8 +53,8 @@ def test_a_protected_asset_is_left_out_with_the_reason(project):
     files = limited("protect: [model/*]\n")
     project.converge(files)
     removed = without("models/total.yml", files)
-    inputs = PlanInputs(project.desired(removed), project.state(), policy_of(removed), Observation())
+    inputs = PlanInputs(project.desired(removed), project.state(), plan_options_of(removed), Observation())
     unattended = plan_unattended(inputs, lambda _: (), DAY_AGO)
     assert TOTAL not in {action.address for action in unattended.plan.actions}
-    assert unattended.policy.exclude == (str(TOTAL),)
+    assert unattended.plan_options.exclude == (str(TOTAL),)
     assert [diagnostic.code for diagnostic in unattended.stop_reasons] == ["protected"]

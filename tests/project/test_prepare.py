@@ -9,7 +9,7 @@ from workspaces import commit, edit, git
 
 from reconciler.diagnostics import UserError
 from reconciler.model import Address, Op
-from reconciler.planning.policy import Policy
+from reconciler.planning.options import PlanOptions
 from reconciler.planning.saved import SavedPlan
 from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
 from reconciler.project.session import open_session
@@ -21,7 +21,7 @@ def prepared_from():
 
     def prepare(folder, **options):
         with open_session(folder) as session:
-            return prepare_apply(session, replace(ApplyOptions(Policy(session.config)), **options))
+            return prepare_apply(session, replace(ApplyOptions(PlanOptions(session.config)), **options))
 
     return prepare
 
@@ -54,14 +54,14 @@ def test_the_checks_have_an_order(applied, prepared_from):
     assert code_of_failure(prepared_from, applied, saved_plan=stale_plan()) == "plan-stale"
     assert code_of_failure(prepared_from, applied) == "apply-rewinds"
     with open_session(applied) as session:
-        rewind = Policy(session.config, allow_rewind=True)
-    assert code_of_failure(prepared_from, applied, policy=rewind) == "unknown-field"
+        rewind = PlanOptions(session.config, allow_rewind=True)
+    assert code_of_failure(prepared_from, applied, plan_options=rewind) == "unknown-field"
 
 
 def test_only_the_decisions_about_one_address_are_prepared(small, prepared_from):
     with open_session(small) as session:
-        policy = Policy(session.config, only_address=Address("data", "numbers"))
-    prepared = prepared_from(small, policy=policy)
+        plan_options = PlanOptions(session.config, only_address=Address("data", "numbers"))
+    prepared = prepared_from(small, plan_options=plan_options)
     assert [str(action.key) for action in prepared.plan.decisions] == ["new-version data/numbers"]
 
 
@@ -89,5 +89,5 @@ def test_a_protected_asset_is_left_out_if_nobody_approves_the_plan(applied, prep
     assert code_of_failure(prepared_from, applied) == "protected"
     prepared = prepared_from(applied, approval=Approval.LIMITS)
     assert prepared.plan.actions == ()
-    assert prepared.request.policy.exclude == ("model/total",)
+    assert prepared.request.plan_options.exclude == ("model/total",)
     assert [diagnostic.code for diagnostic in prepared.stop_reasons] == ["protected"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.project import InMemoryProject, edited, policy_of, small, without
+from planning.project import InMemoryProject, edited, plan_options_of, small, without
 from planning.test_plan import EDITS
 
 from reconciler.model import Plan
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.fast
 
 
 def render_markdown(plan: Plan, *, folded: bool = False) -> str:
-    return markdown.plan_to_markdown(plan, plan_json.plan_body(plan, policy_of(small())), folded=folded)
+    return markdown.plan_to_markdown(plan, plan_json.plan_body(plan, plan_options_of(small())), folded=folded)
 
 
 @pytest.fixture

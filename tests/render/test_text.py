@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from planning.project import policy_of, small
+from planning.project import plan_options_of, small
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.model import (
@@ -77,7 +77,7 @@ ACTIONS = (
     Action(Op.REPAIR, DATA, version="1", record=RECORD, reason="an object is gone from the store"),
     Action(Op.RENAME, DATA, version="2", record=RECORD, moved_from=Address("data", "flowers")),
 )
-POLICY = policy_of(small())
+POLICY = plan_options_of(small())
 BLOCKED = (Blocked(JOB, "waits for job/prepare", run=RUN), Blocked(MODEL, "failed", failed=True))
 
 
@@ -252,7 +252,7 @@ def test_jobs_that_are_run_by_hand_are_one_line_with_their_number(count, line):
     manual = tuple(Blocked(Address("job", f"j{n}"), "is run by hand", manual=True) for n in range(count))
     plan = Plan(SourceRevision("c", "t"), "", (), (*manual, Blocked(MODEL, "waits for job/j0")))
     printed = text.format_plan(plan)
-    body = plan_json.plan_body(plan, policy_of(small()))
+    body = plan_json.plan_body(plan, plan_options_of(small()))
     assert text.format_plan_body(body) == printed
     assert printed.startswith("No changes to make now; 1 waiting.\n\nWaiting:\n  model/iris: waits for job/j0")
     assert printed.count("by hand") == bool(count)

@@ -44,7 +44,7 @@ def decide_job(context: PlanContext, resolved: ResolvedAsset, record: Record | N
     """Return the decision about a job."""
     if resolved.known_after is not None:
         return _decide_known_after(context, resolved, record)
-    is_replaced = resolved.asset.address in context.policy.replace
+    is_replaced = resolved.asset.address in context.plan_options.replace
     runs: list[Run] = []
     for run in find_attempts(context, resolved):
         runs.append(run)
@@ -68,7 +68,7 @@ def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Recor
     counted = [run for run in runs if not _is_ignored(run)]
     last = next((run for run in reversed(counted) if run.status is RunStatus.COMPLETED), counted[-1])
     verdict, reason = verdict_on_run(last, record)
-    if last.status.is_active and not context.policy.config.has_backend(last.backend):
+    if last.status.is_active and not context.plan_options.config.has_backend(last.backend):
         return _decide_unreachable_backend(resolved, last)
     if verdict is Verdict.ADOPT:
         return _decide_completed(context, resolved, record, last)
@@ -87,7 +87,7 @@ def _count_attempts(runs: list[Run]) -> int:
 
 def _may_retry(context: PlanContext, runs: list[Run]) -> bool:
     """Return True if an attempt is left, and drift of the job is repaired in case the run was lost."""
-    run, config = runs[-1], context.policy.config
+    run, config = runs[-1], context.plan_options.config
     is_repaired = drift_policy_of(config, run.address) is DriftPolicy.REPAIR
     return _count_attempts(runs) <= config.retries and (run.status is not RunStatus.LOST or is_repaired)
 
@@ -129,7 +129,7 @@ def make_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run
         token=token,
         fingerprint=resolved.fingerprint,
         attempt=attempt,
-        backend=DRIVER if resolved.graph else context.policy.config.backend_of(compute_name(resolved.asset)),
+        backend=DRIVER if resolved.graph else context.plan_options.config.backend_of(compute_name(resolved.asset)),
         status=RunStatus.INTENDED,
         spec=resolved.asset.spec,
         references=resolved.references,
@@ -148,7 +148,7 @@ def _environment_builds(context: PlanContext, resolved: ResolvedAsset) -> Iterat
     for fingerprint, environment in environments.items():
         if not context.state.find_builds(fingerprint):
             path = context.tree.display_path(environment.asset.source)
-            reason = build_reason(environment.asset, path, context.policy.config)
+            reason = build_reason(environment.asset, path, context.plan_options.config)
             yield make_action(context, Op.BUILD, environment, None, version=environment.asset.version, reason=reason)
 
 
@@ -164,7 +164,7 @@ def _submission_reason(context: PlanContext, record: Record | None, runs: list[R
         return f"{reason} (attempt {runs[-1].attempt + 1})"
     if verdict is Verdict.RETRY:
         attempts = _count_attempts(runs)
-        return f"attempt {attempts} {reason} (attempt {attempts + 1} of {context.policy.config.retries + 1})"
+        return f"attempt {attempts} {reason} (attempt {attempts + 1} of {context.plan_options.config.retries + 1})"
     return f"it was requested again (attempt {runs[-1].attempt + 1})"
 
 
@@ -180,7 +180,7 @@ def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: R
     if is_blocked(context, resolved.asset):
         blocked = Blocked(address, blocked_reason(context, resolved))
         return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
-    if not resolved.asset.runs_on_change and address not in context.policy.replace:
+    if not resolved.asset.runs_on_change and address not in context.plan_options.replace:
         return _decide_manual_run(resolved)
     builds = tuple(_environment_builds(context, resolved))
     steps = forecast_steps(context, resolved, record)
@@ -215,7 +215,7 @@ def _decide_manual_run(resolved: ResolvedAsset) -> Decision:
 def _failure_message(context: PlanContext, runs: list[Run]) -> str:
     run, name = runs[-1], runs[-1].address.name
     outcome = _OUTCOME_PHRASES.get(run.status, "failed")
-    if run.status is RunStatus.LOST and _count_attempts(runs) > context.policy.config.retries:
+    if run.status is RunStatus.LOST and _count_attempts(runs) > context.plan_options.config.retries:
         outcome += " too often"
     cause = f": {run.message}" if run.message else ""
     command = "show" if run.backend == DRIVER else "logs"  # a pipeline has steps, and no log of its own

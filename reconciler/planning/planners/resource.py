@@ -10,7 +10,7 @@ from reconciler.planning.resolve import PlanContext
 
 def decide_resource(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> tuple[Op, str] | None:
     """Return the op that makes a resource or settles an effect on it, with the reason; None if nothing is open."""
-    config, address = context.policy.config, resolved.asset.address
+    config, address = context.plan_options.config, resolved.asset.address
     if record is None or record.archived or address.kind not in config.providers:
         return None
     is_same = has_same_fingerprint(resolved, record)

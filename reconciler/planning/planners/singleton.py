@@ -16,15 +16,15 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
         blocked = Blocked(address, blocked_reason(context, resolved))
         return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
     kind = kind_of(resolved.asset)
-    backend = context.policy.config.backend_of(address.name) if kind.uses_backend else ""
+    backend = context.plan_options.config.backend_of(address.name) if kind.uses_backend else ""
     if pending := decide_resource(context, resolved, record):
         op, reason = pending
     elif record is None or record.archived:
-        provider = context.policy.config.providers.get(address.kind, {}).get("type", "")
+        provider = context.plan_options.config.providers.get(address.kind, {}).get("type", "")
         made_by = f"made by provider {provider}" if provider else ""
         op, reason = Op.CREATE, made_by or (f"bound to backend {backend}" if backend else "")
-    elif not has_same_fingerprint(resolved, record) or address in context.policy.replace:
-        has_provider = address.kind in context.policy.config.providers
+    elif not has_same_fingerprint(resolved, record) or address in context.plan_options.replace:
+        has_provider = address.kind in context.plan_options.config.providers
         op = Op.REPLACE if has_provider or kind.is_supported(resolved.asset.spec) else Op.UPDATE
         reason = "it was requested again" if has_same_fingerprint(resolved, record) else ""
     elif backend != (recorded_backend := record.realised.get("backend", "")):

@@ -21,7 +21,7 @@ def decide_versioned(context: PlanContext, resolved: ResolvedAsset, record: Reco
     if resolved.known_after is not None:
         return _decide_known_after(context, resolved, record)
     version = resolved.asset.version
-    if resolved.asset.address in context.policy.replace:
+    if resolved.asset.address in context.plan_options.replace:
         return _register_again(context, resolved, record)
     if record is not None and not record.archived:
         if has_same_fingerprint(resolved, record) and version in ("", record.version):
@@ -113,7 +113,7 @@ def _build_actions(
             resolved,
             record,
             version=version,
-            reason=with_builders(context.policy.config),
+            reason=with_builders(context.plan_options.config),
         ),
     )
 

@@ -9,7 +9,7 @@ from reconciler.model import Address
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PlanOptions:
     """The settings of a plan: mlgit.yml, the limits, and what the user asked to replace, select or exclude.
 
     ``select`` and ``exclude`` are selectors as typed (``planning.selection`` parses them). With ``only_address``
