@@ -1,0 +1,35 @@
+"""The report on a change of the repository: its plan, what is pending without it, and what is wrong with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.model import Json, ReuseForecast
+from reconciler.planning.saved import SavedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What merging a change would do, for the people who review it and for the apply after the merge.
+
+    ``plan`` is the plan of the merged files, None if nothing was planned. ``pending`` are the keys of those of its
+    actions that the base commit has too: they are pending whether or not the change is merged. ``base`` and ``commit``
+    are the two commits. ``notes`` say what of the change does not count yet, such as another mlgit.yml. ``forecasts``
+    are what the object store says of the steps of pipelines; they are no part of the plan.
+    """
+
+    base: str
+    commit: str
+    plan: SavedPlan | None
+    pending: frozenset[str] = frozenset()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    notes: tuple[str, ...] = ()
+    forecasts: tuple[ReuseForecast, ...] = ()
+
+    @property
+    def own_actions(self) -> tuple[Mapping[str, Json], ...]:
+        """The actions of the plan that the change brings."""
+        actions = self.plan.body["actions"] if self.plan else ()
+        return tuple(action for action in actions if action["key"] not in self.pending)

@@ -1,0 +1,83 @@
+"""Write a report as JSON and read it back. What is read may come from the workflow run of a stranger."""
+
+from __future__ import annotations
+
+import json
+
+from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, user_error
+from reconciler.format.schemas import is_valid_for_schema
+from reconciler.model import Json, ReuseForecast, StepForecast, StepVerdict, parse_address
+from reconciler.planning.report import Report
+from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file
+from reconciler.render.plan_json import diagnostic_to_json
+from reconciler.render.step_forecasts import reuse_to_json
+
+REPORT_FORMAT = 1
+_SCHEMA = "report"
+_HINT = "make one with `mlgit ci plan --out FOLDER`"
+
+
+def dump_report(report: Report) -> str:
+    """Return a report as the text of a JSON file in ASCII."""
+    document = {
+        "format": REPORT_FORMAT,
+        "base": report.base,
+        "commit": report.commit,
+        "plan": json.loads(dump_plan_file(report.plan)) if report.plan else None,
+        "pending": sorted(report.pending),
+        "diagnostics": list(map(diagnostic_to_json, report.diagnostics)),
+        "notes": list(report.notes),
+        "forecasts": list(map(reuse_to_json, report.forecasts)),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
+
+
+def parse_report(path: str, raw: bytes) -> Report:
+    """Return the report of a file; raise UserError ``report-file`` if it is none, ``plan-edited`` if it was edited."""
+    try:
+        document: Json = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise _invalid_report(path, "is not JSON") from error
+    if not is_valid_for_schema(document, _SCHEMA):
+        raise _invalid_report(path, "is not a report of this version of mlgit")
+    plan = document["plan"]
+    return Report(
+        document["base"],
+        document["commit"],
+        _parse_plan(path, plan) if plan is not None else None,
+        frozenset(document["pending"]),
+        tuple(map(_parse_diagnostic, document["diagnostics"])),
+        tuple(document["notes"]),
+        tuple(map(_parse_forecast, document["forecasts"])),
+    )
+
+
+def _parse_plan(path: str, plan: Json) -> SavedPlan:
+    try:
+        return parse_plan_file(path, json.dumps(plan).encode())
+    except UserError as error:
+        codes = {diagnostic.code for diagnostic in error.diagnostics}
+        raise (error if "plan-edited" in codes else _invalid_report(path, "has no valid plan")) from error
+
+
+def _parse_diagnostic(document: Json) -> Diagnostic:
+    span = _parse_span(document) if document["path"] is not None else None
+    hint, *example = document["hint"].split("\n")
+    places = tuple(map(_parse_span, document.get("places", ())))
+    severity = Severity(document["severity"])
+    return Diagnostic(document["code"], document["message"], span, hint, severity, places, tuple(example))
+
+
+def _parse_span(document: Json) -> Span:
+    return Span(document["path"], document["line"], document["column"])
+
+
+def _parse_forecast(document: Json) -> ReuseForecast:
+    steps = tuple(
+        StepForecast(step["step"], StepVerdict(step["verdict"]), step["cause"]) for step in document.get("steps", ())
+    )
+    return ReuseForecast(parse_address(document["job"]), steps, document.get("not_asked", ""))
+
+
+def _invalid_report(path: str, why: str) -> UserError:
+    return user_error("report-file", f"{path} {why}", _HINT, Span(path))
