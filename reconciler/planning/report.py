@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json, ReuseForecast
 from reconciler.planning.saved import SavedPlan
@@ -17,7 +18,8 @@ class Report:
     ``plan`` is the plan of the merged files, None if nothing was planned. ``pending`` are the keys of those of its
     actions that the base commit has too: they are pending whether or not the change is merged. ``base`` and ``commit``
     are the two commits. ``notes`` say what of the change does not count yet, such as another mlgit.yml. ``forecasts``
-    are what the object store says of the steps of pipelines; they are no part of the plan.
+    are what the object store says of the steps of pipelines; they are no part of the plan. ``target`` is given also if
+    nothing was planned.
     """
 
     base: str
@@ -27,6 +29,7 @@ class Report:
     diagnostics: tuple[Diagnostic, ...] = ()
     notes: tuple[str, ...] = ()
     forecasts: tuple[ReuseForecast, ...] = ()
+    target: str = DEFAULT_TARGET
 
     @property
     def own_actions(self) -> tuple[Mapping[str, Json], ...]:
