@@ -108,7 +108,10 @@ class Condition:
 
 
 class Usage(NamedTuple):
-    """How full a part of a backend is: how many of its slots, or of what ``unit`` says, are in use, and who waits."""
+    """How full a part of a backend is: how many of its slots, or of what ``unit`` says, are in use, and who waits.
+
+    ``name`` is the address of a compute, ``compute/local`` for that of runs that name none, or names another part.
+    """
 
     name: str
     unit: str
