@@ -59,10 +59,16 @@ github-openapi:
 	  @octokit/openapi@$$($(PYTHON) -c 'import sys; sys.path.insert(0, "tests"); from services import github_openapi; print(github_openapi.VERSION)')
 	$(PYTHON) tests/services/github_openapi.py build/octokit/node_modules/@octokit/openapi/generated/api.github.com.json
 
+WORKFLOW_FOLDERS := .github workspace-template/.github
+WORKFLOWS := $(foreach folder,$(WORKFLOW_FOLDERS),$(folder)/workflows/*.yml)
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet $(WORKFLOW_FOLDERS)
+	$(BIN)/actionlint -shellcheck= -pyflakes= $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 
 # Only the files that have such tests are collected: collecting them all takes as long as running these.
 test-fast: $(VENV)/installed-dev
