@@ -20,12 +20,17 @@ install_mlgit() {
     return 1
   fi
   rm -rf "$venv"
-  python3 -I -m venv "$venv"
-  # uv installs the rest; it is one of the requirements.
-  sed -n '/^uv==/,/^    # via/p' requirements-ci.lock >"$venv/uv.lock"
-  "$venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-    --requirement "$venv/uv.lock"
-  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes --requirements requirements-ci.lock
+  local uv
+  if uv=$(command -v uv); then
+    "$uv" venv --quiet --python python3 "$venv"
+  else # it is one of the requirements
+    python3 -I -m venv "$venv"
+    sed -n '/^uv==/,/^    # via/p' requirements-ci.lock >"$venv/uv.lock"
+    "$venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+      --requirement "$venv/uv.lock"
+    uv=$venv/bin/uv
+  fi
+  "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes --requirements requirements-ci.lock
   echo "$root" >"$("$venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mlgit.pth"
   touch "$venv/installed"
 }
