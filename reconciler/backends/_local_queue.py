@@ -17,7 +17,7 @@ from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
 from reconciler.model.providers import Usage
-from reconciler.model.tasks import Compute, Task
+from reconciler.model.tasks import DEFAULT_COMPUTE, Compute, Task
 from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.runner.distribution import count_workers
 from reconciler.runner.environment import allowed_variables
@@ -136,7 +136,7 @@ class Queues:
         Raises UserError ``slots-too-few`` if the task has more instances than its compute has slots.
         """
         instances, slots = task.resources.instances, self._pool.slots_of(task.compute)
-        name = task.compute.name or "local"
+        name = task.compute.name or DEFAULT_COMPUTE
         if instances > slots:
             message = f"the job has {instances} instances, but the compute {name} has {pluralize(slots, 'slot')}"
             raise user_error("slots-too-few", message, _SLOTS_HINT)

@@ -75,6 +75,9 @@ class TaskOutput:
     type: str
 
 
+DEFAULT_COMPUTE = "local"  # the name, to a backend, of the compute of a run that names none
+
+
 @dataclass(frozen=True, slots=True)
 class Compute:
     """The compute that a run is on, by its name, and its spec; empty if no file declares it."""

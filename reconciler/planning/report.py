@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.config.targets import DEFAULT_TARGET
@@ -39,5 +39,13 @@ class Report:
     @property
     def own_actions(self) -> tuple[Mapping[str, Json], ...]:
         """The actions of the plan that the change brings."""
-        actions = self.plan.body["actions"] if self.plan else ()
-        return tuple(action for action in actions if action["key"] not in self.pending)
+        return tuple(action for action in self._actions if action["key"] not in self.pending)
+
+    @property
+    def pending_actions(self) -> tuple[Mapping[str, Json], ...]:
+        """The actions of the plan that are pending with or without the change."""
+        return tuple(action for action in self._actions if action["key"] in self.pending)
+
+    @property
+    def _actions(self) -> Sequence[Mapping[str, Json]]:
+        return self.plan.body["actions"] if self.plan else ()

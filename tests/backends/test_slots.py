@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def kill_supervisors(bench):
         for name in ("supervisor.json", "command.json"):
             path = folder / name
             if path.exists() and is_locked(folder / "alive.lock" if name[0] == "s" else folder / "child.lock"):
-                os.kill(json.loads(path.read_text())["pid"], signal.SIGKILL)
+                with suppress(ProcessLookupError):  # the command ends with its supervisor
+                    os.kill(json.loads(path.read_text())["pid"], signal.SIGKILL)
         until(lambda folder=folder: not is_locked(folder / "alive.lock"))
 
 

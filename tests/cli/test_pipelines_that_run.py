@@ -79,8 +79,14 @@ def states(mlgit, folder):
 
 def kill_driver(folder: Path) -> None:
     """Kill the driver of the one pipeline of a workspace."""
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if is_driver(entry, folder)]
-    assert len(pids) == 1
+    pids: list[int] = []
+
+    def is_alone() -> bool:
+        """Return True if only the driver is there: a process that it starts looks like it for a moment."""
+        pids[:] = [int(entry.name) for entry in Path("/proc").iterdir() if is_driver(entry, folder)]
+        return len(pids) == 1
+
+    until(is_alone)
     os.kill(pids[0], signal.SIGKILL)
 
 

@@ -105,5 +105,6 @@ def driver_processes(site: Site, handle: Handle) -> Iterator[int]:
 def kill_driver(site: Site, handle: Handle) -> None:
     """Kill the driver of a run, and wait until it has gone."""
     for process in driver_processes(site, handle):
-        os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # what the driver starts looks like it for a moment
+            os.kill(process, signal.SIGKILL)
     until(lambda: site.condition(handle).reason == DRIVER_GONE)

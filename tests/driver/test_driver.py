@@ -16,6 +16,7 @@ from remote.backend_server import ServerProcess
 from workspaces import until
 
 from driver.graphs import WRITE, kill_driver, make_graph, make_step
+from reconciler.backends import load_backend
 from reconciler.diagnostics import UserError
 from reconciler.engine import run_conditions
 from reconciler.engine.driver.backend import DriverBackend
@@ -244,3 +245,19 @@ def test_two_pipelines_that_share_steps_run_at_once_and_end_alike(site):
     assert first.outputs == second.outputs
     third = site.run(make_graph(steps, "third"))
     assert all(step.reused_from.endswith(f"/{path}") for path, step in third.items())
+
+
+def test_steps_are_held_back_while_as_many_wait_as_their_compute_has_slots(site):
+    steps = [make_step(f"s{number}", f"sleep 0.3; {WRITE.format(number)}") for number in range(8)]
+    graph = make_graph(steps, backends={"local": {"type": "local", "slots": 1}})
+    backend = load_backend(graph.backends["local"], site.folder / "store")
+    waiting: list[int] = []
+    handle = site.submit(graph)
+
+    def has_ended() -> bool:
+        waiting.extend(usage.queued for usage in backend.usage())
+        return site.condition(handle).phase is not Phase.RUNNING
+
+    until(has_ended)
+    assert site.condition(handle).phase is Phase.SUCCEEDED
+    assert max(waiting) == 1

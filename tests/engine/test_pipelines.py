@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,8 @@ def kill_driver(folder):
         except OSError:
             continue
         if str(settings) in arguments:
-            os.kill(int(process.name), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # what the driver starts looks like it for a moment
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def test_a_changed_step_runs_and_the_other_one_is_reused_from_the_run_before(pipe, mlgit):

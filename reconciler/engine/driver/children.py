@@ -15,7 +15,7 @@ from reconciler.model.backend import Backend
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import CANCELED
 from reconciler.model.step_runs import StepRun
-from reconciler.model.tasks import Task, TaskContent
+from reconciler.model.tasks import DEFAULT_COMPUTE, Task, TaskContent
 from reconciler.secrets.redact import mask_secrets, secret_values
 from reconciler.timestamps import utc_timestamp
 
@@ -57,6 +57,18 @@ class Children:
             return self._failed(run, broken_error(run.backend, error), "staging")
         self.problems.pop(run.step, None)
         return replace(run, status=RunStatus.QUEUED, handle=handle, submitted_at=utc_timestamp("milliseconds"))
+
+    def has_room(self, run: StepRun) -> bool:
+        """Return True unless as many runs wait for a slot of the compute of a run as the compute has.
+
+        A backend that does not say how full it is gets the run; so does one that cannot be asked, which says why.
+        """
+        compute = f"compute/{self.graph.step_of(run.step).task.compute.name or DEFAULT_COMPUTE}"
+        try:
+            usages = self._backend(run.backend).usage()
+            return not any(usage.name == compute and usage.queued >= usage.total for usage in usages)
+        except Exception:  # noqa: BLE001 - what is wrong with a backend is reported by what is submitted to it
+            return True
 
     def find(self, run: StepRun) -> StepRun:
         """Return a run that was intended, and is not wanted any more, as it is; canceled if it never was submitted."""

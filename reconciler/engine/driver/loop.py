@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from reconciler.diagnostics import UserError
 from reconciler.engine.driver.children import Children, is_passing
@@ -108,13 +109,22 @@ class Driver:
         """
         table, problems = self.log.table, self.children.problems
         intended = [run for run in table.values() if run.status is RunStatus.INTENDED and run.run]
-        changes: dict[str, StepRun] = {}
-        for run in sorted(intended, key=lambda run: run.step in problems)[:_SUBMISSIONS_AT_ONCE]:
-            is_unwanted = is_stopping or bool(run.failure)
-            changed = self.children.find(run) if is_unwanted else self.children.submit(run, table)
-            if changed != run:
-                changes[run.step] = changed
-        return changes
+        intended.sort(key=lambda run: run.step in problems)
+        unwanted = [run for run in intended if is_stopping or run.failure]
+        changed = [self.children.find(run) for run in unwanted[:_SUBMISSIONS_AT_ONCE]]
+        wanted = self._with_room(run for run in intended if not (is_stopping or run.failure))
+        changed += [self.children.submit(run, table) for run in islice(wanted, _SUBMISSIONS_AT_ONCE)]
+        return {run.step: run for run in changed if run != table[run.step]}
+
+    def _with_room(self, runs: Iterable[StepRun]) -> Iterator[StepRun]:
+        """Yield the runs whose compute is not full when it is their turn; the rest would keep others from slots."""
+        full: set[tuple[str, str]] = set()
+        for run in runs:
+            compute = run.backend, self.graph.step_of(run.step).task.compute.name
+            if compute in full or not self.children.has_room(run):
+                full.add(compute)
+            else:
+                yield run
 
     def _decide(self, table: dict[str, StepRun], *, is_canceled: bool) -> dict[str, StepRun]:
         now = utc_timestamp("milliseconds")
