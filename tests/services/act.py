@@ -77,6 +77,7 @@ class Act:
             "GITHUB_REPOSITORY": self.repository,
             "GITHUB_REF": ref,
             "GITHUB_RUN_ID": str(run_id),
+            "GITHUB_WORKFLOW_REF": f"{self.repository}/.github/workflows/mlgit.yml@{ref}",
             "RUNNER_ENVIRONMENT": "self-hosted",
             "ACT_STORAGE": str(self.storage),
             **(environment or {}),
