@@ -9,7 +9,7 @@ from enum import StrEnum
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
-from reconciler.model import Json, Plan, State
+from reconciler.model import Action, Json, Plan, State
 from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import AllowedPlan
@@ -57,7 +57,7 @@ class PreparedApply:
     """A plan that may be applied, its body as JSON, the request that carries it out, and the live state.
 
     ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions the
-    limits leave to a person.
+    limits leave to a person. ``withheld`` are the decisions that nobody has approved.
     """
 
     plan: Plan
@@ -66,6 +66,7 @@ class PreparedApply:
     notes: tuple[str, ...]
     state: State
     stop_reasons: tuple[Diagnostic, ...] = ()
+    withheld: tuple[Action, ...] = ()
 
     @property
     def annotated_plan(self) -> Plan:
@@ -99,12 +100,13 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     inputs, allowed = _make_plan(session, inputs, options)
     request = ApplyRequest(inputs.desired, allowed.plan_options, "", allowed.allowed_keys, options.parallelism)
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
+    withheld = tuple(action for action in allowed.plan.actions if not request.is_allowed(action))
     body = plan_json.plan_body(plan, allowed.plan_options)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     applied_commit = "" if plan.is_destroy else session.source.commit  # a destroy does not apply its commit
     trailers = format_trailers(user_name(), applied_commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
-    return PreparedApply(plan, body, replace(request, trailers=trailers), notes, state, allowed.stop_reasons)
+    return PreparedApply(plan, body, replace(request, trailers=trailers), notes, state, allowed.stop_reasons, withheld)
 
 
 def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
