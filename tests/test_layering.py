@@ -139,6 +139,7 @@ BY_NAME = {
     "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
+    "cli/github.py",
     "cli/job.py",
     "cli/list.py",
     "cli/plan.py",

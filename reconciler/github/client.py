@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from github.Repository import Repository
 from reconciler.diagnostics import UserError, user_error
 from reconciler.github.access import Access
 from reconciler.github.retry import make_retry
+
+logging.getLogger("github").setLevel(logging.ERROR)  # what it retries is no concern of the user's
 
 _PAGE_SIZE = 100
 _TIMEOUT_SECONDS = 30
