@@ -121,6 +121,7 @@ HOMES = {
 BY_NAME = {
     "cli/__init__.py",
     "cli/_transfer.py",
+    "cli/ci.py",
     "cli/_job_argument.py",
     "cli/_job_metrics.py",
     "cli/_plan.py",

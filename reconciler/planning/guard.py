@@ -8,6 +8,9 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.model import Plan, State
 from reconciler.planning.options import PlanOptions
 
+# What says that a plan must not be applied as it is, and nothing against the plan itself.
+LIMIT_CODES = frozenset({"too-many-runs", "mass-delete", "protected"})
+
 _MASS_DELETE_RATIO = 0.3
 _MASS_DELETE_MIN_ASSETS = 10
 

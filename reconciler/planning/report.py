@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json, ReuseForecast
 from reconciler.planning.saved import SavedPlan
@@ -17,7 +18,8 @@ class Report:
     ``plan`` is the plan of the merged files, None if nothing was planned. ``pending`` are the keys of those of its
     actions that the base commit has too: they are pending whether or not the change is merged. ``base`` and ``commit``
     are the two commits. ``notes`` say what of the change does not count yet, such as another mlgit.yml. ``forecasts``
-    are what the object store says of the steps of pipelines; they are no part of the plan.
+    are what the object store says of the steps of pipelines; they are no part of the plan. ``target`` is given also if
+    nothing was planned.
     """
 
     base: str
@@ -27,9 +29,18 @@ class Report:
     diagnostics: tuple[Diagnostic, ...] = ()
     notes: tuple[str, ...] = ()
     forecasts: tuple[ReuseForecast, ...] = ()
+    target: str = DEFAULT_TARGET
 
     @property
     def own_actions(self) -> tuple[Mapping[str, Json], ...]:
         """The actions of the plan that the change brings."""
-        actions = self.plan.body["actions"] if self.plan else ()
-        return tuple(action for action in actions if action["key"] not in self.pending)
+        return tuple(action for action in self._actions if action["key"] not in self.pending)
+
+    @property
+    def pending_actions(self) -> tuple[Mapping[str, Json], ...]:
+        """The actions of the plan that are pending with or without the change."""
+        return tuple(action for action in self._actions if action["key"] in self.pending)
+
+    @property
+    def _actions(self) -> Sequence[Mapping[str, Json]]:
+        return self.plan.body["actions"] if self.plan else ()

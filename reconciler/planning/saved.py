@@ -143,7 +143,7 @@ def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, state: State) -> Plan:
         for action in saved.body["actions"]
         if Op(action["action"]).is_decision
     }
-    decisions = {str(action.key): _action_identity(action) for action in plan.decisions}
+    decisions = {str(action.key): action_identity(action) for action in plan.decisions}
     cancels = {action["key"] for action in saved.body["actions"] if action["action"] == Op.CANCEL}
     ended = cancels - decisions.keys()
     differing = [
@@ -165,7 +165,8 @@ def _saved_action_identity(action: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(str(action.get(name, "")) for name in ("version", "fingerprint", "known_after"))
 
 
-def _action_identity(action: Action) -> tuple[str, ...]:
+def action_identity(action: Action) -> tuple[str, ...]:
+    """Return what makes an action the same decision as another one with its key."""
     known_after = str(action.known_after) if action.known_after else ""
     return action.version, action.resolved.fingerprint if action.resolved else "", known_after
 

@@ -61,7 +61,7 @@ def misspelt_names(session: Session, declared: AssetSet, state: State) -> tuple[
 
 
 def _config_document(session: Session) -> Document:
-    return config_document(session.tree, session.config.target)
+    return config_document(session.config_tree, session.config.target)
 
 
 def with_refusals(
@@ -194,7 +194,7 @@ def _configs_of_targets(session: Session) -> Iterator[Config]:
     yield session.config
     for name in session.config.targets:
         if name != session.config.target:
-            config, _ = read_config(session.tree, name, session.workspace.cache, provider_diagnostics)
+            config, _ = read_config(session.config_tree, name, session.workspace.cache, provider_diagnostics)
             yield from [config] if config else []
 
 

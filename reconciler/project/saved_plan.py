@@ -29,11 +29,8 @@ _PLAN_START = b'{\n "body":'  # as `dump_plan_file` writes it
 _MAX_VALUES = 1_000_000  # of a hundred bytes each in memory
 
 
-def save_plan(repository: Repository, plan: Plan, plan_options: PlanOptions, path: Path) -> None:
-    """Write a plan to a file: its body, and an envelope that says what it was made from.
-
-    Git ignores the file in this clone, so that it is no uncommitted change and is not committed with the others.
-    """
+def make_saved_plan(plan: Plan, plan_options: PlanOptions) -> SavedPlan:
+    """Return a plan as it is saved: its body, and an envelope that says what it was made from."""
     body = plan_json.plan_body(plan, plan_options)
     envelope = {
         "commit": plan.source.commit,
@@ -43,11 +40,20 @@ def save_plan(repository: Repository, plan: Plan, plan_options: PlanOptions, pat
         "made_at": utc_timestamp(),
         "digest": plan_body_digest(body),
     }
+    return SavedPlan(envelope, body)
+
+
+def save_plan(repository: Repository, plan: Plan, plan_options: PlanOptions, path: Path) -> None:
+    """Write a plan to a file.
+
+    Git ignores the file in this clone, so that it is no uncommitted change and is not committed with the others.
+    """
+    saved = make_saved_plan(plan, plan_options)
     _check_may_overwrite(path)
     with suppress(OSError):  # Git's folder may be read-only; then the plan is saved all the same
         ignore_in_clone(repository, path)
     try:
-        _write_plan_file(path, dump_plan_file(SavedPlan(envelope, body)).encode())
+        _write_plan_file(path, dump_plan_file(saved).encode())
     except OSError as error:
         message = f"cannot write the plan to {path}: {error.strerror}"
         raise user_error("plan-not-written", message, "choose a file in an existing folder") from error

@@ -53,7 +53,8 @@ def raise_on_error(_tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 class Session(StateSession):
     """An open workspace with one revision of its files. Use it in a ``with`` block, or call ``close``.
 
-    With ``overrides`` one of the files counts with other values than those that are written in it.
+    With ``overrides`` one of the files counts with other values than those that are written in it. ``base_tree`` is
+    the tree whose mlgit.yml counts, if it is another one than ``tree``.
     """
 
     source: SourceRevision
@@ -61,6 +62,12 @@ class Session(StateSession):
     on_diagnostics: OnDiagnostics
     on_refusals: OnDiagnostics = ignore_diagnostics
     overrides: FileOverrides | None = None
+    base_tree: Tree | None = None
+
+    @property
+    def config_tree(self) -> Tree:
+        """The tree whose mlgit.yml counts."""
+        return self.base_tree or self.tree
 
     @property
     def plan_heading(self) -> str:
@@ -71,7 +78,7 @@ class Session(StateSession):
         """Return the bindings that exist on one machine only but name no ``host:``, if the live state is shared."""
         if not self.config.remote:
             return ()
-        document = config_document(self.tree, self.config.target)
+        document = config_document(self.config_tree, self.config.target)
         diagnostics: tuple[Diagnostic, ...] = _provider_checks().affinity_diagnostics(document, self.config, severity)
         return diagnostics
 

@@ -26,7 +26,7 @@ _MAX_CHANGED_SHARE = 0.02  # of the assets may differ from a shared index before
 
 def cache_key_of(session: Session, state: State) -> CacheKey:
     """Return the key of an index that is made by a plan of a session."""
-    config = session.tree.entries[session.tree.root + CONFIG_FILE].oid
+    config = session.config_tree.entries[session.tree.root + CONFIG_FILE].oid
     settings = f"{config} {session.config.target} {state.lineage} {session.tree.root}"
     return CacheKey(settings, session.source.tree, session.workspace.repository.tree_of(state.commit))
 

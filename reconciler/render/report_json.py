@@ -23,6 +23,7 @@ def dump_report(report: Report) -> str:
         "format": REPORT_FORMAT,
         "base": report.base,
         "commit": report.commit,
+        "target": report.target,
         "plan": json.loads(dump_plan_file(report.plan)) if report.plan else None,
         "pending": sorted(report.pending),
         "diagnostics": list(map(diagnostic_to_json, report.diagnostics)),
@@ -49,6 +50,7 @@ def parse_report(path: str, raw: bytes) -> Report:
         tuple(map(_parse_diagnostic, document["diagnostics"])),
         tuple(document["notes"]),
         tuple(map(_parse_forecast, document["forecasts"])),
+        document["target"],
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.config.config import CONFIG_FILE, Config, parse_config, store_paths
 from reconciler.config.targets import DEFAULT_TARGET, document_for_target
 from reconciler.diagnostics import Diagnostic, Span, user_error
@@ -83,11 +84,34 @@ def find_workspace(start: Path, repository: Repository | None = None) -> Workspa
     return Workspace(folder, repository, "" if relative == "." else f"{relative}/")
 
 
-def tree_at_revision(workspace: Workspace, revision: str) -> tuple[SourceRevision, Tree]:
-    """Return the tree of a revision. Raise UserError ``revision-unknown`` if Git does not know it."""
-    commit = workspace.repository.resolve(revision)
+def find_workspace_in_commits(start: Path, repository: Repository, commits: Sequence[str]) -> Workspace:
+    """Find the workspace that a folder is in as the first of some commits has it, whatever there is on the disk.
+
+    Raise UserError ``not-a-workspace`` if none of them has one.
+    """
+    relative = start.resolve().relative_to(repository.top)
+    roots = ["" if folder == Path() else f"{folder.as_posix()}/" for folder in (relative, *relative.parents)]
+    for commit in commits:
+        found = repository.resolve_objects([f"{commit}:{root}{CONFIG_FILE}" for root in roots])
+        root = next((root for root, oid in zip(roots, found, strict=True) if oid), None)
+        if root is not None:
+            return Workspace(repository.top / root, repository, root)
+    shown = ", ".join(map(abbreviate_id, commits))
+    message = f"there is no {CONFIG_FILE} at {shown}, in {start} or above it"
+    raise user_error("not-a-workspace", message, _NO_WORKSPACE_HINT)
+
+
+def resolve_commit(repository: Repository, revision: str) -> str:
+    """Return the commit that a revision names. Raise UserError ``revision-unknown`` if Git does not know it."""
+    commit = repository.resolve(revision)
     if not commit:
         raise user_error("revision-unknown", f"Git knows no revision {revision}", "see `git log`")
+    return commit
+
+
+def tree_at_revision(workspace: Workspace, revision: str) -> tuple[SourceRevision, Tree]:
+    """Return the tree of a revision. Raise UserError ``revision-unknown`` if Git does not know it."""
+    commit = resolve_commit(workspace.repository, revision)
     tree = workspace.repository.tree_of(commit)
     return SourceRevision(commit, tree), load_tree(workspace.repository, tree, workspace.root)
 
@@ -146,7 +170,7 @@ def read_config(
     raw = tree.read_file(path)
     cached = find_config(cache, raw, target) if cache else None
     if cached is not None:
-        return cached.config, tuple(_check_store_location(tree, cached.config))
+        return cached.config, tuple(check_store_location(tree, cached.config))
     document, syntax_errors = parse_yaml(CONFIG_FILE, raw)
     config, config_diagnostics = parse_config(document, target)
     diagnostics = (*syntax_errors, *config_diagnostics)
@@ -156,7 +180,7 @@ def read_config(
         diagnostics = tuple(dict.fromkeys((*diagnostics, *chain.from_iterable(found))))
     if cache and config and check_providers and not diagnostics:
         remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
-    return config, (*diagnostics, *(_check_store_location(tree, config) if config else ()))
+    return config, (*diagnostics, *(check_store_location(tree, config) if config else ()))
 
 
 def config_document(tree: Tree, target: str) -> Document:
@@ -165,7 +189,7 @@ def config_document(tree: Tree, target: str) -> Document:
     return document_for_target(document, target)
 
 
-def _check_store_location(tree: Tree, config: Config) -> Iterator[Diagnostic]:
+def check_store_location(tree: Tree, config: Config) -> Iterator[Diagnostic]:
     """Yield an error if the store is in Git's own folder, outside the repository, or among tracked files."""
     path = _path_from_top(tree.root, config.store)
     problem = _store_location_problem(tree, path, config.store)

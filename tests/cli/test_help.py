@@ -12,7 +12,8 @@ from reconciler import cli
 pytestmark = pytest.mark.fast
 
 JOB = importlib.import_module("reconciler.cli.job").command
-COMMANDS = [(name,) for name in cli.COMMANDS] + [("job", name) for name in JOB.commands]
+CI = importlib.import_module("reconciler.cli.ci").CI_COMMANDS
+COMMANDS = [(name,) for name in cli.COMMANDS] + [("job", name) for name in JOB.commands] + [("ci", name) for name in CI]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -1,0 +1,262 @@
+"""Report what merging a change would do, in the workspace of its base commit.
+
+The change may be a stranger's, so mlgit.yml of the base commit rules: the one of the change is checked, and what it
+sets anew is shown and counts once it is merged. Nothing of the repository is executed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.abbreviation import abbreviate_id, join_some
+from reconciler.config.config import CONFIG_FILE, Config
+from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.diagnostics import Diagnostic, UserError, has_errors
+from reconciler.format.yaml import parse_yaml
+from reconciler.git.lazy_tree import load_tree
+from reconciler.git.merge import merge_trees
+from reconciler.git.repository import Repository, open_repository
+from reconciler.model import Json, Op, Plan, ReuseForecast, SourceRevision, State, Tree
+from reconciler.planning.guard import LIMIT_CODES
+from reconciler.planning.options import PlanOptions
+from reconciler.planning.pending import pending_keys
+from reconciler.planning.report import Report
+from reconciler.project.base_revision import find_base
+from reconciler.project.plan import make_plan
+from reconciler.project.reuse_forecast import forecast_actions
+from reconciler.project.saved_plan import make_saved_plan
+from reconciler.project.session import Session, provider_diagnostics, read_tree_lines
+from reconciler.render.masked_diagnostics import mask_diagnostics
+from reconciler.source.workspace import (
+    Workspace,
+    check_store_location,
+    find_workspace_in_commits,
+    read_config,
+    resolve_commit,
+    tree_at_revision,
+)
+
+
+class ChangeRequest(NamedTuple):
+    """What is asked for: the commit that a change is compared with, "" for what CI says, and that with the change."""
+
+    base: str = ""
+    revision: str = "HEAD"
+    target: str = DEFAULT_TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change in an open workspace: its base commit with its tree, and what merging it makes of them."""
+
+    workspace: Workspace
+    base: SourceRevision
+    base_tree: Tree
+    source: SourceRevision
+    tree: Tree
+
+    @property
+    def changes_config(self) -> bool:
+        """Return True if mlgit.yml is not that of the base."""
+        path = self.tree.root + CONFIG_FILE
+        return self.base_tree.entries.get(path) != self.tree.entries.get(path)
+
+    @property
+    def base_name(self) -> str:
+        """The base commit, in short."""
+        return abbreviate_id(self.base.commit)
+
+    def read_lines(self, path: str) -> Sequence[str]:
+        """Return the lines of a file of the merged tree, for a code frame."""
+        return read_tree_lines(self.tree, path)
+
+
+def open_change(folder: Path, request: ChangeRequest) -> Change:
+    """Open the workspace that a folder is in at the base of a change; the caller closes its repository.
+
+    Raise UserError ``revision-unknown``, ``base-unknown``, ``not-a-workspace``, ``merge-conflict``.
+    """
+    repository = open_repository(folder)
+    try:
+        commit = resolve_commit(repository, request.revision)
+        base = find_base(repository, commit, request.base, os.environ)
+        workspace = find_workspace_in_commits(folder, repository, (base, commit))
+        source = _merge(repository, base, commit)
+        tree = load_tree(repository, source.tree, workspace.root)
+        return Change(workspace, *tree_at_revision(workspace, base), source, tree)
+    except BaseException:
+        repository.close()
+        raise
+
+
+def _merge(repository: Repository, base: str, commit: str) -> SourceRevision:
+    """Return what merging a commit into the base gives: the commit itself if it follows the base."""
+    if repository.is_ancestor(base, commit):
+        return SourceRevision(commit, repository.tree_of(commit))
+    return SourceRevision(commit, merge_trees(repository, base, commit), dirty=True, newer_commit=base)
+
+
+def make_report(change: Change, request: ChangeRequest) -> Report:
+    """Validate and plan a change; what is wrong with the files is in the report, and then there is no plan.
+
+    Raise UserError if the live state cannot be read.
+    """
+    findings = _Findings(change)
+    findings.add(_check_config(change, request.target), _config_notes(change))
+    config = _base_config(change, request.target, findings)
+    planned = _plan_change(change, config, findings) if config else None
+    return Report(
+        change.base.commit,
+        change.source.commit,
+        make_saved_plan(planned.plan, planned.plan_options) if planned else None,
+        planned.pending if planned else frozenset(),
+        mask_diagnostics(dict.fromkeys(findings.diagnostics), change.read_lines),
+        tuple(dict.fromkeys(findings.notes)),
+        planned.forecasts if planned else (),
+        request.target,
+    )
+
+
+class _PlannedChange(NamedTuple):
+    plan: Plan
+    plan_options: PlanOptions
+    pending: frozenset[str]
+    forecasts: tuple[ReuseForecast, ...]
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What is found in the files of a change, in the order in which it is found."""
+
+    change: Change
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, diagnostics: Iterable[Diagnostic] = (), notes: Iterable[str] = ()) -> None:
+        """Keep diagnostics and notes."""
+        self.diagnostics += diagnostics
+        self.notes += notes
+
+    def add_of_plan(self, _tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
+        """Keep the diagnostics of a plan; raise UserError if it cannot be right, not if it exceeds a limit."""
+        self.add(map(self._place, diagnostics))
+        raise_if_wrong(diagnostics)
+
+    def _place(self, diagnostic: Diagnostic) -> Diagnostic:
+        """Return a diagnostic of mlgit.yml without its line if the change has another file under that name."""
+        span = diagnostic.span
+        if not self.change.changes_config or span is None or span.path != CONFIG_FILE:
+            return diagnostic
+        message = f"{diagnostic.message} (line {span.line} of {CONFIG_FILE} at the base, {self.change.base_name})"
+        return replace(diagnostic, span=None, message=message)
+
+
+def raise_if_wrong(diagnostics: Sequence[Diagnostic]) -> None:
+    """Raise UserError if one of the diagnostics is an error, other than that a plan exceeds a limit."""
+    if has_errors(item for item in diagnostics if item.code not in LIMIT_CODES):
+        raise UserError(*diagnostics)
+
+
+def _check_config(change: Change, target: str) -> tuple[Diagnostic, ...]:
+    """Return what is wrong with mlgit.yml of the merged tree."""
+    if change.tree.root + CONFIG_FILE not in change.tree.entries:
+        message = f"this change removes {CONFIG_FILE}: once it is merged, nothing is planned and applied any more"
+        return (
+            Diagnostic("config-removed", message, hint=f"restore it: git checkout {change.base_name} -- {CONFIG_FILE}"),
+        )
+    try:
+        _, diagnostics = read_config(change.tree, target, change.workspace.cache, provider_diagnostics)
+    except UserError as error:
+        return error.diagnostics
+    return diagnostics
+
+
+def _base_config(change: Change, target: str, findings: _Findings) -> Config | None:
+    """Return the settings of the base for a target; None if there are none, which is noted."""
+    if change.base_tree.root + CONFIG_FILE not in change.base_tree.entries:
+        how = "merge the new one first, and the next change is planned by it"
+        findings.add(notes=[f"the base, {change.base_name}, has no {CONFIG_FILE}, so nothing is planned: {how}"])
+        return None
+    try:
+        config, diagnostics = read_config(change.base_tree, target, change.workspace.cache, provider_diagnostics)
+    except UserError as error:
+        config, diagnostics = None, error.diagnostics
+    if config is not None and not has_errors(diagnostics):
+        return config
+    if change.changes_config:
+        problem = next(item for item in diagnostics if has_errors([item]))
+        wrong = f"{CONFIG_FILE} of the base, {change.base_name}, cannot be used, so nothing is planned"
+        findings.add(notes=[f"{wrong}: {problem.message}"])
+    return None
+
+
+def _config_notes(change: Change) -> Iterator[str]:
+    """Yield which settings a change has otherwise than the base; they do not count yet."""
+    path = change.tree.root + CONFIG_FILE
+    if not change.changes_config or path not in change.base_tree.entries or path not in change.tree.entries:
+        return
+    old, new = (_top_level(tree) for tree in (change.base_tree, change.tree))
+    names = [f"`{name}`" for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+    what = f"{join_some(names)} of {CONFIG_FILE}" if names else CONFIG_FILE
+    yield f"this change edits {what}: that counts once it is merged; this plan follows {change.base_name}, the base"
+
+
+def _top_level(tree: Tree) -> Mapping[str, Json]:
+    document, _ = parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))
+    return document.data if isinstance(document.data, Mapping) else {}
+
+
+def _plan_change(change: Change, config: Config, findings: _Findings) -> _PlannedChange | None:
+    """Return the plan of the merged tree, and what of it is pending on the base; None if the files have errors."""
+    refuse = findings.add_of_plan
+    session = Session(change.workspace, config, findings.notes.append, change.source, change.tree, refuse, refuse)
+    session = replace(session, on_refusals=lambda _tree, diagnostics: findings.add(diagnostics))
+    session = replace(session, base_tree=change.base_tree)
+    if warning := session.fetch_state():
+        findings.add(notes=[warning])
+    state = session.state_store.read()
+    if hint := session.fetch_state_hint(state):
+        findings.add(notes=[hint])
+    base_plan = _plan_base(change, session, state)
+    plan_options = PlanOptions(config)
+    try:
+        session.on_diagnostics(session.tree, tuple(check_store_location(session.tree, config)))
+        plan, refusal = make_plan(session, state, plan_options, refresh=False)
+    except UserError as error:
+        findings.add(item for item in error.diagnostics if item not in findings.diagnostics)
+        return None
+    if refusal and not change.source.dirty:
+        findings.add(notes=[f"`mlgit apply` would refuse this plan: {refusal}"])
+    pending = pending_keys(plan, base_plan) if base_plan else frozenset()
+    if base_plan is None and plan.actions:
+        findings.add(
+            notes=[f"the files at the base, {change.base_name}, have errors: what is pending there is not known"]
+        )
+    return _PlannedChange(plan, plan_options, pending, _forecast(session, state, plan))
+
+
+def _plan_base(change: Change, session: Session, state: State) -> Plan | None:
+    """Return the plan of the base commit; None if its files have errors."""
+    session = replace(
+        session,
+        source=change.base,
+        tree=change.base_tree,
+        base_tree=None,
+        on_note=lambda _note: None,
+        on_diagnostics=lambda _tree, diagnostics: raise_if_wrong(diagnostics),
+        on_refusals=lambda _tree, _diagnostics: None,
+    )
+    try:
+        return make_plan(session, state, PlanOptions(session.config), refresh=False)[0]
+    except UserError:
+        return None
+
+
+def _forecast(session: Session, state: State, plan: Plan) -> tuple[ReuseForecast, ...]:
+    """Return what the object store says of the pipelines that a plan submits."""
+    is_asked = any(action.op is Op.SUBMIT and action.steps for action in plan.actions)
+    return forecast_actions(session, state, plan.actions) if is_asked else ()

@@ -1,0 +1,59 @@
+"""Render a report as text for a terminal: what the change brings, then what is pending without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from reconciler.abbreviation import abbreviate_id, pluralize
+from reconciler.diagnostics import has_errors
+from reconciler.model import Json, Op
+from reconciler.planning.report import Report
+from reconciler.render.sanitize import sanitize_line
+from reconciler.render.sentences import OP_SIGNS
+from reconciler.render.text import MAX_SHOWN_ACTIONS, format_plan_body
+
+
+def format_report(report: Report) -> str:
+    """Return the plan of a change as text, what is pending on the base apart; diagnostics are left out."""
+    return "\n".join(_report_lines(report))
+
+
+def _report_lines(report: Report) -> Iterator[str]:
+    if report.plan is None:
+        errors = sum(has_errors([diagnostic]) for diagnostic in report.diagnostics)
+        yield f"Nothing was planned: {pluralize(errors, 'error')}." if errors else "Nothing was planned."
+    else:
+        verdict, *lines = format_plan_body(restrict_body(report.plan.body, report.own_actions)).split("\n")
+        yield "This change needs no action." if report.pending_actions and not report.own_actions else verdict
+        yield from (*lines, *_pending_lines(report))
+    if report.notes:
+        yield from ("", "About this change:", *(f"  {sanitize_line(note)}" for note in report.notes))
+
+
+def restrict_body(body: Mapping[str, Json], actions: Sequence[Mapping[str, Json]]) -> Json:
+    """Return the body of a plan with some of its actions, and the counts of these."""
+    ops = [Op(action["action"]) for action in actions]
+    counts = {
+        "changes": len(ops),
+        "decisions": sum(op.is_decision for op in ops),
+        "submissions": ops.count(Op.SUBMIT),
+        "cancels": ops.count(Op.CANCEL),
+    }
+    return {**body, "actions": list(actions), "summary": {**body["summary"], **counts}}
+
+
+def _pending_lines(report: Report) -> Iterator[str]:
+    """Yield the actions that are pending without the change."""
+    actions = report.pending_actions
+    if not actions:
+        return
+    yield from ("", f"Already pending on {abbreviate_id(report.base)}, with or without this change:")
+    yield from islice(_sentences(actions), MAX_SHOWN_ACTIONS)
+    if len(actions) > MAX_SHOWN_ACTIONS:
+        yield f"  and {len(actions) - MAX_SHOWN_ACTIONS} more"
+
+
+def _sentences(actions: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+    for action in actions:
+        yield f"  {OP_SIGNS[Op(action['action'])]} {sanitize_line(action['sentence'])}"
