@@ -17,7 +17,7 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.model import SYMLINK_MODE, Address, Asset, State, Tree
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
 from reconciler.planning.drift import CHANGED, UNDECLARED, Drift, DriftPolicy
-from reconciler.planning.resource_settings import find_changed_settings, format_changed_settings, overwritten_settings
+from reconciler.planning.resource_settings import format_changed_settings, overwritten_settings
 from reconciler.planning.write_back import FileChange, Unwritten, WriteBack
 from reconciler.secrets.redact import redact_spec
 
@@ -70,7 +70,7 @@ class _Writer:
         if drift.drift_type == UNDECLARED:
             return self._declare(address)
         asset = self._declared_asset(address)
-        return [self._change_settings(asset) if drift.drift_type == CHANGED else self._remove_file(asset)]
+        return self._change_settings(asset) if drift.drift_type == CHANGED else self._remove_file(asset)
 
     def with_plan_notes(self, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
         """Return the changes with the errors that a plan would find in the new files."""
@@ -121,7 +121,7 @@ class _Writer:
 
     def _declared_asset(self, address: Address) -> Asset:
         """Return an asset whose file can be changed; raise `_UnwritableError`."""
-        asset, record = self.declared.assets.get(address), self.state.current[address]
+        asset = self.declared.assets.get(address)
         if asset is None:
             is_faulty = address in self.declared.invalid_addresses
             raise _UnwritableError(
@@ -136,30 +136,32 @@ class _Writer:
         others = [str(item.address) for item in self.declared.assets.values() if item.source == asset.source]
         if len(others) > 1:
             raise _UnwritableError(f"{asset.source} declares {join_some(others)}; change it by hand")
-        if redact_spec(kind_of(asset).secret_fields, asset.spec, self.state.lineage) == record.spec:
-            return asset
-        if record.condition is not None and not overwritten_settings(record, asset.spec):
-            raise _UnwritableError("its file has other values already; the next apply takes them over")
-        raise _UnwritableError(f"{asset.source} has changed since it was applied; apply that first, or undo it")
+        return asset
 
-    def _change_settings(self, asset: Asset) -> FileChange:
-        settings = find_changed_settings(self.state.current[asset.address])
+    def _change_settings(self, asset: Asset) -> list[FileChange]:
+        """Return the file with the live settings, except those that it has changed since it was applied."""
+        settings = overwritten_settings(self.state.current[asset.address], asset.spec)
+        if not settings:
+            raise _UnwritableError(f"{asset.source} gives other values now, which the next apply makes live")
         raw = self.tree.read_file(f"{self.tree.root}{asset.source}")
         document, _ = parse_yaml(asset.source, raw)
         text = edit_document(document, {setting.pointer: setting.live for setting in settings})
         if text is None:
             phrase = format_changed_settings(settings)
             raise _UnwritableError(f"{asset.source} cannot be edited without changing its layout; by hand: {phrase}")
-        return FileChange(asset.source, text, asset.address, format_changed_settings(settings))
+        return [FileChange(asset.source, text, asset.address, format_changed_settings(settings))]
 
-    def _remove_file(self, asset: Asset) -> FileChange:
+    def _remove_file(self, asset: Asset) -> list[FileChange]:
+        recorded, spec = self.state.current[asset.address].spec, asset.spec
+        if redact_spec(kind_of(asset).secret_fields, spec, self.state.lineage) != recorded:
+            raise _UnwritableError(f"{asset.source} has changed since it was applied; the next apply makes it again")
         users = sorted(
             str(item.address)
             for item in self.declared.assets.values()
             if any(reference.address == asset.address for reference in item.references)
         )
         notes = (f"{join_some(users)} refers to it, and needs another one",) if users else ()
-        return FileChange(asset.source, None, asset.address, "is removed: its provider no longer has it", notes)
+        return [FileChange(asset.source, None, asset.address, "is removed: its provider no longer has it", notes)]
 
 
 def _check_path(path: str) -> None:

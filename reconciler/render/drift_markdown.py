@@ -30,8 +30,8 @@ _WORST_FIRST = (
     "undeclared",
 )
 _ISSUE_FOOT = (
-    "<sub>Each check rewrites this text, and closes the issue when the drift is gone. `drift:` in mlgit.yml says what is "
-    "done about drift, for each kind or address: `repair`, `warn`, `write-back` or `ignore`.</sub>"
+    "<sub>Each check rewrites this text, and closes the issue when the drift is gone. `drift:` in mlgit.yml says what "
+    "is done about drift, for each kind or address: `repair`, `warn`, `write-back` or `ignore`.</sub>"
 )
 _WRITE_BACK_TEXT = (
     "What is live differs from what Git declares, and mlgit.yml has `drift: write-back` for it: apply leaves it as it "
