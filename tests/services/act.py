@@ -36,9 +36,9 @@ class Run:
     log: str
 
     def jobs(self) -> Mapping[str, bool]:
-        """Return which jobs succeeded, by their names: ``review/plan``."""
-        found = re.findall(r"(?m)^\[[^/\]]*/([^\]]+?)\s*\] +\S+ +Job (succeeded|failed)", self.log)
-        return {name: result == "succeeded" for name, result in found}
+        """Return which jobs succeeded, by their names on GitHub: ``review / plan``."""
+        found = re.findall(r"(?m)^\[([\w-]+)/[^/\]]+/([\w-]+) *\] +\S+ +Job (succeeded|failed)", self.log)
+        return {f"{caller} / {name}": result == "succeeded" for caller, name, result in found}
 
 
 @dataclass(frozen=True)
