@@ -10,7 +10,7 @@ from typing import Any
 from github_api import TOKEN, GithubApi, Request
 from services import git_http
 from services.act import Act, Run
-from workspaces import SMALL, commit, git
+from workspaces import SMALL, commit, git, until
 
 READ_TOKEN = "ghs_" + "r3Ad" * 9  # that of a pull request from a fork
 HOST = "here"
@@ -30,10 +30,15 @@ def settings(folder: Path) -> str:
 
 
 def assets(folder: Path) -> dict[str, str]:
-    """Return the assets of the small workspace; its job counts its executions."""
-    count = f"        open({str(folder / 'executions')!r}, 'a').write('once\\n')\n"
+    """Return the assets of the small workspace; its job counts its executions, and ends once a file says so."""
+    code = """
+        import time
+        open({count!r}, 'a').write('once\\n')
+        while not pathlib.Path({gate!r}).exists():
+            time.sleep(0.1)
+        """.format(count=str(folder / "executions"), gate=str(folder / "gate"))
     files = {path: text for path, text in SMALL.items() if path != "mlgit.yml"}
-    return {**files, "src/sum.py": f"{files['src/sum.py'].rstrip()}\n{count}"}
+    return {**files, "src/sum.py": f"{files['src/sum.py'].rstrip()}{code}"}
 
 
 @dataclass
@@ -67,8 +72,8 @@ class Hub:
         branch = f"change-{number}"
         git(self.clone, "checkout", "--quiet", "-B", branch, "origin/main")
         head = commit(self.clone, f"change {number}", files)
-        remote = f"refs/pull/{number}/head" if fork else f"refs/heads/{branch}"
-        git(self.clone, "push", "--quiet", "--force", "origin", f"{head}:refs/pull/{number}/head", f"{head}:{remote}")
+        refs = [f"refs/pull/{number}/head", *([] if fork else [f"refs/heads/{branch}"])]
+        git(self.clone, "push", "--quiet", "--force", "origin", *(f"{head}:{ref}" for ref in refs))
         self.api.add_pull(number, head, branch=branch, fork=fork)
         return head
 
@@ -157,6 +162,11 @@ class Hub:
         """Return how often the job was executed."""
         path = self.folder / "executions"
         return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def open_gate(self) -> None:
+        """Let the job end, and wait until it has."""
+        (self.folder / "gate").touch()
+        until(lambda: list(self.folder.glob("store/runs/*/result.json")), 60)
 
     def live(self) -> str:
         """Return the commit of the live state at the remote, "" for none."""

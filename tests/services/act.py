@@ -80,6 +80,7 @@ class Act:
             "GITHUB_WORKFLOW_REF": f"{self.repository}/.github/workflows/mlgit.yml@{ref}",
             "RUNNER_ENVIRONMENT": "self-hosted",
             "ACT_STORAGE": str(self.storage),
+            "TERM": "dumb",  # act gives its steps a terminal, GitHub does not
             **(environment or {}),
         }
         command = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hub import assets
-from workspaces import commit, git, until
-
+from workspaces import commit, git
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
@@ -41,10 +40,50 @@ def test_a_merge_applies_what_the_pull_request_has_shown_and_nothing_twice(hub):
     applied = hub.run_push(variables=RUNNER)
     assert applied.jobs() == {"apply / apply": True, "apply / comment": True}, applied.log
     [comment] = hub.api.comments_of(7)
-    print(comment)
-    until(hub.executions, 60)
-    until(lambda: list(hub.folder.glob("store/runs/*/result.json")), 60)
+    assert "- model/total: waits for job/sum" in comment
 
+    hub.open_gate()
     advanced = hub.run_event("schedule", {}, variables=RUNNER)
-    print(advanced.log)
-    pytest.fail("look")
+    jobs = {"advance / apply": True, "drift / drift": True, "drift / report": True}
+    assert advanced.jobs() == jobs, advanced.log
+    assert "model/total: version 1 from run sum-" in advanced.log
+    assert hub.api.issues == {}
+
+    live = hub.live()
+    again = hub.run_push(variables=RUNNER)
+    assert again.jobs() == {"apply / apply": True, "apply / comment": True}, again.log
+    assert "No changes." in again.log
+    assert (hub.live(), hub.executions()) == (live, 1)
+
+    hub.open_pull(8, DATA)
+    next_plan = hub.run_pull_request(8)
+    assert "restored" in next_plan.log, "the cache that the apply has saved"
+    [comment] = hub.api.comments_of(8)
+    assert "data/more" in comment
+    assert "job/sum" not in comment
+
+
+def test_a_pull_request_from_a_fork_is_commented_by_another_workflow(hub):
+    hub.open_pull(7, DATA, fork="eve/ml")
+    planned = hub.run_pull_request(7)
+    assert planned.jobs() == {"review / plan": True}, planned.log
+    assert hub.requests(".") == [], "the token of a fork writes nothing, and none is needed to plan"
+
+    git(hub.clone, "checkout", "--quiet", "origin/main")
+    run = hub.api.runs[max(hub.api.runs)]
+    commented = hub.run_event("workflow_run", {"action": "completed", "workflow_run": run})
+    assert commented.jobs() == {"comment / comment": True}, commented.log
+    [comment] = hub.api.comments_of(7)
+    assert "data/more" in comment
+    assert "This pull request is from a fork." in comment
+
+
+def test_on_a_runner_of_githubs_apply_is_an_error_and_changes_nothing(hub):
+    hub.open_pull(7, DATA)
+    hub.run_pull_request(7)
+    hub.merge(7)
+    hosted = {"RUNNER_ENVIRONMENT": "github-hosted"}
+    applied = hub.run_push(variables=RUNNER, environment=hosted)
+    assert applied.jobs()["apply / apply"] is False
+    assert "runner-not-kept" in applied.log
+    assert hub.live() == ""
