@@ -61,7 +61,7 @@ def command(folder: Path, base: str, revision: str, form: str) -> int:
     change = open_change(Path.cwd(), request)
     click.get_current_context().call_on_close(change.workspace.repository.close)
     report = make_report(change, request)
-    write_report_files(change.workspace.repository, folder, dict(_report_files(change, report)))
+    write_report_files(change.workspace.repository, folder, _report_files(change, report))
     if form == "github":
         echo_workflow_commands(diagnostics_to_github(report.diagnostics, change.workspace.root))
     elif report.diagnostics:
@@ -70,8 +70,11 @@ def command(folder: Path, base: str, revision: str, form: str) -> int:
     return int(has_errors(report.diagnostics))
 
 
-def _report_files(change: Change, report: Report) -> Mapping[str, str]:
-    """Return the files of a report by name."""
+def _report_files(change: Change, report: Report) -> Mapping[str, str | None]:
+    """Return the files of a report by name; None for the plan if nothing was planned."""
     sarif = diagnostics_to_sarif(report.diagnostics, __version__, change.workspace.root)
-    files = {"report.json": dump_report(report), "results.sarif": json.dumps(sarif, indent=1) + "\n"}
-    return files | ({"plan.json": dump_plan_file(report.plan)} if report.plan else {})
+    return {
+        "report.json": dump_report(report),
+        "plan.json": dump_plan_file(report.plan) if report.plan else None,
+        "results.sarif": json.dumps(sarif, indent=1) + "\n",
+    }
