@@ -145,6 +145,7 @@ BY_NAME = {
     "git/repository.py",
     "planning/diff.py",
     "planning/jobs/__init__.py",
+    "project/pull_request.py",
     "project/session.py",
     "project/state_session.py",
     "registry.py",
