@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS = never
 # The tests start mlgit hundreds of times; without bytecode files, each process compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs test coverage test-fast test-services test-versions lint lock soak clean
+.PHONY: demo docs github-openapi test coverage test-fast test-services test-versions lint lock soak clean
 .DELETE_ON_ERROR:
 
 $(UV):
@@ -53,10 +53,22 @@ demo: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/python docs/make_support.py
 
+# GitHub's description of its API, as the tests need it, from the npm package that GitHub publishes
+github-openapi:
+	npm install --silent --no-save --no-audit --no-fund --prefix build/octokit \
+	  @octokit/openapi@$$($(PYTHON) -c 'import sys; sys.path.insert(0, "tests"); from services import github_openapi; print(github_openapi.VERSION)')
+	$(PYTHON) tests/services/github_openapi.py build/octokit/node_modules/@octokit/openapi/generated/api.github.com.json
+
+WORKFLOW_FOLDERS := .github workspace-template/.github
+WORKFLOWS := $(foreach folder,$(WORKFLOW_FOLDERS),$(folder)/workflows/*.yml)
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet $(WORKFLOW_FOLDERS)
+	$(BIN)/actionlint -shellcheck= -pyflakes= $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 
 # Only the files that have such tests are collected: collecting them all takes as long as running these.
 test-fast: $(VENV)/installed-dev

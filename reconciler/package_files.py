@@ -38,7 +38,12 @@ def installation_stamp() -> str:
     It has the sizes and times of the files instead of their contents, which takes a fifth of the time. It differs from
     one installation to the next, and no write leaves the time of a status change as it was. With it go the times of the
     folders of installed packages: another version of a library, or a plug-in, may change a result.
+
+    MLGIT_INSTALLATION, set by who installs the same locked versions on many machines (`.github/actions/mlgit.sh`),
+    stands for all of it, so that a cache of one machine is valid on another.
     """
+    if configured := os.environ.get("MLGIT_INSTALLATION"):
+        return configured
     folders = [Path(path) for path in sys.path if path.endswith("-packages")]
     times = [(str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir()]
     stamp = hashlib.sha256(repr(times).encode())

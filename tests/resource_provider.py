@@ -71,7 +71,10 @@ class Server:
             self.forget_gone(identity)
 
     def do_read(self, identities):
-        return {identity: self.phase(identity) for identity in identities}
+        return {identity: (self.phase(identity), self.settings(identity)) for identity in identities}
+
+    def settings(self, identity):
+        return (self.load(identity) or {}).get("spec", {})
 
     def phase(self, identity):
         thing = self.load(identity)
@@ -136,10 +139,13 @@ class ReferenceResource:
     def read(self, handles):
         handles = tuple(handles)
         try:
-            phases = self.ask("read", identities=[handle.id for handle in handles])
+            answers = self.ask("read", identities=[handle.id for handle in handles])
         except UnreachableError:
             return {handle: Condition(Phase.UNKNOWN, message="it does not answer") for handle in handles}
-        return {handle: Condition(Phase(phases[handle.id])) for handle in handles}
+        return {
+            handle: Condition(Phase(phase), settings=settings)
+            for handle, (phase, settings) in ((handle, answers[handle.id]) for handle in handles)
+        }
 
     def create(self, asset, token):
         identity = self.ask_or_fail("create", name=asset.address.name, spec=dict(asset.spec), token=token)

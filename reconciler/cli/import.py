@@ -21,7 +21,13 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.model import Json, Record, State
 from reconciler.operations.archive import archived_reference_notes
-from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent, find_registering_job
+from reconciler.operations.import_ import (
+    GeneratedFile,
+    Importer,
+    MissingContent,
+    find_undeclared_job,
+    find_undeclared_records,
+)
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source.rooted_files import MISSING, RootedFiles
@@ -50,7 +56,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     state = session.read_recorded_state()
     declared = session.read_assets()
     records = (
-        _undeclared_records(state, declared)
+        find_undeclared_records(state, declared)
         if everything
         else [_find_undeclared_record(state, declared, address) for address in addresses]
     )
@@ -72,20 +78,6 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     return 0
 
 
-def _undeclared_records(state: State, declared: AssetSet) -> list[Record]:
-    """Return what is live and not declared, but for what the file of a job declares that is among them."""
-    addresses = declared.assets.keys() | declared.invalid_addresses
-    records = [record for address, record in state.current.items() if address not in addresses and not record.archived]
-    return [record for record in records if _find_undeclared_job(record, state, declared) is None]
-
-
-def _find_undeclared_job(record: Record, state: State, declared: AssetSet) -> Record | None:
-    """Return the record of the job whose file, which does not exist, declares an asset; None if there is none."""
-    job = find_registering_job(record, state.current)
-    is_undeclared = job and job.address not in declared.assets and job.address not in declared.invalid_addresses
-    return job if job and is_undeclared and not job.archived else None
-
-
 def _find_undeclared_record(state: State, declared: AssetSet, argument: str) -> Record:
     address = parse_live_address(argument, state)
     if "@" in argument:
@@ -98,7 +90,7 @@ def _find_undeclared_record(state: State, declared: AssetSet, argument: str) -> 
     if state.current[address].archived:
         message = f"{address} is archived"
         raise user_error("import-impossible", message, f"bring it back first: `mlgit restore {address}`")
-    if job := _find_undeclared_job(state.current[address], state, declared):
+    if job := find_undeclared_job(state.current[address], state, declared):
         message = f"{address} is registered from an output of {job.address}, whose file declares it"
         raise user_error("import-impossible", message, f"`mlgit import {job.address}`")
     return state.current[address]

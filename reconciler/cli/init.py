@@ -14,6 +14,7 @@ import click
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.init_existing import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
+from reconciler.cli.workflow_files import ACTIONS_HINT, UNSET_ACTIONS, validate_actions, workflow_files
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import user_error
 from reconciler.git.new_repository import create_repository
@@ -31,7 +32,14 @@ _IGNORE_PATTERNS = shutil.ignore_patterns("__pycache__", "*.pyc")
 )
 @click.option("--write-computes", is_flag=True, help="With --here, write a file for each compute that has none.")
 @click.option("--name", metavar="NAME", help="The name of the workspace; by default that of the folder.")
-def command(folder: Path | None, name: str | None, *, here: bool, write_computes: bool) -> None:
+@click.option(
+    "--actions",
+    metavar="OWNER/REPO@SHA",
+    default=UNSET_ACTIONS,
+    callback=validate_actions,
+    help="The repository and commit of mlgit that the workflows for GitHub use; else edit them.",
+)
+def command(folder: Path | None, name: str | None, actions: str, *, here: bool, write_computes: bool) -> None:
     """Start a new workspace in DIR, which must be new or empty.
 
     With --here, make a workspace of a repository that is there: nothing is moved, started or written over.
@@ -47,12 +55,12 @@ def command(folder: Path | None, name: str | None, *, here: bool, write_computes
         raise click.UsageError("name a folder for a new workspace, or adopt the one you are in with --here")
     if folder is None:
         workspace_name = _validate_name(name) if name else _name_from_folder(Path.cwd())
-        init_existing_folder(Path.cwd(), workspace_name, write_computes=write_computes)
+        init_existing_folder(Path.cwd(), workspace_name, actions, write_computes=write_computes)
     else:
-        _create_workspace(folder, name)
+        _create_workspace(folder, name, actions)
 
 
-def _create_workspace(folder: Path, name: str | None) -> None:
+def _create_workspace(folder: Path, name: str | None, actions: str) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = "give the name of a folder that is not there yet"
         raise user_error("folder-not-empty", f"{folder} is there already, and not empty", hint)
@@ -65,6 +73,8 @@ def _create_workspace(folder: Path, name: str | None) -> None:
         hint = "free some space, or make the folder writable; then remove it and run the command again"
         raise user_error("path-not-writable", f"{target} cannot be written: {reason}", hint) from error
     _fill_in_template(folder, workspace_name)
+    for path, content in workflow_files(actions).items():
+        (folder / path).write_bytes(content)
     write_editor_settings(folder)
     if not in_repository:
         create_repository(folder, f"Start the workspace {workspace_name}").close()
@@ -75,6 +85,8 @@ def _create_workspace(folder: Path, name: str | None) -> None:
         echo("  git add . && git commit     # it lies in a repository that was there before")
     echo("  mlgit plan                  # what would be made, and why")
     echo("  mlgit apply --wait          # make it: build, train, register the model")
+    if actions == UNSET_ACTIONS:
+        echo(f"\nBefore you push to GitHub: {ACTIONS_HINT}")
 
 
 def _validate_name(name: str) -> str:

@@ -16,6 +16,7 @@ from reconciler.abbreviation import join_some, pluralize
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
+from reconciler.cli.workflow_files import ACTIONS_HINT, UNSET_ACTIONS, workflow_files
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Severity, user_error
 from reconciler.format.kinds import kind_by_name
@@ -24,14 +25,12 @@ from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
 from reconciler.model.assets import EMPTY_MAPPING
-from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
 from reconciler.render.plan_json import blocked_to_json
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.text import can_run_line
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
-_WORKFLOW_PATH = ".github/workflows/mlgit.yml"
 _GITIGNORE_ENTRY = "/.mlgit/"
 _MAX_SHOWN = 5  # entries of each list
 _WRAP_WIDTH = 100
@@ -85,7 +84,7 @@ limits:
 _PYTHONS_LINE = "    pythons:                  # what files ask for and this machine lacks: what is used in its place\n"
 
 
-def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> None:
+def init_existing_folder(folder: Path, name: str, actions: str, *, write_computes: bool) -> None:
     """Make a folder of a repository a workspace, and print an inventory of it.
 
     Files for computes that have none are written if the user wants it: with ``write_computes``, or asked on a terminal.
@@ -98,7 +97,7 @@ def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> No
         hint = f"run `mlgit plan`; to start over with a new live state, delete {CONFIG_FILE} first"
         raise user_error("workspace-there", f"{CONFIG_FILE} already exists: this folder is a workspace", hint)
     lineage = uuid.uuid4().hex
-    outcomes = _write_workspace_files(folder, top, name, lineage)
+    outcomes = _write_workspace_files(folder, top, _config_text(name, lineage), actions)
     inventory = take_inventory(open_current_session())
     if inventory.pythons:
         text = _config_text(name, lineage, inventory.pythons)
@@ -150,14 +149,14 @@ def _python_lines(pythons: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _write_workspace_files(folder: Path, top: Path, name: str, lineage: str) -> Sequence[str]:
+def _write_workspace_files(folder: Path, top: Path, config: str, actions: str) -> Sequence[str]:
     """Write the files that do not exist; return one line for each file, whether it was written or not."""
     files = repository_files(folder)
-    files.create_file(CONFIG_FILE, _config_text(name, lineage).encode())
+    files.create_file(CONFIG_FILE, config.encode())
     return [
         f"wrote {CONFIG_FILE}",
         _add_to_gitignore(files),
-        _write_workflow(files, top),
+        *_write_workflows(files, top, actions),
         *_write_new_editor_settings(files),
     ]
 
@@ -175,14 +174,20 @@ def _add_to_gitignore(files: RootedFiles) -> str:
     return f"added {_GITIGNORE_ENTRY} to .gitignore"
 
 
-def _write_workflow(files: RootedFiles, top: Path) -> str:
-    """Write the workflow if the folder is the top of the repository: GitHub reads workflows there only."""
+def _write_workflows(files: RootedFiles, top: Path, actions: str) -> Sequence[str]:
+    """Write the workflows if the folder is the top of the repository: GitHub reads workflows there only."""
     if files.top.resolve() != top:
-        return f"skipped {_WORKFLOW_PATH}: GitHub reads it at the top of a repository only; `mlgit init DIR` writes one"
-    if files.kind_of(_WORKFLOW_PATH) != MISSING:
-        return f"kept {_WORKFLOW_PATH}: it exists already"
-    files.create_file(_WORKFLOW_PATH, (data_folder("workspace-template") / _WORKFLOW_PATH).read_bytes())
-    return f"wrote {_WORKFLOW_PATH}: a plan for each pull request"
+        return [
+            "skipped .github/workflows/: GitHub reads it at the top of a repository only; `mlgit init DIR` writes one"
+        ]
+    outcomes = []
+    for path, content in workflow_files(actions).items():
+        if files.kind_of(path) != MISSING:
+            outcomes.append(f"kept {path}: it exists already")
+        else:
+            files.create_file(path, content)
+            outcomes.append(f"wrote {path}")
+    return [*outcomes, f"before you push to GitHub: {ACTIONS_HINT}"] if actions == UNSET_ACTIONS else outcomes
 
 
 def _write_new_editor_settings(files: RootedFiles) -> Sequence[str]:

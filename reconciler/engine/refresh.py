@@ -140,7 +140,11 @@ def _read_resources(resource: Resource, handles: Collection[Handle]) -> tuple[Ma
     try:
         answers = resource.read(handles) if handles else {}
         conditions = {handle: answers[handle] for handle in handles if handle in answers}
-        known = {handle: condition for handle, condition in conditions.items() if condition.phase is not Phase.UNKNOWN}
+        known = {
+            handle: replace(condition, settings=dict(condition.settings))
+            for handle, condition in conditions.items()
+            if condition.phase is not Phase.UNKNOWN
+        }
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
         return {}, f" ({_reason(error)})"
     return known, ""

@@ -79,12 +79,17 @@ FILES_GONE = "files-gone"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How something is: its phase, the reason in one word, a message, and the result document of what has ended."""
+    """How something is: its phase, the reason in one word, a message, and the result document of what has ended.
+
+    Of a resource, ``settings`` are those fields of its asset that the provider reports, as a file would have them; they
+    are compared with what is declared, and not recorded.
+    """
 
     phase: Phase
     reason: str = ""
     message: str = ""
     result: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
 
     def to_json(self) -> dict[str, Json]:
         """Return the condition as the live state records it; `from_json` reads it back."""

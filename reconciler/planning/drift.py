@@ -16,15 +16,17 @@ from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Address, Json, Observation, Op, Phase, Plan, Record, Run, State, Tree
 from reconciler.model.content import Content
 from reconciler.planning.refresh import unfinished_runs_of
+from reconciler.planning.resource_settings import are_in_place, find_changed_settings, format_changed_settings
 
 TreeLookup = Callable[[str], Tree | None]  # returns the tree of a commit, None if Git does not have it
 
 
 class DriftPolicy(StrEnum):
-    """What is done about drift: repair it, show it, do not check."""
+    """What is done about drift: repair it, show it, write it into Git by a pull request, do not check."""
 
     REPAIR = "repair"
     WARN = "warn"
+    WRITE_BACK = "write-back"
     IGNORE = "ignore"
 
 
@@ -32,6 +34,12 @@ _RESTORE_REMEDIES = {
     DriftPolicy.REPAIR: "apply restores it from Git",
     DriftPolicy.WARN: "set drift: repair in mlgit.yml to let apply restore it from Git",
 }
+_RESOURCE_REMEDIES = {
+    DriftPolicy.REPAIR: "apply {repairs}",
+    DriftPolicy.WARN: "set drift: repair in mlgit.yml to let apply {repair}",
+    DriftPolicy.WRITE_BACK: "`mlgit ci drift` writes that into Git",
+}
+GONE, CHANGED, UNDECLARED = "resource-gone", "resource-changed", "undeclared"  # the types that Git can be given
 # After these, another version is current, or none.
 _VERSION_CHANGING_OPS = (Op.NEW_VERSION, Op.REGISTER, Op.ADOPT, Op.ARCHIVE, Op.DELETE)
 
@@ -41,6 +49,7 @@ class Drift(NamedTuple):
 
     ``subject`` names it for a person; ``remedy`` is what apply does, or what the user can do. ``record`` is given if an
     action of apply repairs it. Drift that is ``local`` is missing on this machine only, where it may never have been.
+    ``address`` is that of the asset if files can be changed so that they declare what is live.
     """
 
     subject: str
@@ -50,6 +59,7 @@ class Drift(NamedTuple):
     policy: DriftPolicy = DriftPolicy.WARN
     record: Record | None = None
     local: bool = False
+    address: Address | None = None
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.message}; {self.remedy}"
@@ -59,6 +69,15 @@ def drift_policy_of(config: Config, address: Address, default: DriftPolicy = Dri
     """Return the drift policy of an asset: that of its kind or of the longest glob that matches its address."""
     globs = [glob for glob in config.drift if glob == address.kind or fnmatchcase(str(address), glob)]
     return DriftPolicy(config.drift[max(globs, key=len)]) if globs else default
+
+
+def repair_policy_of(config: Config, address: Address) -> DriftPolicy:
+    """Return the drift policy of what no file declares, such as a run or the content of the store.
+
+    It cannot be written into Git, so it is repaired where the policy of the asset is to write back.
+    """
+    policy = drift_policy_of(config, address)
+    return DriftPolicy.REPAIR if policy is DriftPolicy.WRITE_BACK else policy
 
 
 def monitored_records(state: State, config: Config) -> Iterator[Record]:
@@ -102,6 +121,18 @@ def find_drift(state: State, observation: Observation, config: Config, tree_at: 
     return tuple(drift)
 
 
+def find_undeclared_drift(records: Iterable[Record], config: Config) -> Iterator[Drift]:
+    """Yield what is live and declared by no file, of the records that no plan removes, where it is to be written back.
+
+    With any other policy that is no drift: it is of another branch, and a plan leaves it as it is.
+    """
+    for record in records:
+        if drift_policy_of(config, record.address) is DriftPolicy.WRITE_BACK:
+            subject, message = record.address.format_with_version(record.version), "it is live, and no file declares it"
+            remedy = _RESOURCE_REMEDIES[DriftPolicy.WRITE_BACK]
+            yield Drift(subject, UNDECLARED, message, remedy, DriftPolicy.WRITE_BACK, address=record.address)
+
+
 def with_drift(plan: Plan, state: State, observation: Observation, config: Config, tree_at: TreeLookup) -> Plan:
     """Return a plan with the drift, and the repairs of what can be repaired and is not changed anyway."""
     all_drift = find_drift(state, observation, config, tree_at)
@@ -137,7 +168,7 @@ def _run_drift(state: State, observation: Observation, config: Config, record: R
         condition = observation.runs.get(run.id)
         if condition is not None and condition.phase is Phase.GONE:
             cause = f": {condition.message}" if condition.message else ""
-            policy, remedy = drift_policy_of(config, record.address), _lost_run_remedy(config, record, run)
+            policy, remedy = repair_policy_of(config, record.address), _lost_run_remedy(config, record, run)
             yield Drift(str(record.address), "run-lost", f"run {run.id} was lost{cause}", remedy, policy)
         elif run.status.is_active and not config.has_backend(run.backend):
             message = f"run {run.id} is on the backend {run.backend}, which is no longer in mlgit.yml"
@@ -158,7 +189,7 @@ def _run_files_drift(observation: Observation, record: Record) -> Iterator[Drift
 def _lost_run_remedy(config: Config, record: Record, run: Run) -> str:
     if run.id != record.latest:
         return "apply records that; it was superseded"
-    if run.attempt <= config.retries and drift_policy_of(config, record.address) is DriftPolicy.REPAIR:
+    if run.attempt <= config.retries and repair_policy_of(config, record.address) is DriftPolicy.REPAIR:
         return f"apply runs it again, as attempt {run.attempt + 1} of {config.retries + 1}"
     return f"apply records that; `mlgit job rerun {record.address.name}` runs it again"
 
@@ -168,7 +199,7 @@ def _content_drift(
 ) -> Iterator[Drift]:
     keys = content_keys_of(state, record)
     subject = record.address.format_with_version(record.version)
-    policy = drift_policy_of(config, record.address)
+    policy = repair_policy_of(config, record.address)
     if not observation.missing_contents.isdisjoint(keys):
         of_run = f"what run {record.run} made is gone from the store"
         message = of_run if record.run else "its content is gone from the store"
@@ -205,25 +236,29 @@ def _binding_drift(config: Config, record: Record) -> Iterator[Drift]:
 def _build_drift(observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
     """Yield an environment that is not built on this machine, which builds what its runs need in any case."""
     if kind_by_name(record.address.kind).uses_builder and record.fingerprint in observation.unbuilt_environments:
-        policy = drift_policy_of(config, record.address, DriftPolicy.WARN)
-        remedy = "apply builds it" if policy is DriftPolicy.REPAIR else "the next run that needs it builds it"
+        is_repaired = drift_policy_of(config, record.address, DriftPolicy.WARN) is DriftPolicy.REPAIR
+        policy = DriftPolicy.REPAIR if is_repaired else DriftPolicy.WARN
+        remedy = "apply builds it" if is_repaired else "the next run that needs it builds it"
         subject = record.address.format_with_version(record.version)
         yield Drift(subject, "not-built", "it is not built on this machine", remedy, policy, record, local=True)
 
 
 def _resource_drift(observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
-    """Yield a resource that its provider no longer has, or reports as failed."""
+    """Yield a resource that its provider no longer has, reports as failed, or has with other settings."""
     condition = observation.conditions.get(record.address)
-    if condition is None or condition.phase not in (Phase.GONE, Phase.FAILED) or record.intent is not None:
+    if condition is None or record.intent is not None:
         return
-    policy, subject = drift_policy_of(config, record.address), str(record.address)
+    policy, subject, address = drift_policy_of(config, record.address), str(record.address), record.address
     cause = f": {condition.message}" if condition.message else ""
     if condition.phase is Phase.FAILED:
         remedy = f"`mlgit apply --replace {record.address}` makes it again"
         yield Drift(subject, "resource-failed", f"its provider reports that it failed{cause}", remedy)
-    else:
-        is_repaired = policy is DriftPolicy.REPAIR
-        remedy = (
-            "apply creates it again" if is_repaired else "set drift: repair in mlgit.yml to let apply create it again"
-        )
-        yield Drift(subject, "resource-gone", f"its provider no longer has it{cause}", remedy, policy)
+    elif condition.phase is Phase.GONE:
+        remedy = _RESOURCE_REMEDIES[policy].format(repair="create it again", repairs="creates it again")
+        yield Drift(subject, GONE, f"its provider no longer has it{cause}", remedy, policy, address=address)
+    elif settings := find_changed_settings(replace(record, condition=condition)):
+        remedy = _RESOURCE_REMEDIES[policy].format(repair="set it back", repairs="sets it back")
+        if policy is not DriftPolicy.WRITE_BACK and not are_in_place(record, settings):
+            policy, remedy = DriftPolicy.WARN, f"`mlgit apply --replace {record.address}` makes it anew, as declared"
+        message = f"its provider has other settings: {format_changed_settings(settings)}"
+        yield Drift(subject, CHANGED, message, remedy, policy, address=address)

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from reconciler.format.kind import Kind
 from reconciler.format.pointers import escape_key
-from reconciler.model import Json, Record, ResolvedReference, Spec, State
+from reconciler.model import Json, Record, ResolvedAsset, ResolvedReference, Spec, State
 
 FP_VERSION = 1
 
@@ -35,6 +35,11 @@ def asset_fingerprint(
     }
     fields = substitute_values(kind.split_spec(spec).identifying, contents, targets)
     return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
+
+
+def declaration_digest(resolved: ResolvedAsset) -> str:
+    """Return the digest of what a file declares, whatever its references resolve to."""
+    return json_digest(substitute_values(resolved.asset.spec, resolved.contents, {}))
 
 
 def metadata_digest(kind: Kind, spec: Spec) -> str:

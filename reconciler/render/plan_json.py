@@ -26,6 +26,7 @@ from reconciler.model import (
 )
 from reconciler.planning.compute import compute_name
 from reconciler.planning.diff import FieldChange, field_changes
+from reconciler.planning.fingerprint import declaration_digest
 from reconciler.planning.options import PlanOptions
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
@@ -117,6 +118,9 @@ def action_to_json(action: Action, impact: Impact, plan_options: PlanOptions) ->
             if resolved
             else {},
             "known_after": str(action.known_after) if action.known_after else "",
+            "declared": declaration_digest(resolved)
+            if resolved and action.known_after and action.op.is_decision
+            else "",
             "run": run.id if run else "",
             "attempt": run.attempt if run else None,
             "backend": run.backend if run else "",

@@ -21,7 +21,8 @@ class Resource(Protocol):
     def read(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
         """Return the condition of each resource: ``gone`` only if the provider answered that it has none.
 
-        While the provider cannot be reached, every condition is ``unknown``.
+        While the provider cannot be reached, every condition is ``unknown``. The condition of a resource that can be
+        changed without mlgit has its ``settings``: what is not reported is not compared with the declaration.
         """
         ...
 

@@ -251,7 +251,7 @@ def _decode_object(object_type: type[Handle | Condition | Intent], document: Jso
     """Return a handle, a condition or an intent; raise TypeError if a field has another type than declared."""
     value = object_type.from_json(document)
     for field in fields(value):
-        field_type = Mapping if field.name in ("data", "result") else str
+        field_type = Mapping if field.name in ("data", "result", "settings") else str
         if not isinstance(getattr(value, field.name), field_type):
             raise TypeError(field.name)
     return value

@@ -110,7 +110,7 @@ def test_a_folder_inside_a_repository_gets_no_workflow(existing, mlgit):
     ended = mlgit("init", "--here", "--name", "only-samples", cwd=existing / "samples/a")
     assert ended.code == 0
     assert not (existing / "samples/a/.github").exists()
-    assert "skipped .github/workflows/mlgit.yml" in ended.out
+    assert "skipped .github/workflows/:" in ended.out
     assert "Found 1 asset file:" in ended.out
     assert mlgit("plan", cwd=existing / "samples/a").code == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -22,6 +23,25 @@ def test_no_file_of_a_new_workspace_has_the_name_of_the_template(clone):
     assert (clone / "README.md").read_text("utf-8").startswith("# our-iris\n")
     texts = [path.read_text("utf-8") for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts]
     assert not any("my-workspace" in text for text in texts)
+
+
+def test_the_workflows_use_the_repository_and_commit_that_init_is_told(tmp_path, mlgit):
+    actions = f"our-company/mlgit@{'a1' * 20}"
+    assert mlgit("init", "our-iris", "--actions", actions, cwd=tmp_path).code == 0
+    (tmp_path / "adopted").mkdir()
+    git(tmp_path / "adopted", "init", "--quiet")
+    assert mlgit("init", "--here", "--actions", actions, cwd=tmp_path / "adopted").code == 0
+    for folder in ("our-iris", "adopted"):
+        texts = [path.read_text("utf-8") for path in (tmp_path / folder / ".github/workflows").glob("*.yml")]
+        uses = re.findall(r"uses: (\S+)/\.github/workflows/\S+@(\S+)", "".join(texts))
+        assert set(uses) == {("our-company/mlgit", "a1" * 20)}
+        assert "OWNER" not in "".join(texts)
+
+
+def test_actions_at_a_branch_are_refused(tmp_path, mlgit):
+    ended = mlgit("init", "our-iris", "--actions", "our-company/mlgit@main", cwd=tmp_path)
+    assert ended.code == 1
+    assert "our-company/mlgit@main is not OWNER/REPO@SHA with all 40 digits of a commit" in ended.err
 
 
 def test_the_schemas_that_the_editor_settings_name_are_in_a_clone(clone):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from services import git_http, git_ssh
+from github_api import GithubApi, serve
+from services import git_http, git_ssh, github_openapi
 
 
 def need(missing: str) -> None:
@@ -33,3 +34,12 @@ def git_over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[git_http
     root: Path = tmp_path_factory.getbasetemp()
     with git_http.GitOverHttp(tmp_path_factory.mktemp("http") / "lighttpd", root) as service:
         yield service
+
+
+@pytest.fixture
+def github_api() -> Iterator[GithubApi]:
+    """Serve GitHub's REST API for one repository; each request was one that GitHub's description allows."""
+    need("" if github_openapi.is_judge_installed() else "openapi-core is not installed")
+    with serve(GithubApi()) as api:
+        yield api
+    assert api.violations == []

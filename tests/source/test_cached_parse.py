@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from workspaces import edit
+from workspaces import edit, git
 
+from reconciler.package_files import installation_stamp
 from reconciler.project.session import open_session
 from reconciler.source import parse
 
@@ -99,3 +101,31 @@ def test_an_entry_that_cannot_be_decoded_is_parsed_again(value, template, parsed
     parsed.clear()
     assert read(template) == first
     assert parsed == every_file
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Return a function that makes another installation of mlgit the current one."""
+
+    def install(name: str) -> None:
+        monkeypatch.setenv("MLGIT_INSTALLATION", name)
+        installation_stamp.cache_clear()
+
+    yield install
+    installation_stamp.cache_clear()
+
+
+def test_a_cache_restored_in_another_clone_counts_if_the_same_installation_wrote_it(
+    template, tmp_path, parsed, installed
+):
+    installed("one")
+    read(template)
+    git(tmp_path, "clone", "--quiet", "iris", "clone")
+    (tmp_path / "clone/.git/mlgit").mkdir()
+    shutil.copy(template / ".git/mlgit/cache.sqlite", tmp_path / "clone/.git/mlgit")
+    parsed.clear()
+    read(tmp_path / "clone")
+    assert parsed == []
+    installed("another")
+    read(tmp_path / "clone")
+    assert parsed != []

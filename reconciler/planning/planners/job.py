@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from reconciler.model import DRIVER, Action, Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
 from reconciler.planning.compute import compute_name
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
-from reconciler.planning.drift import DriftPolicy, drift_policy_of
+from reconciler.planning.drift import DriftPolicy, repair_policy_of
 from reconciler.planning.environments import build_reason
 from reconciler.planning.fingerprint import submission_token
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
@@ -88,7 +88,7 @@ def _count_attempts(runs: list[Run]) -> int:
 def _may_retry(context: PlanContext, runs: list[Run]) -> bool:
     """Return True if an attempt is left, and drift of the job is repaired in case the run was lost."""
     run, config = runs[-1], context.plan_options.config
-    is_repaired = drift_policy_of(config, run.address) is DriftPolicy.REPAIR
+    is_repaired = repair_policy_of(config, run.address) is DriftPolicy.REPAIR
     return _count_attempts(runs) <= config.retries and (run.status is not RunStatus.LOST or is_repaired)
 
 

@@ -6,6 +6,12 @@ from reconciler.model import Effect, Op, Phase, Record, ResolvedAsset
 from reconciler.planning.decision import has_same_fingerprint
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
 from reconciler.planning.resolve import PlanContext
+from reconciler.planning.resource_settings import (
+    are_in_place,
+    find_changed_settings,
+    format_changed_settings,
+    overwritten_settings,
+)
 
 
 def decide_resource(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> tuple[Op, str] | None:
@@ -21,7 +27,21 @@ def decide_resource(context: PlanContext, resolved: ResolvedAsset, record: Recor
         return (Op.CREATE if record.intent.effect is Effect.CREATE else Op.UPDATE), was_interrupted
     if record.handle is None:
         return Op.CREATE, "only recorded so far"
-    is_gone = record.condition is not None and record.condition.phase is Phase.GONE
-    if is_gone and drift_policy_of(config, address) is DriftPolicy.REPAIR:
+    return _decide_repair(record, is_same=is_same) if drift_policy_of(config, address) is DriftPolicy.REPAIR else None
+
+
+def _decide_repair(record: Record, *, is_same: bool) -> tuple[Op, str] | None:
+    if record.condition is not None and record.condition.phase is Phase.GONE:
         return Op.CREATE, "its provider no longer has it"
+    settings = find_changed_settings(record) if is_same else ()
+    if settings and are_in_place(record, settings):
+        return Op.UPDATE, f"its provider has other settings: {format_changed_settings(settings)}"
     return None
+
+
+def find_held_back_settings(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> str:
+    """Return the settings that a change would set back although they are to be written into Git; "" if none."""
+    config, address = context.plan_options.config, resolved.asset.address
+    if record is None or record.archived or drift_policy_of(config, address) is not DriftPolicy.WRITE_BACK:
+        return ""
+    return format_changed_settings(overwritten_settings(record, resolved.asset.spec))

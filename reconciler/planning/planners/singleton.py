@@ -5,8 +5,10 @@ from __future__ import annotations
 from reconciler.format.assets import kind_of
 from reconciler.model import Blocked, Op, Record, ResolvedAsset
 from reconciler.planning.decision import Decision, has_same_fingerprint, has_same_metadata, make_action
-from reconciler.planning.planners.resource import decide_resource
+from reconciler.planning.planners.resource import decide_resource, find_held_back_settings
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
+
+_WRITE_BACK_HINT = "write them into its file first (`mlgit ci drift --write`), or set drift: repair"
 
 
 def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
@@ -33,5 +35,8 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
         op, reason = Op.UPDATE, ""
     else:
         return Decision(PlannedState(fingerprint=resolved.fingerprint))
+    if settings := find_held_back_settings(context, resolved, record):
+        blocked = Blocked(address, f"is not changed: its provider has other settings ({settings}); {_WRITE_BACK_HINT}")
+        return Decision(PlannedState(fingerprint=resolved.fingerprint), (), (blocked,))
     action = make_action(context, op, resolved, record, reason=reason)
     return Decision(PlannedState(fingerprint=resolved.fingerprint, needs=(action.key,)), (action,))
