@@ -133,7 +133,7 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
         echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         body = plan_json.plan_body(plan, plan_options)
         heading, folded = session.plan_heading, form == "github"
-        echo(_markdown().plan_to_markdown(plan, body, forecasts, heading=heading, folded=folded))
+        echo(_markdown().plan_to_markdown(body, forecasts, heading=heading, folded=folded))
 
 
 def _markdown() -> Any:

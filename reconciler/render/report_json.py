@@ -6,11 +6,11 @@ import json
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, user_error
 from reconciler.format.schemas import is_valid_for_schema
-from reconciler.model import Json, ReuseForecast, StepForecast, StepVerdict, parse_address
+from reconciler.model import Json, ReuseForecast, parse_address
 from reconciler.planning.report import Report
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file
 from reconciler.render.plan_json import diagnostic_to_json
-from reconciler.render.step_forecasts import reuse_to_json
+from reconciler.render.step_forecasts import forecasts_from_json, reuse_to_json
 
 REPORT_FORMAT = 1
 _SCHEMA = "report"
@@ -75,9 +75,7 @@ def _parse_span(document: Json) -> Span:
 
 
 def _parse_forecast(document: Json) -> ReuseForecast:
-    steps = tuple(
-        StepForecast(step["step"], StepVerdict(step["verdict"]), step["cause"]) for step in document.get("steps", ())
-    )
+    steps = forecasts_from_json(document.get("steps", ()))
     return ReuseForecast(parse_address(document["job"]), steps, document.get("not_asked", ""))
 
 
