@@ -35,6 +35,7 @@ EDGE_IMPORTS = {
     "git": {"secrets"},
     "storage": {"registry", "regular_files"},
     "builders": {"registry", "secrets"},
+    "github": {"storage"},  # downloads artifacts as any file behind a URL
     "runner": set(),
     "resources": {"registry"},
     "backends": {"runner", "storage", "registry", "private_files", "regular_files"},
@@ -77,7 +78,17 @@ ALLOWED = {
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
     **JOINING_IMPORTS,
-    "cli": {*PURE_IMPORTS, *JOINING_IMPORTS, "git", "state", "source", "backends", "package_files", "regular_files"},
+    "cli": {
+        *PURE_IMPORTS,
+        *JOINING_IMPORTS,
+        "git",
+        "state",
+        "source",
+        "backends",
+        "github",
+        "package_files",
+        "regular_files",
+    },
     "__main__": {"cli"},
 }
 PURE = (*PURE_IMPORTS, "abbreviation", "diagnostics")
@@ -97,6 +108,7 @@ IMPURE = {
 }
 HOMES = {
     "git": "git",
+    "github": "github",
     "jsonschema": "format",
     "referencing": "format",
     "ruamel": "format",
@@ -127,6 +139,7 @@ BY_NAME = {
     "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
+    "cli/github.py",
     "cli/job.py",
     "cli/list.py",
     "cli/plan.py",
