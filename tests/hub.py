@@ -46,6 +46,7 @@ class Hub:
     """The repository octo/ml, a clone of it, and what happens on GitHub."""
 
     folder: Path
+    act_cache: Path
     api: GithubApi
     git: git_http.GitOverHttp
     read_only_git: git_http.GitOverHttp
@@ -139,7 +140,8 @@ class Hub:
         self.sent = len(self.api.requests)
         server = self.read_only_git if is_fork else self.git
         repository = self.api._repo(self.api.repository)
-        return Act(self.folder / "act", f"http://127.0.0.1:{server.port}/git", self.api.url, self.api.repository).run(
+        url = f"http://127.0.0.1:{server.port}/git"
+        return Act(self.folder / "act", self.act_cache, url, self.api.url, self.api.repository).run(
             self.clone,
             event,
             {**payload, "repository": repository},

@@ -46,6 +46,7 @@ class Act:
     """A repository on a GitHub of this machine."""
 
     folder: Path
+    cache: Path  # for this mlgit, and what act keeps of actions
     server: str
     api: str
     repository: str
@@ -85,7 +86,7 @@ class Act:
         }
         command = [
             *(ACT, event, "--directory", str(clone), "--workflows", str(workflows)),
-            *("--eventpath", str(self.folder / "event.json"), "--action-cache-path", str(self.folder / "cache")),
+            *("--eventpath", str(self.folder / "event.json"), "--action-cache-path", str(self.cache / "act")),
             *("--no-skip-checkout", "--no-cache-server", "--action-offline-mode", "--pull=false"),
             *("--platform", "ubuntu-latest=-self-hosted", "--platform", "self-hosted=-self-hosted"),
             *("--secret", f"GITHUB_TOKEN={token}"),
@@ -109,7 +110,7 @@ class Act:
 
     def _local_repositories(self) -> Mapping[str, str]:
         """Return the folder for each repository at a commit that a workflow of mlgit uses."""
-        own = self.folder / "mlgit"
+        own = self.cache / "mlgit"
         if not own.exists():
             _copy_own_repository(own)
         texts = [path.read_text("utf-8") for path in (own / ".github").rglob("*.yml")]

@@ -16,8 +16,14 @@ from workspaces import commit, git
 from reconciler.cli.workflow_files import workflow_files
 
 
+@pytest.fixture(scope="session")
+def act_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for what act keeps from run to run, as a runner of one's own does: mlgit is installed once."""
+    return tmp_path_factory.mktemp("act-cache")
+
+
 @pytest.fixture
-def hub(tmp_path: Path, github_api: GithubApi) -> Iterator[Hub]:
+def hub(tmp_path: Path, act_cache: Path, github_api: GithubApi) -> Iterator[Hub]:
     """Make the repository, with no asset yet."""
     need(act.MISSING or git_http.MISSING)
     origin = tmp_path / "srv/octo/ml"
@@ -35,6 +41,6 @@ def hub(tmp_path: Path, github_api: GithubApi) -> Iterator[Hub]:
             stack.enter_context(git_http.GitOverHttp(tmp_path / name, tmp_path / "srv", {USER: token}, writer=writer))
             for name, token, writer in [("http", TOKEN, USER), ("http-read-only", READ_TOKEN, "nobody")]
         ]
-        hub = Hub(tmp_path, github_api, *servers)
+        hub = Hub(tmp_path, act_cache, github_api, *servers)
         github_api.before = hub.add_new_artifacts
         yield hub

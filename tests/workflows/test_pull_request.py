@@ -79,11 +79,13 @@ def test_a_pull_request_from_a_fork_is_commented_by_another_workflow(hub):
 
 
 def test_on_a_runner_of_githubs_apply_is_an_error_and_changes_nothing(hub):
-    hub.open_pull(7, DATA)
-    hub.run_pull_request(7)
-    hub.merge(7)
-    hosted = {"RUNNER_ENVIRONMENT": "github-hosted"}
-    applied = hub.run_push(variables=RUNNER, environment=hosted)
+    applied = hub.run_push(variables=RUNNER, environment={"RUNNER_ENVIRONMENT": "github-hosted"})
     assert applied.jobs()["apply / apply"] is False
     assert "runner-not-kept" in applied.log
     assert hub.live() == ""
+
+
+def test_nothing_is_applied_before_a_runner_is_named(hub):
+    run = hub.run_push()
+    assert run.code == 0
+    assert run.jobs() == {}
