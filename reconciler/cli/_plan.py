@@ -60,6 +60,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     if options["overrides"]:
         session = _override_selected_job(session, state, options)
     plan, refusal = make_plan(session, state, plan_options, refresh=options["refresh"])
+    earlier = len(reported_diagnostics())
     policy_diagnostics = report_policies(session, plan, plan_options, state)
     refusal = refusal or _format_policy_refusal(policy_diagnostics)
     out = options["out"]
@@ -68,6 +69,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         saved_plan.save_plan(session.workspace.repository, plan, plan_options, out)
     forecasts = _forecast_reuse(session, state, plan)
     _print_plan(session, plan, forecasts, plan_options, state, options["form"], stream, age_warning)
+    if options["form"] in ("markdown", "github") and policy_diagnostics:
+        echo(_markdown().policies_to_markdown(reported_diagnostics()[earlier:]))
     has_next_step = plan.submissions if session.overrides else plan.actions or refusal
     next_step = _format_apply_hint(session, plan_options, refusal) if has_next_step else ""
     if options["form"] == "text" and next_step and out is None:

@@ -33,6 +33,11 @@ def errors_to_markdown(errors: Sequence[Diagnostic]) -> str:
     return "\n".join(lines)
 
 
+def policies_to_markdown(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return what the policies say of a plan as a section of Markdown, "" if nothing."""
+    return "\n".join(_section_lines("Policies", [f"{item.severity}: {_error_line(item)}" for item in diagnostics]))
+
+
 def _error_line(error: Diagnostic) -> str:
     place = f"{error.span}: " if error.span else ""
     places = f", also at {join_some(list(map(str, error.places)))}" if error.places else ""
