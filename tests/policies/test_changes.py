@@ -65,7 +65,7 @@ def test_a_change_cannot_relax_the_policies_that_judge_it(base, report, text):
 
 
 def test_a_new_policy_of_a_change_is_checked_and_does_not_rule_yet(base, report):
-    hostile = "policies: [{name: no, check: 'false', message: nothing may change}]\n"
+    hostile = "policies: [{name: nothing, check: 'false', message: nothing may change}]\n"
     commit(base, "tag", {"policies/new.yml": hostile, "policies/team.yml": OWNER.replace("job", "model")})
     _, found = report(base)
     assert found.count(("policy-failed", "error")) == 1
