@@ -36,6 +36,7 @@ EDGE_IMPORTS = {
     "git": {"secrets"},
     "storage": {"registry", "regular_files"},
     "builders": {"registry", "secrets"},
+    "github": {"storage"},  # downloads artifacts as any file behind a URL
     "runner": set(),
     "resources": {"registry"},
     "backends": {"runner", "storage", "registry", "private_files", "regular_files"},
@@ -78,7 +79,17 @@ ALLOWED = {
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
     **JOINING_IMPORTS,
-    "cli": {*PURE_IMPORTS, *JOINING_IMPORTS, "git", "state", "source", "backends", "package_files", "regular_files"},
+    "cli": {
+        *PURE_IMPORTS,
+        *JOINING_IMPORTS,
+        "git",
+        "state",
+        "source",
+        "backends",
+        "github",
+        "package_files",
+        "regular_files",
+    },
     "__main__": {"cli"},
 }
 PURE = (*PURE_IMPORTS, "abbreviation", "diagnostics")
@@ -98,6 +109,7 @@ IMPURE = {
 }
 HOMES = {
     "git": "git",
+    "github": "github",
     "jsonschema": "format",
     "referencing": "format",
     "ruamel": "format",
@@ -129,6 +141,7 @@ BY_NAME = {
     "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
+    "cli/github.py",
     "cli/job.py",
     "cli/list.py",
     "cli/plan.py",
@@ -149,6 +162,7 @@ BY_NAME = {
     "planning/jobs/__init__.py",
     "policies/expressions.py",
     "project/policy_files.py",
+    "project/pull_request.py",
     "project/session.py",
     "project/state_session.py",
     "registry.py",

@@ -31,6 +31,7 @@ from reconciler.source.rendered_output import RenderedOutputCache
 if TYPE_CHECKING:
     from reconciler.cli.json_events import EventStream
 
+_POLICY_CODES = ("policy-", "waiver-")
 _PLAN_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
 
 
@@ -60,7 +61,6 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     if options["overrides"]:
         session = _override_selected_job(session, state, options)
     plan, refusal = make_plan(session, state, plan_options, refresh=options["refresh"])
-    earlier = len(reported_diagnostics())
     policy_diagnostics = report_policies(session, plan, plan_options, state)
     refusal = refusal or _format_policy_refusal(policy_diagnostics)
     out = options["out"]
@@ -69,8 +69,6 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         saved_plan.save_plan(session.workspace.repository, plan, plan_options, out)
     forecasts = _forecast_reuse(session, state, plan)
     _print_plan(session, plan, forecasts, plan_options, state, options["form"], stream, age_warning)
-    if options["form"] in ("markdown", "github") and policy_diagnostics:
-        echo(_markdown().policies_to_markdown(reported_diagnostics()[earlier:]))
     has_next_step = plan.submissions if session.overrides else plan.actions or refusal
     next_step = _format_apply_hint(session, plan_options, refusal) if has_next_step else ""
     if options["form"] == "text" and next_step and out is None:
@@ -150,7 +148,8 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
         echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         body = plan_json.plan_body(plan, plan_options)
         heading, folded = session.plan_heading, form == "github"
-        echo(_markdown().plan_to_markdown(plan, body, forecasts, heading=heading, folded=folded))
+        policies = [item for item in reported_diagnostics() if item.code.startswith(_POLICY_CODES)]
+        echo(_markdown().plan_to_markdown(body, forecasts, policies, heading=heading, folded=folded))
 
 
 def _markdown() -> Any:

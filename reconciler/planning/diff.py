@@ -62,7 +62,7 @@ class FieldChange(NamedTuple):
             old, new = str(self.before).partition("@")[2], str(self.after).partition("@")[2]
             field = "" if upstream.startswith(f"{self.field}/") else f"{self.field} "
             return f"{upstream} changed ({field}{old} -> {new})"
-        pair = None if _is_digest(self.after) else _format_pair(self.before, self.after)
+        pair = None if is_digest(self.after) else _format_pair(self.before, self.after)
         if pair is None:
             return f"{self.field} changed"
         return pair if pair.startswith(f"{self.field}/") else f"{self.field} {pair}"
@@ -183,7 +183,8 @@ def _is_unresolved_reference(value: Json) -> bool:
     return isinstance(value, str) and value.startswith("azureml:")
 
 
-def _is_digest(value: Json) -> bool:
+def is_digest(value: Json) -> bool:
+    """Return True for the name of a content, which tells a person nothing."""
     return isinstance(value, str) and value.startswith(("blob:", "tree:"))
 
 
@@ -214,7 +215,7 @@ def _format_pair(before: Json, after: Json) -> str | None:
 
 def _format_quoted_value(value: Json, *, quotes: bool = False) -> str:
     """Return a value for use in a sentence: text of several words is quoted, a digest shows only its name."""
-    value = (value.partition("/")[2] or value) if _is_digest(value) else value
+    value = (value.partition("/")[2] or value) if is_digest(value) else value
     text = format_value(value)
     quoted = isinstance(value, str) and value.isprintable() and (quotes or _needs_quotes(value))
     return json.dumps(text, ensure_ascii=False) if quoted else text

@@ -32,6 +32,11 @@ class Report:
     target: str = DEFAULT_TARGET
 
     @property
+    def heading(self) -> str:
+        """The start of a heading: the target, unless it is the default one."""
+        return f"Target {self.target}. " if self.target != DEFAULT_TARGET else ""
+
+    @property
     def own_actions(self) -> tuple[Mapping[str, Json], ...]:
         """The actions of the plan that the change brings."""
         return tuple(action for action in self._actions if action["key"] not in self.pending)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from reconciler.abbreviation import join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
-from reconciler.model import Json, Plan, State
+from reconciler.model import Action, Json, Plan, State
 from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import AllowedPlan
@@ -58,7 +58,8 @@ class PreparedApply:
     """A plan that may be applied, its body as JSON, the request that carries it out, and the live state.
 
     ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions the
-    limits leave to a person. With ``policy_errors`` the plan is shown and not applied.
+    limits leave to a person, and ``withheld`` are the decisions that nobody has approved. With ``policy_errors`` the
+    plan is shown and not applied.
     """
 
     plan: Plan
@@ -68,6 +69,7 @@ class PreparedApply:
     state: State
     stop_reasons: tuple[Diagnostic, ...] = ()
     policy_errors: tuple[Diagnostic, ...] = ()
+    withheld: tuple[Action, ...] = ()
 
     @property
     def annotated_plan(self) -> Plan:
@@ -101,13 +103,14 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     inputs, allowed = _make_plan(session, inputs, options)
     request = ApplyRequest(inputs.desired, allowed.plan_options, "", allowed.allowed_keys, options.parallelism)
     plan = allowed.allowed_plan
+    withheld = tuple(action for action in allowed.plan.actions if not request.is_allowed(action))
     body = plan_json.plan_body(plan, allowed.plan_options)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     applied_commit = "" if plan.is_destroy else session.source.commit  # a destroy does not apply its commit
     trailers = format_trailers(user_name(), applied_commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
     request = replace(request, trailers=trailers)
-    return PreparedApply(plan, body, request, notes, state, allowed.stop_reasons, allowed.policy_errors)
+    return PreparedApply(plan, body, request, notes, state, allowed.stop_reasons, allowed.policy_errors, withheld)
 
 
 def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:

@@ -6,11 +6,11 @@ import json
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, user_error
 from reconciler.format.schemas import is_valid_for_schema
-from reconciler.model import Json, ReuseForecast, StepForecast, StepVerdict, parse_address
+from reconciler.model import Json, ReuseForecast, parse_address
 from reconciler.planning.report import Report
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file
 from reconciler.render.plan_json import diagnostic_to_json
-from reconciler.render.step_forecasts import reuse_to_json
+from reconciler.render.step_forecasts import forecasts_from_json, reuse_to_json
 
 REPORT_FORMAT = 1
 _SCHEMA = "report"
@@ -47,7 +47,7 @@ def parse_report(path: str, raw: bytes) -> Report:
         document["commit"],
         _parse_plan(path, plan) if plan is not None else None,
         frozenset(document["pending"]),
-        tuple(map(_parse_diagnostic, document["diagnostics"])),
+        tuple(map(parse_diagnostic, document["diagnostics"])),
         tuple(document["notes"]),
         tuple(map(_parse_forecast, document["forecasts"])),
         document["target"],
@@ -62,7 +62,8 @@ def _parse_plan(path: str, plan: Json) -> SavedPlan:
         raise (error if "plan-edited" in codes else _invalid_report(path, "has no valid plan")) from error
 
 
-def _parse_diagnostic(document: Json) -> Diagnostic:
+def parse_diagnostic(document: Json) -> Diagnostic:
+    """Return the diagnostic of a valid document."""
     span = _parse_span(document) if document["path"] is not None else None
     hint, *example = document["hint"].split("\n")
     places = tuple(map(_parse_span, document.get("places", ())))
@@ -75,9 +76,7 @@ def _parse_span(document: Json) -> Span:
 
 
 def _parse_forecast(document: Json) -> ReuseForecast:
-    steps = tuple(
-        StepForecast(step["step"], StepVerdict(step["verdict"]), step["cause"]) for step in document.get("steps", ())
-    )
+    steps = forecasts_from_json(document.get("steps", ()))
     return ReuseForecast(parse_address(document["job"]), steps, document.get("not_asked", ""))
 
 

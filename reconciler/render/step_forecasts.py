@@ -17,6 +17,11 @@ def forecasts_to_json(forecasts: Sequence[StepForecast]) -> list[Json]:
     return [{"step": item.step, "verdict": str(item.verdict), "cause": item.cause} for item in forecasts]
 
 
+def forecasts_from_json(steps: Sequence[Json]) -> tuple[StepForecast, ...]:
+    """Return forecasts that a plan in JSON has."""
+    return tuple(StepForecast(step["step"], StepVerdict(step["verdict"]), step["cause"]) for step in steps)
+
+
 def forecast_rows(steps: Sequence[Json]) -> list[tuple[str, str]]:
     """Return the step, or how many steps, and what happens to it, in the order of the steps."""
     groups: dict[tuple[str, str], list[Json]] = {}

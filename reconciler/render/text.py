@@ -185,11 +185,8 @@ def format_manual_jobs(pending: Iterable[Json]) -> str:
 
 def format_verdict(counts: Mapping[str, int]) -> str:
     """Return the summary line of a plan; ``counts`` is the result of ``plan_summary``."""
-    labels = ("refused", "waiting", "failed")
-    blocked_counts = [(counts.get(label, 0), label) for label in labels]
-    drift_phrases = [pluralize(counts["drift"], "thing") + " drifted"] if counts["drift"] else []
     deselected = counts.get("left_out", 0)
-    remainder = ", ".join([*(f"{number} {label}" for number, label in blocked_counts if number), *drift_phrases])
+    remainder = verdict_remainder(counts)
     if counts["changes"]:
         runs = (("starts", counts["submissions"]), ("cancels", counts.get("cancels", 0)))
         run_phrases = "".join(f", {label} {pluralize(number, 'run')}" for label, number in runs if number)
@@ -206,6 +203,12 @@ def format_verdict(counts: Mapping[str, int]) -> str:
     if "destroys" in counts:
         return "No changes. No asset needs to be destroyed."
     return "No changes. The live state is what Git declares."
+
+
+def verdict_remainder(counts: Mapping[str, int]) -> str:
+    """Return what the summary line says of what a plan does not change: ``1 refused, 2 waiting``; "" if nothing."""
+    phrases = [f"{counts[label]} {label}" for label in ("refused", "waiting", "failed") if counts.get(label)]
+    return ", ".join([*phrases, *([pluralize(counts["drift"], "thing") + " drifted"] if counts["drift"] else [])])
 
 
 def _format_left_out(number: int) -> str:

@@ -1,0 +1,240 @@
+"""Render a plan, as plan files have it, as sections of a page of Markdown: what matters most to a reviewer first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from reconciler.abbreviation import pluralize
+from reconciler.model import Json, Op, ReuseForecast, StepVerdict
+from reconciler.render import text
+from reconciler.render.field_diff import field_diff_lines
+from reconciler.render.markdown_page import Section, fold, join_blocks
+from reconciler.render.markdown_text import (
+    code_block,
+    code_fence,
+    code_span,
+    escape_markdown,
+    html_code,
+    join_code,
+    more_lines,
+    table_header,
+    table_row,
+)
+from reconciler.render.mermaid import draw_impact
+from reconciler.render.sentences import OP_SIGNS
+from reconciler.render.step_forecasts import forecast_lines, forecasts_from_json, reuse_lines
+
+Actions = Sequence[Mapping[str, Json]]
+
+# What a person must not miss comes first: what is lost, then what costs, then what changes.
+_REVIEW_ORDER: Mapping[str, int] = {
+    op: place
+    for place, ops in enumerate(
+        (
+            (Op.DELETE,),
+            (Op.REPLACE, Op.ARCHIVE, Op.CANCEL),
+            (Op.SUBMIT,),
+            (Op.UPDATE, Op.NEW_VERSION, Op.RENAME, Op.REPAIR),
+            (Op.CREATE, Op.REGISTER, Op.BUILD, Op.ADOPT, Op.RECORD),
+        )
+    )
+    for op in ops
+}
+_REMOVAL_VERBS: Mapping[Op, str] = {
+    Op.DELETE: "deletes",
+    Op.REPLACE: "replaces",
+    Op.ARCHIVE: "archives",
+    Op.CANCEL: "cancels the run of",
+}
+_MAX_NAMES = 10
+_MAX_COMPUTES = 5
+_MAX_STEP_LINES = 100
+
+
+class PageStyle(NamedTuple):
+    """How much of a page is seen at once: so many items of a section, the others in folds; all without folds."""
+
+    items: int
+    folds: bool = True
+
+    @property
+    def unfolded(self) -> int | None:
+        """How many items of a section are seen at once, None for all."""
+        return self.items if self.folds else None
+
+    @property
+    def hidden(self) -> int | None:
+        """The same for a section that is seen after a click only."""
+        return 0 if self.folds else None
+
+
+def removal_warning(actions: Actions) -> str:
+    """Return which assets a plan deletes, replaces or archives, "" if none."""
+    by_op = {op: [action["address"] for action in actions if action["action"] == op] for op in _REMOVAL_VERBS}
+    phrases = [f"{verb} {join_code(by_op[op], _MAX_NAMES)}" for op, verb in _REMOVAL_VERBS.items() if by_op[op]]
+    return f"> [!WARNING]\n> This plan {'; '.join(phrases)}." if phrases else ""
+
+
+def plan_sections(
+    actions: Actions, body: Mapping[str, Json], forecasts: Iterable[ReuseForecast], style: PageStyle
+) -> Iterator[Section]:
+    """Yield the sections of a plan: of some of its actions, and of all else in its body."""
+    by_job = {str(forecast.job): forecast for forecast in forecasts}
+    yield from _action_sections(actions, by_job, style)
+    yield from _state_sections(body, style)
+    yield from _detail_sections(actions, by_job, style)
+    yield notes_section(body["notes"], style)
+
+
+def _action_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
+    """Yield the runs that start, on which computes, then all actions with their reasons."""
+    rows = [_run_cells(action, by_job.get(action["address"])) for action in actions if action["action"] == Op.SUBMIT]
+    columns = ("job", "compute", "backend", "steps")[: 4 if any(steps for *_, steps in rows) else 3]
+    yield Section(
+        "Runs that start",
+        tuple(table_row(*row[: len(columns)]) for row in rows),
+        "run",
+        lead=table_header(*columns),
+        rank=2,
+        share=0.2,
+        unfolded=style.unfolded,
+    )
+    yield Section(
+        "Actions",
+        tuple(map(_action_row, sorted(actions, key=_review_place))),
+        "action",
+        lead=table_header("", "asset", "what and why"),
+        rank=3,
+        share=0.4,
+        unfolded=style.unfolded,
+    )
+
+
+def pending_action_section(actions: Actions, style: PageStyle) -> Section:
+    """Return the actions that are pending on the base."""
+    return Section(
+        f"Already pending on the base, with or without this change: {pluralize(len(actions), 'action')}",
+        tuple(map(_action_row, sorted(actions, key=_review_place))),
+        "action",
+        lead=table_header("", "asset", "what and why"),
+        rank=10,
+        unfolded=style.hidden,
+    )
+
+
+def _detail_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
+    """Yield the steps of pipelines, what the actions have an impact on, and the fields that differ."""
+    blocks = (_steps_block(action, by_job.get(action["address"]), style) for action in actions)
+    yield Section("Steps", tuple(filter(None, blocks)), "pipeline", rank=7)
+    causes = (action for action in actions if action.get("impact"))
+    impacts = tuple(f"- {code_span(action['address'])}: {_impact_text(action)}" for action in causes)
+    yield Section("Downstream impact", impacts, "asset", rank=8, share=0.2, unfolded=style.unfolded)
+    yield from _graph_section(actions, style)
+    yield _field_section(actions, style)
+
+
+def _state_sections(body: Mapping[str, Json], style: PageStyle) -> Iterator[Section]:
+    """Yield what the plan leaves as it is, and why: what is refused, waits or failed, drift, jobs that do not run."""
+    pending = body["pending"]
+    for title, entries in (*text.pending_sections(pending), ("Drift", body["drift"])):
+        yield _list_section(title, entries, style, rank=1 if title == "Refused" else 5)
+    manual = text.format_manual_jobs(pending)
+    yield Section("", (escape_markdown(manual),) if manual else (), "line", rank=6)
+    if lines := text.cannot_run_lines(pending):
+        summary, *jobs = map(escape_markdown, lines)
+        yield Section("", (join_blocks([summary, "\n".join(f"- {job}" for job in jobs)]),), "line", rank=6)
+
+
+def notes_section(notes: Iterable[str], style: PageStyle) -> Section:
+    """Return the notes of a plan."""
+    return _list_section("Notes", notes, style, rank=6)
+
+
+def _list_section(title: str, entries: Iterable[str], style: PageStyle, *, rank: int) -> Section:
+    items = tuple(f"- {escape_markdown(entry)}" for entry in entries)
+    return Section(title, items, "line", rank=rank, share=0.2, unfolded=style.unfolded)
+
+
+def _review_place(action: Mapping[str, Json]) -> int:
+    return _REVIEW_ORDER[action["action"]]
+
+
+def _action_row(action: Mapping[str, Json]) -> str:
+    sign = OP_SIGNS[Op(action["action"])]
+    return table_row(f"`{sign}`", code_span(action["address"]), escape_markdown(_what_and_why(action)))
+
+
+def _what_and_why(action: Mapping[str, Json]) -> str:
+    """Return the sentence of an action without its address, which stands beside it."""
+    address, sentence = str(action["address"]), str(action["sentence"])
+    if action["action"] == Op.SUBMIT:
+        return sentence.replace(f"run of {address}", "run", 1)
+    subjects = (f"{address}@{action.get('version', '')}: ", f"{address}: ")
+    return next((sentence.removeprefix(subject) for subject in subjects if sentence.startswith(subject)), sentence)
+
+
+def _run_cells(action: Mapping[str, Json], forecast: ReuseForecast | None) -> tuple[str, str, str, str]:
+    """Return the job, its computes, their backends, and its steps in numbers."""
+    places = action.get("runs_on", [])
+    computes = [_compute_text(place, is_only=len(places) == 1) for place in places[:_MAX_COMPUTES]]
+    computes += [f"and {len(places) - _MAX_COMPUTES} more"] if len(places) > _MAX_COMPUTES else []
+    backends = list(dict.fromkeys(place["backend"] for place in places)) or [action.get("backend", "")]
+    attempt = f", attempt {action['attempt']}" if action.get("attempt", 1) > 1 else ""
+    return (
+        f"{code_span(action['address'])}{attempt}",
+        ", ".join(computes),
+        join_code(list(filter(None, backends)), _MAX_COMPUTES),
+        _steps_summary(action, forecast),
+    )
+
+
+def _compute_text(place: Mapping[str, Json], *, is_only: bool) -> str:
+    steps = f" ({pluralize(place['steps'], 'step')})" if "steps" in place and not is_only else ""
+    return f"{code_span(place['compute'])}{steps}"
+
+
+def _steps_summary(action: Mapping[str, Json], forecast: ReuseForecast | None) -> str:
+    """Return how many steps run and how many are reused, as far as it is known; "" for a job without steps."""
+    steps = action.get("steps", ())
+    if forecast and forecast.steps:
+        verdicts = [step.verdict for step in forecast.steps]
+    else:
+        verdicts = [StepVerdict(step["verdict"]) for step in steps]
+    labels = {StepVerdict.CHANGED: "run", StepVerdict.SAME: "reused", StepVerdict.KNOWN_LATER: "known later"}
+    return ", ".join(f"{verdicts.count(verdict)} {label}" for verdict, label in labels.items() if verdict in verdicts)
+
+
+def _steps_block(action: Mapping[str, Json], forecast: ReuseForecast | None, style: PageStyle) -> str:
+    """Return what happens to the steps of a pipeline that is submitted, "" for anything else."""
+    steps = action.get("steps", ())
+    lines = [*forecast_lines(steps), *(reuse_lines(forecast, forecasts_from_json(steps)) if forecast else ())]
+    if not lines or action["action"] != Op.SUBMIT:
+        return ""
+    block = code_block([*lines[:_MAX_STEP_LINES], *more_lines(len(lines) - _MAX_STEP_LINES, "line")])
+    summary = _steps_summary(action, forecast)
+    if style.folds:
+        return fold(f"{html_code(action['address'])}: {summary}", block)
+    return f"{code_span(action['address'])}: {summary}\n\n{block}\n"
+
+
+def _impact_text(action: Mapping[str, Json]) -> str:
+    direct = [item["address"] for item in action["impact"] if item["direct"]]
+    others = [item["address"] for item in action["impact"] if not item["direct"]]
+    indirectly = f"; indirectly {join_code(others, _MAX_NAMES)}" if others else ""
+    return f"{join_code(direct, _MAX_NAMES)}{indirectly}"
+
+
+def _graph_section(actions: Actions, style: PageStyle) -> Iterator[Section]:
+    graph, hidden = draw_impact(actions)
+    if graph:
+        note = f"\n\n{pluralize(hidden, 'more asset')} not drawn." if hidden else ""
+        yield Section("Graph", (f"```mermaid\n{graph}\n```{note}",), rank=9, unfolded=style.hidden)
+
+
+def _field_section(actions: Actions, style: PageStyle) -> Section:
+    blocks = [lines for action in sorted(actions, key=_review_place) if (lines := field_diff_lines(action))]
+    fence = code_fence(line for lines in blocks for line in lines)
+    items = tuple("\n".join(lines) for lines in blocks)
+    title = f"Fields that differ: {pluralize(len(items), 'asset')}" if style.folds else "Fields that differ"
+    return Section(title, items, "asset", f"{fence}diff", fence, rank=11, unfolded=style.hidden)
