@@ -17,7 +17,9 @@ _HINT = "name a folder that is not in Git, such as one outside of the repository
 
 
 def write_report_files(repository: Repository, folder: Path, files: Mapping[str, str | None]) -> None:
-    """Write files into a folder, which is made if it is missing, or remove them; Git ignores it in this clone.
+    """Write files into a folder, which is made if it is missing; Git ignores it in this clone.
+
+    A file that is None is removed: it is of an earlier report.
 
     Raise UserError ``report-not-written``.
     """
@@ -32,8 +34,8 @@ def write_report_files(repository: Repository, folder: Path, files: Mapping[str,
             _refuse_links(folder, absolute / name)
             if text is not None:
                 rooted.replace_file(name, text.encode())
-            elif rooted.is_file(name):
-                rooted.remove_file(name)
+            else:
+                (absolute / name).unlink(missing_ok=True)
     except UserError:
         raise
     except OSError as error:

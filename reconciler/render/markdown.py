@@ -1,91 +1,33 @@
-"""Render a plan as Markdown for a pull request: the summary line, the actions and a table of changed fields."""
+"""Render a plan as Markdown, without the facts of a pull request: for `mlgit plan --format markdown` and `github`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
-from reconciler.abbreviation import join_some, pluralize
+from reconciler.abbreviation import pluralize
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Json, Op, Plan, ReuseForecast
-from reconciler.planning.diff import format_value
-from reconciler.render import plan_json, text
-from reconciler.render.sanitize import sanitize_line
-from reconciler.render.sentences import OP_SIGNS
-from reconciler.render.step_forecasts import forecast_rows
+from reconciler.model import Json, ReuseForecast
+from reconciler.render import text
+from reconciler.render.markdown_page import COMMENT_LIMIT, fit_page
+from reconciler.render.plan_sections import PageStyle, plan_sections, removal_warning
+from reconciler.render.problem_sections import problem_sections
 
-_SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")
-_MAX_SHOWN = 100  # actions: a comment holds 65,536 characters
+_ELSEWHERE = "in `mlgit plan --format json`"
+_ITEMS = 20  # of a section that is seen at once, if it folds
 
 
 def plan_to_markdown(
-    plan: Plan, body: Json, forecasts: Iterable[ReuseForecast] = (), *, heading: str = "", folded: bool = False
+    body: Json, forecasts: Sequence[ReuseForecast] = (), *, heading: str = "", folded: bool = False
 ) -> str:
-    """Return a plan as Markdown; ``folded`` puts the table of fields in a collapsed ``<details>`` section."""
-    return "\n".join(_plan_lines(plan, body, forecasts, heading, folded=folded))
+    """Return a plan as Markdown; ``folded`` puts details in collapsed ``<details>`` sections."""
+    actions, style = body["actions"], PageStyle(_ITEMS, folded)
+    head = f"### {heading}{text.format_verdict(body['summary'])}"
+    sections = plan_sections(actions, body, forecasts, style)
+    return fit_page([head, removal_warning(actions)], sections, [], COMMENT_LIMIT, _ELSEWHERE)
 
 
 def errors_to_markdown(errors: Sequence[Diagnostic]) -> str:
     """Return as Markdown that nothing was planned, and why."""
-    lines = [f"### Nothing was planned: {pluralize(len(errors), 'error')}", ""]
-    lines += (f"- {_escape_markdown(_error_line(error))}" for error in errors[:_MAX_SHOWN])
-    lines += [f"- and {len(errors) - _MAX_SHOWN} more"] if len(errors) > _MAX_SHOWN else []
-    return "\n".join(lines)
-
-
-def _error_line(error: Diagnostic) -> str:
-    place = f"{error.span}: " if error.span else ""
-    places = f", also at {join_some(list(map(str, error.places)))}" if error.places else ""
-    hint = f"; {error.hint.splitlines()[0]}" if error.hint else ""
-    return f"{place}{error.message}{hint} [{error.code}]{places}"
-
-
-def _plan_lines(
-    plan: Plan, body: Json, forecasts: Iterable[ReuseForecast], heading: str, *, folded: bool
-) -> Iterator[str]:
-    yield f"### {heading}{text.format_verdict(plan_json.plan_summary(plan))}"
-    actions = body["actions"]
-    if actions:
-        yield ""
-        by_job = {forecast.job: forecast for forecast in forecasts}
-        for action, planned in zip(actions[:_MAX_SHOWN], plan.actions, strict=False):
-            yield f"- `{OP_SIGNS[Op(action['action'])]}` {_escape_markdown(action['sentence'])}"
-            steps = forecast_rows(action.get("steps", ()))
-            yield from (f"  - {_escape_markdown(f'{name}: {what}')}" for name, what in steps)
-            yield from (f"  - {_escape_markdown(line.strip())}" for line in text.action_reuse_lines(planned, by_job))
-        yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
-    for title, entries in (*text.pending_sections(body["pending"]), ("Drift", plan.drift), ("Notes", plan.notes)):
-        yield from _section_lines(title, entries)
-    yield from (["", _escape_markdown(manual)] if (manual := text.format_manual_jobs(body["pending"])) else [])
-    if cannot_run := text.cannot_run_lines(body["pending"]):
-        summary, *jobs = map(_escape_markdown, cannot_run)
-        yield from ("", summary, *(["", *(f"- {job.strip()}" for job in jobs)] if jobs else []))
-    rows = [row for action in actions[:_MAX_SHOWN] for row in _field_change_rows(action)]
-    if rows:
-        table_header = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]
-        yield ""
-        yield from ["<details><summary>Fields that differ</summary>", ""] if folded else ["#### Fields that differ", ""]
-        yield from [*table_header, *rows]
-        yield from ["", "</details>"] if folded else []
-
-
-def _section_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield from ["", f"**{title}**", ""]
-        yield from (f"- {_escape_markdown(line)}" for line in lines[:_MAX_SHOWN])
-        yield from [f"- and {len(lines) - _MAX_SHOWN} more"] if len(lines) > _MAX_SHOWN else []
-
-
-def _field_change_rows(action: Json) -> Iterator[str]:
-    for change in action.get("changes", ()):
-        before, after = (_table_cell(change[side]) if side in change else "" for side in ("before", "after"))
-        yield f"| {_escape_markdown(action['address'])} | {_escape_markdown(change['field'])} | {before} | {after} |"
-
-
-def _table_cell(value: Json) -> str:
-    return _escape_markdown(format_value(value))
-
-
-def _escape_markdown(line: str) -> str:
-    """Escape Markdown syntax and ``@`` mentions in a line of text."""
-    return _SPECIAL_CHARS.sub(r"\\\1", sanitize_line(line)).replace("\\@", "&#64;")
+    head = f"### Nothing was planned: {pluralize(len(errors), 'error')}"
+    sections = problem_sections(errors, "", PageStyle(_ITEMS, folds=False))
+    return fit_page([head], sections, [], COMMENT_LIMIT, "in `mlgit validate --format json`")

@@ -6,10 +6,13 @@ Sizes are in bytes of UTF-8, which are never fewer than the characters that some
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+COMMENT_LIMIT = 65_536  # characters of a comment on GitHub
+
+_MARGIN = 50  # one part of so many stays free
 _COUNT_ROOM = 40  # for the numbers in the lines that say what is folded and what is left out
 _FEW_MORE = 5  # so many items are not worth a fold
 
@@ -75,12 +78,13 @@ def join_blocks(blocks: Sequence[str]) -> str:
     return "\n\n".join(filter(None, blocks))
 
 
-def fit_page(head: str, sections: Sequence[Section], foot: str, limit: int, elsewhere: str) -> str:
-    """Return a page within a limit in bytes; head and foot are there in any case."""
+def fit_page(head: Sequence[str], sections: Iterable[Section], foot: Sequence[str], limit: int, elsewhere: str) -> str:
+    """Return a page within a limit in bytes, with a margin; the blocks of head and foot are there in any case."""
     sections = [section for section in sections if section.items]
+    limit -= limit // _MARGIN
     sizes = [[0, *accumulate(_size(item) + 1 for item in section.items)] for section in sections]
     overheads = [_overhead(section, elsewhere) for section in sections]
-    room = limit - _size(head) - _size(foot) - 4 - sum(overheads)
+    room = limit - sum(_size(block) + 2 for block in (*head, *foot)) - sum(overheads)
     counts = [0] * len(sections)
     by_rank = sorted(range(len(sections)), key=lambda index: sections[index].rank)
     for is_last in (False, True):
@@ -90,7 +94,7 @@ def fit_page(head: str, sections: Sequence[Section], foot: str, limit: int, else
             counts[index] = max(counts[index], bisect_right(sizes[index], most) - 1)
             room -= sizes[index][counts[index]] - used
     rendered = [section.render(count, elsewhere) for section, count in zip(sections, counts, strict=True)]
-    return join_blocks([head, *rendered, foot]) + "\n"
+    return join_blocks([*head, *rendered, *foot])
 
 
 def _overhead(section: Section, elsewhere: str) -> int:

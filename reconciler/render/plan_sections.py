@@ -76,15 +76,26 @@ def removal_warning(actions: Actions) -> str:
     return f"> [!WARNING]\n> This plan {'; '.join(phrases)}." if phrases else ""
 
 
-def action_sections(actions: Actions, forecasts: Iterable[ReuseForecast], style: PageStyle) -> Iterator[Section]:
-    """Yield the runs that start, on which computes, then all actions with their reasons."""
+def plan_sections(
+    actions: Actions, body: Mapping[str, Json], forecasts: Iterable[ReuseForecast], style: PageStyle
+) -> Iterator[Section]:
+    """Yield the sections of a plan: of some of its actions, and of all else in its body."""
     by_job = {str(forecast.job): forecast for forecast in forecasts}
-    submissions = [action for action in actions if action["action"] == Op.SUBMIT]
+    yield from _action_sections(actions, by_job, style)
+    yield from _state_sections(body, style)
+    yield from _detail_sections(actions, by_job, style)
+    yield notes_section(body["notes"], style)
+
+
+def _action_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
+    """Yield the runs that start, on which computes, then all actions with their reasons."""
+    rows = [_run_cells(action, by_job.get(action["address"])) for action in actions if action["action"] == Op.SUBMIT]
+    columns = ("job", "compute", "backend", "steps")[: 4 if any(steps for *_, steps in rows) else 3]
     yield Section(
         "Runs that start",
-        tuple(_run_row(action, by_job.get(action["address"])) for action in submissions),
+        tuple(table_row(*row[: len(columns)]) for row in rows),
         "run",
-        lead=table_header("job", "compute", "backend", "steps"),
+        lead=table_header(*columns),
         rank=2,
         share=0.2,
         unfolded=style.unfolded,
@@ -112,9 +123,8 @@ def pending_action_section(actions: Actions, style: PageStyle) -> Section:
     )
 
 
-def detail_sections(actions: Actions, forecasts: Iterable[ReuseForecast], style: PageStyle) -> Iterator[Section]:
+def _detail_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
     """Yield the steps of pipelines, what the actions have an impact on, and the fields that differ."""
-    by_job = {str(forecast.job): forecast for forecast in forecasts}
     blocks = (_steps_block(action, by_job.get(action["address"]), style) for action in actions)
     yield Section("Steps", tuple(filter(None, blocks)), "pipeline", rank=7)
     causes = (action for action in actions if action.get("impact"))
@@ -124,7 +134,7 @@ def detail_sections(actions: Actions, forecasts: Iterable[ReuseForecast], style:
     yield _field_section(actions, style)
 
 
-def state_sections(body: Mapping[str, Json], style: PageStyle) -> Iterator[Section]:
+def _state_sections(body: Mapping[str, Json], style: PageStyle) -> Iterator[Section]:
     """Yield what the plan leaves as it is, and why: what is refused, waits or failed, drift, jobs that do not run."""
     pending = body["pending"]
     for title, entries in (*text.pending_sections(pending), ("Drift", body["drift"])):
@@ -164,13 +174,14 @@ def _what_and_why(action: Mapping[str, Json]) -> str:
     return next((sentence.removeprefix(subject) for subject in subjects if sentence.startswith(subject)), sentence)
 
 
-def _run_row(action: Mapping[str, Json], forecast: ReuseForecast | None) -> str:
+def _run_cells(action: Mapping[str, Json], forecast: ReuseForecast | None) -> tuple[str, str, str, str]:
+    """Return the job, its computes, their backends, and its steps in numbers."""
     places = action.get("runs_on", [])
     computes = [_compute_text(place, is_only=len(places) == 1) for place in places[:_MAX_COMPUTES]]
     computes += [f"and {len(places) - _MAX_COMPUTES} more"] if len(places) > _MAX_COMPUTES else []
     backends = list(dict.fromkeys(place["backend"] for place in places)) or [action.get("backend", "")]
     attempt = f", attempt {action['attempt']}" if action.get("attempt", 1) > 1 else ""
-    return table_row(
+    return (
         f"{code_span(action['address'])}{attempt}",
         ", ".join(computes),
         join_code(list(filter(None, backends)), _MAX_COMPUTES),

@@ -13,7 +13,7 @@ from reconciler.render.markdown_text import code_block, code_span, escape_markdo
 from reconciler.render.plan_sections import PageStyle
 
 _POLICY = "policy"  # the codes of policies start so
-_MAX_PLACES = 10
+_MAX_PLACES = 3
 _MAX_EXAMPLE_LINES = 12
 _NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 

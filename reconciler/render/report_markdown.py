@@ -14,22 +14,18 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json, Op
 from reconciler.planning.report import Report
 from reconciler.render import text
-from reconciler.render.markdown_page import Section, fit_page, join_blocks
+from reconciler.render.markdown_page import COMMENT_LIMIT, Section, fit_page
 from reconciler.render.markdown_text import code_span, link
 from reconciler.render.plan_sections import (
     PageStyle,
-    action_sections,
-    detail_sections,
     notes_section,
     pending_action_section,
+    plan_sections,
     removal_warning,
-    state_sections,
 )
 from reconciler.render.problem_sections import problem_counts, problem_sections
 
-COMMENT_LIMIT = 65_536  # characters of a comment of GitHub
 SUMMARY_LIMIT = 1_048_576  # bytes of the summary of a step
-_MARGIN = 50  # one part of so many stays free
 _COMMENT_STYLE = PageStyle(20)
 _SUMMARY_STYLE = PageStyle(200)
 
@@ -52,7 +48,7 @@ def comment_marker(target: str) -> str:
 
 def comment_markdown(report: Report, links: ReportLinks, limit: int = COMMENT_LIMIT) -> str:
     """Return the sticky comment of a pull request, within a limit."""
-    return _page(report, links, limit, _COMMENT_STYLE, comment_marker(report.target))
+    return _page(report, links, limit, _COMMENT_STYLE, f"{comment_marker(report.target)}\n")
 
 
 def summary_markdown(report: Report, links: ReportLinks, limit: int = SUMMARY_LIMIT) -> str:
@@ -61,25 +57,18 @@ def summary_markdown(report: Report, links: ReportLinks, limit: int = SUMMARY_LI
 
 
 def _page(report: Report, links: ReportLinks, limit: int, style: PageStyle, marker: str) -> str:
-    head = join_blocks(["\n".join(filter(None, (marker, f"### {_verdict(report)}"))), *_head_blocks(report)])
-    sections, foot = list(_sections(report, links, style)), _foot(report, links)
-    return fit_page(head, sections, foot, limit - limit // _MARGIN, _elsewhere(links))
+    heading = f"{marker}### {_verdict(report)}"
+    sections = _sections(report, links, style)
+    return fit_page([heading, *_head_blocks(report)], sections, [_foot(report, links)], limit, _elsewhere(links)) + "\n"
 
 
 def _sections(report: Report, links: ReportLinks, style: PageStyle) -> Iterator[Section]:
     own, body = report.own_actions, report.plan.body if report.plan else None
     yield from problem_sections(_problems(report), links.files, style)
+    yield notes_section(report.notes, style)
     if body:
-        yield from action_sections(own, report.forecasts, style)
-        yield from state_sections(body, style)
-        yield from detail_sections(own, report.forecasts, style)
-    yield notes_section([*report.notes, *(body["notes"] if body else ())], style)
-    yield pending_action_section(_pending_actions(report), style)
-
-
-def _pending_actions(report: Report) -> list[Mapping[str, Json]]:
-    actions = report.plan.body["actions"] if report.plan else ()
-    return [action for action in actions if action["key"] in report.pending]
+        yield from plan_sections(own, body, report.forecasts, style)
+    yield pending_action_section(report.pending_actions, style)
 
 
 def _problems(report: Report) -> list[Diagnostic]:
@@ -132,7 +121,7 @@ def _own_counts(actions: Sequence[Mapping[str, Json]], body: Mapping[str, Json])
 def _head_blocks(report: Report) -> Iterator[str]:
     """Yield what is said below the verdict: what is removed, and that more is pending."""
     yield removal_warning(report.own_actions)
-    if number := len(_pending_actions(report)):
+    if number := len(report.pending_actions):
         are = "more change is" if number == 1 else "more changes are"
         yield f"{number:,} {are if report.own_actions else are.removeprefix('more ')} pending on the base already."
 

@@ -115,7 +115,7 @@ def test_a_part_of_the_plan_can_be_selected(small, mlgit, golden):
 
 def test_a_plan_can_be_written_as_markdown(small, mlgit):
     page, comment = (mlgit("plan", "--format", form, cwd=small) for form in ("markdown", "github"))
-    assert page.out.startswith("### Plan: 6 changes, starts 1 run.\n\n- `+` workspace/small: create\n")
+    assert page.out.startswith("### Plan: 6 changes, starts 1 run.\n\n#### Runs that start\n")
     assert comment.out.startswith("### Plan: 6 changes")
     assert (page.err, comment.err) == ("", "")
 

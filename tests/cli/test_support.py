@@ -98,7 +98,7 @@ def test_the_json_of_a_plan_has_refusals_with_their_positions(unsupported, mlgit
 
 def test_the_plan_in_a_pull_request_lists_what_is_refused_and_what_cannot_run(on_request, mlgit):
     printed = mlgit("plan", "--format", "markdown", cwd=on_request).out
-    assert "**Refused**" in printed
+    assert "#### Refused" in printed
     assert "- environment/docker: " in printed
     assert "2 jobs cannot run here: 1 automl job, 1 with resources.instance" in printed.replace("\\", "")
 

@@ -101,7 +101,7 @@ def test_a_value_that_comes_back_is_forecast_to_be_reused_though_the_plan_sees_a
     assert "forecast" not in made["body"]
     schema = json.loads(EVENT_SCHEMA.read_text("utf-8"))["$defs"]["plan-made"]["properties"]["forecast"]
     jsonschema.validate(made["forecast"], schema)
-    assert f"- train: reused from {first}/train" in mlgit("plan", "--format", "markdown", cwd=pipe).out
+    assert f"\n  train: reused from {first}/train" in mlgit("plan", "--format", "markdown", cwd=pipe).out
 
     shutil.rmtree(pipe / ".mlgit/store/files")
     lost = "the result that it had is no longer in the store"

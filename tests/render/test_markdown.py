@@ -13,7 +13,7 @@ pytestmark = pytest.mark.fast
 
 
 def render_markdown(plan: Plan, *, folded: bool = False) -> str:
-    return markdown.plan_to_markdown(plan, plan_json.plan_body(plan, plan_options_of(small())), folded=folded)
+    return markdown.plan_to_markdown(plan_json.plan_body(plan, plan_options_of(small())), folded=folded)
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def project() -> InMemoryProject:
     return applied
 
 
-def test_a_plan_has_a_list_of_actions_and_a_table_of_fields(project, golden):
+def test_a_plan_has_a_table_of_actions_and_the_fields_as_a_diff(project, golden):
     golden("render/plan.md", render_markdown(project.plan(EDITS["parameter"])) + "\n")
 
 
-def test_the_table_is_collapsed_in_a_comment(project, golden):
+def test_the_details_are_collapsed_in_a_comment(project, golden):
     files = edited("environments/plain.yml", "image: python", "image: other", without("models/total.yml"))
     golden("render/plan-github.md", render_markdown(project.plan(files), folded=True) + "\n")
 
@@ -41,12 +41,12 @@ def test_markdown_syntax_and_mentions_in_a_file_are_escaped(project):
     comment = render_markdown(
         project.plan(edited("data/numbers.yml", "name: numbers", f"name: numbers\ndescription: {text}"))
     )
-    assert r"\<b>x\</b> \| \[a\](b) &#64;ada \#1 \`x\` \*y\*" in comment
+    assert r"\<b>x\</b> \| \[a\](b) `@ada` `#1` `x` \*y\*" in comment
 
 
 def test_a_huge_plan_is_cut_in_a_comment(project):
     files = small() | {f"data/{n}.yml": small()["data/numbers.yml"].replace("numbers\n", f"n{n}\n") for n in range(500)}
     comment = render_markdown(project.plan(files), folded=True)
     assert comment.startswith("### Plan: 500 changes.")
-    assert "- and 400 more" in comment
+    assert "<details><summary>480 more actions</summary>" in comment
     assert len(comment) < 65_536
