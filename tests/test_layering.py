@@ -29,6 +29,7 @@ PURE_IMPORTS = {
     "format": {"secrets", "package_files", "sweeps"},  # its rules check what sweeps can do
     "config": {"format"},
     "planning": {"catalogue", "config", "format", "secrets"},
+    "policies": {"format"},
     "render": {"planning", "format", "secrets", "package_files"},
 }
 EDGE_IMPORTS = {
@@ -61,7 +62,7 @@ JOINING_IMPORTS = {
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "resources", "state", "source", "engine"),
-        *("planning", "render", "catalogue", "format", "config", "secrets", "sweeps"),
+        *("planning", "policies", "render", "catalogue", "format", "config", "secrets", "sweeps"),
         *("package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
@@ -126,6 +127,7 @@ HOMES = {
     "docker": "backends",
     "uv": "builders",
     "prometheus_client": "controller",
+    "cel_expr_python": "policies",
     "optuna": "sweeps",
     "scipy": "sweeps",
 }
@@ -158,6 +160,9 @@ BY_NAME = {
     "git/repository.py",
     "planning/diff.py",
     "planning/jobs/__init__.py",
+    "policies/expressions.py",
+    "project/policy_files.py",
+    "project/pull_request.py",
     "project/session.py",
     "project/state_session.py",
     "registry.py",
