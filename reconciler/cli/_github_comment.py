@@ -100,10 +100,7 @@ def command(folder: Path | None, run_id: int | None, number: int | None, result:
 
 def _show_run(client: Client, run_id: int, number: int | None) -> _Shown:
     run = find_run(client, run_id)
-    pull = find_pull_of_run(client, run)
-    if number not in (None, pull.number):
-        message = f"workflow run {run_id} is for pull request {pull.number}, not for {number}"
-        raise user_error("github-run", message, "leave out --pull")
+    pull = find_pull_of_run(client, run, number)
     artifact = read_report_of_run(client, run)
     report = parse_report(REPORT_FILE, artifact.content)
     if is_from_fork(client, run):
