@@ -265,6 +265,27 @@ def test_files_in_the_folder_of_the_store_are_an_error_whatever_mlgit_yml_of_the
     assert "store-tracked" in codes(report)
 
 
+def test_an_asset_behind_a_link_out_of_the_repository_is_an_error_and_not_read(change, mlgit, tmp_path):
+    (tmp_path / "secret.csv").write_text("a secret\n")
+    (change / "data/numbers.csv").unlink()
+    (change / "data/numbers.csv").symlink_to(tmp_path / "secret.csv")
+    commit(change)
+    ended, report = plan_change(mlgit, change)
+    assert ended.code == 1
+    assert codes(report) == ["link-outside"]
+    assert "a secret" not in "".join(path.read_text() for path in (change / "report").iterdir())
+
+
+def test_a_change_of_mlgit_yml_is_planned_without_reading_all_files(change, mlgit, monkeypatch):
+    plan_change(mlgit, change)
+    edit(change, "mlgit.yml", "backends:", "limits: {submit: 0}\nbackends:")
+    edit(change, "jobs/sum.yml", "factor: 2", "factor: 3")
+    commit(change)
+    monkeypatch.delattr("reconciler.project.incremental._plan_all")
+    ended, _ = plan_change(mlgit, change)
+    assert "new run of job/sum" in ended.out
+
+
 # Where the files go.
 
 
