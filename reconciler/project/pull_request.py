@@ -30,6 +30,7 @@ from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
 from reconciler.project.base_revision import find_base
 from reconciler.project.plan import make_plan
+from reconciler.project.policy_files import report_policies
 from reconciler.project.saved_plan import make_saved_plan
 from reconciler.project.session import Session, provider_diagnostics, read_tree_lines
 from reconciler.render.masked_diagnostics import mask_diagnostics
@@ -231,6 +232,7 @@ def _plan_change(change: Change, config: Config, findings: _Findings) -> _Planne
     except UserError as error:
         findings.add(item for item in error.diagnostics if item not in findings.diagnostics)
         return None
+    report_policies(session, plan, plan_options, state)
     if refusal and not change.source.dirty:
         findings.add(notes=[f"`mlgit apply` would refuse this plan: {refusal}"])
     pending = pending_keys(plan, base_plan) if base_plan else frozenset()

@@ -34,8 +34,8 @@ def write_report_files(repository: Repository, folder: Path, files: Mapping[str,
             _refuse_links(folder, absolute / name)
             if text is not None:
                 rooted.replace_file(name, text.encode())
-            else:
-                (absolute / name).unlink(missing_ok=True)
+            elif rooted.is_file(name):
+                rooted.remove_file(name)
     except UserError:
         raise
     except OSError as error:
