@@ -24,11 +24,11 @@ from reconciler.git.lazy_tree import load_tree
 from reconciler.git.merge import merge_trees
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Json, Op, Plan, ReuseForecast, SourceRevision, State, Tree
-from reconciler.planning.guard import LIMIT_CODES
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
 from reconciler.project.base_revision import find_base
+from reconciler.project.pending import plan_base, raise_if_wrong
 from reconciler.project.plan import make_plan
 from reconciler.project.policy_files import report_policies
 from reconciler.project.saved_plan import make_saved_plan
@@ -144,10 +144,10 @@ class _Findings:
         self.diagnostics += diagnostics
         self.notes += notes
 
-    def add_of_plan(self, _tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
+    def add_of_plan(self, tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
         """Keep the diagnostics of a plan; raise UserError if it cannot be right, not if it exceeds a limit."""
         self.add(map(self._place, diagnostics))
-        raise_if_wrong(diagnostics)
+        raise_if_wrong(tree, diagnostics)
 
     def _place(self, diagnostic: Diagnostic) -> Diagnostic:
         """Return a diagnostic of mlgit.yml without its line if the change has another file under that name."""
@@ -156,12 +156,6 @@ class _Findings:
             return diagnostic
         message = f"{diagnostic.message} (line {span.line} of {CONFIG_FILE} at the base, {self.change.base_name})"
         return replace(diagnostic, span=None, message=message)
-
-
-def raise_if_wrong(diagnostics: Sequence[Diagnostic]) -> None:
-    """Raise UserError if one of the diagnostics is an error, other than that a plan exceeds a limit."""
-    if has_errors(item for item in diagnostics if item.code not in LIMIT_CODES):
-        raise UserError(*diagnostics)
 
 
 def _check_config(change: Change, target: str) -> tuple[Diagnostic, ...]:
@@ -224,7 +218,7 @@ def _plan_change(change: Change, config: Config, findings: _Findings) -> _Planne
     state = session.state_store.read()
     if hint := session.fetch_state_hint(state):
         findings.add(notes=[hint])
-    base_plan = _plan_base(change, session, state)
+    base_plan = plan_base(replace(session, source=change.base, tree=change.base_tree, base_tree=None), state)
     plan_options = PlanOptions(config)
     try:
         session.on_diagnostics(session.tree, tuple(check_store_location(session.tree, config)))
@@ -241,23 +235,6 @@ def _plan_change(change: Change, config: Config, findings: _Findings) -> _Planne
             notes=[f"the files at the base, {change.base_name}, have errors: what is pending there is not known"]
         )
     return _PlannedChange(plan, plan_options, pending, _forecast(session, state, plan))
-
-
-def _plan_base(change: Change, session: Session, state: State) -> Plan | None:
-    """Return the plan of the base commit; None if its files have errors."""
-    session = replace(
-        session,
-        source=change.base,
-        tree=change.base_tree,
-        base_tree=None,
-        on_note=lambda _note: None,
-        on_diagnostics=lambda _tree, diagnostics: raise_if_wrong(diagnostics),
-        on_refusals=lambda _tree, _diagnostics: None,
-    )
-    try:
-        return make_plan(session, state, PlanOptions(session.config), refresh=False)[0]
-    except UserError:
-        return None
 
 
 def _forecast(session: Session, state: State, plan: Plan) -> tuple[ReuseForecast, ...]:
