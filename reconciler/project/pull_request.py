@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from reconciler.abbreviation import abbreviate_id, join_some
+from reconciler.abbreviation import abbreviate_id, abbreviate_text, join_some
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
@@ -146,10 +146,10 @@ class _Findings:
 
     def add_of_plan(self, tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
         """Keep the diagnostics of a plan; raise UserError if it cannot be right, not if it exceeds a limit."""
-        self.add(map(self._place, diagnostics))
+        self.add(map(self.place, diagnostics))
         raise_if_wrong(tree, diagnostics)
 
-    def _place(self, diagnostic: Diagnostic) -> Diagnostic:
+    def place(self, diagnostic: Diagnostic) -> Diagnostic:
         """Return a diagnostic of mlgit.yml without its line if the change has another file under that name."""
         span = diagnostic.span
         if not self.change.changes_config or span is None or span.path != CONFIG_FILE:
@@ -185,7 +185,8 @@ def _base_config(change: Change, target: str, findings: _Findings) -> Config | N
     if config is not None and not has_errors(diagnostics):
         return config
     if change.changes_config:
-        problem = next(item for item in diagnostics if has_errors([item]))
+        errors = [item for item in diagnostics if has_errors([item])]
+        problem, *_ = mask_diagnostics(errors, lambda path: read_tree_lines(change.base_tree, path))
         wrong = f"{CONFIG_FILE} of the base, {change.base_name}, cannot be used, so nothing is planned"
         findings.add(notes=[f"{wrong}: {problem.message}"])
     return None
@@ -197,7 +198,9 @@ def _config_notes(change: Change) -> Iterator[str]:
     if not change.changes_config or path not in change.base_tree.entries or path not in change.tree.entries:
         return
     old, new = (_top_level(tree) for tree in (change.base_tree, change.tree))
-    names = [f"`{name}`" for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+    names = [
+        f"`{abbreviate_text(str(name))}`" for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)
+    ]
     what = f"{join_some(names)} of {CONFIG_FILE}" if names else CONFIG_FILE
     yield f"this change edits {what}: that counts once it is merged; this plan follows {change.base_name}, the base"
 
@@ -224,7 +227,7 @@ def _plan_change(change: Change, config: Config, findings: _Findings) -> _Planne
         session.on_diagnostics(session.tree, tuple(check_store_location(session.tree, config)))
         plan, refusal = make_plan(session, state, plan_options, refresh=False)
     except UserError as error:
-        findings.add(item for item in error.diagnostics if item not in findings.diagnostics)
+        findings.add(map(findings.place, error.diagnostics))
         return None
     report_policies(session, plan, plan_options, state)
     if refusal and not change.source.dirty:
