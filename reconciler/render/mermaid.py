@@ -58,10 +58,10 @@ def _edges_to(
     dependent = action["address"]
     if action["action"] in _WITHOUT_IMPACT:
         return
-    targets = [action["known_after"]] if "known_after" in action else []
-    targets += action.get("references", {}).values()
-    for target in targets:
-        cause, _, version = target.partition(" ")[0].partition("@")
+    targets = [(action["known_after"], "")] if "known_after" in action else []
+    references = (target.partition(" ")[0].partition("@") for target in action.get("references", {}).values())
+    targets += [(cause, version) for cause, _, version in references]
+    for cause, version in targets:
         if cause != dependent and any(_gives(other, version) for other in by_address.get(cause, ())):
             yield cause, dependent
 

@@ -26,7 +26,7 @@ from reconciler.render.plan_sections import (
 from reconciler.render.problem_sections import problem_counts, problem_sections
 
 SUMMARY_LIMIT = 1_048_576  # bytes of the summary of a step
-_COMMENT_STYLE = PageStyle(20)
+_COMMENT_STYLE = PageStyle(12)
 _SUMMARY_STYLE = PageStyle(200)
 
 
@@ -65,7 +65,7 @@ def _page(report: Report, links: ReportLinks, limit: int, style: PageStyle, mark
 def _sections(report: Report, links: ReportLinks, style: PageStyle) -> Iterator[Section]:
     own, body = report.own_actions, report.plan.body if report.plan else None
     yield from problem_sections(_problems(report), links.files, style)
-    yield notes_section(report.notes, style)
+    yield notes_section("Notes on this change", report.notes, style)
     if body:
         yield from plan_sections(own, body, report.forecasts, style)
     yield pending_action_section(report.pending_actions, style)
