@@ -67,7 +67,7 @@ def command(folder: Path, base: str, revision: str, form: str) -> int:
     files = _report_files(change, report)
     write_report_files(change.workspace.repository, folder, files)
     if form == "markdown":
-        echo(files["comment.md"])
+        echo(files["comment.md"] or "", nl=False)
         return int(has_errors(report.diagnostics))
     if form == "github":
         echo_workflow_commands(worst_to_github(report.diagnostics, change.workspace.root, "results.sarif"))
@@ -77,14 +77,14 @@ def command(folder: Path, base: str, revision: str, form: str) -> int:
     return int(has_errors(report.diagnostics))
 
 
-def _report_files(change: Change, report: Report) -> Mapping[str, str]:
-    """Return the files of a report by name."""
+def _report_files(change: Change, report: Report) -> Mapping[str, str | None]:
+    """Return the files of a report by name; None for the plan if nothing was planned."""
     sarif = diagnostics_to_sarif(report.diagnostics, __version__, change.workspace.root)
     links = links_of_job(os.environ, report.commit, change.workspace.root)
-    files = {
+    return {
         "report.json": dump_report(report),
+        "plan.json": dump_plan_file(report.plan) if report.plan else None,
         "results.sarif": json.dumps(sarif, indent=1) + "\n",
         "comment.md": comment_markdown(report, links),
         "summary.md": summary_markdown(report, links),
     }
-    return files | ({"plan.json": dump_plan_file(report.plan)} if report.plan else {})

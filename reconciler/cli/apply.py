@@ -26,7 +26,13 @@ from reconciler.cli.session import open_current_session
 from reconciler.cli.step_display import StepReader
 from reconciler.cli.terminal import TerminalApplyListener
 from reconciler.diagnostics import has_errors, user_error
-from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
+from reconciler.engine.request import (
+    DEFAULT_PARALLELISM,
+    NO_FOLLOWER,
+    ApplyFollower,
+    ApplyResult,
+    FollowedListener,
+)
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import DRIVER, Blocked, Progress, Run, RunStatus
 from reconciler.planning.refresh import unfinished_runs
@@ -34,7 +40,7 @@ from reconciler.planning.saved import options_of_saved_plan
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.incremental import share_index
-from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
+from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply, raise_if_policies_fail
 from reconciler.project.refresh import open_backends
 from reconciler.project.reuse_forecast import forecast_actions
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
@@ -144,11 +150,18 @@ def run_apply(
     return run_prepared(session, prepare_apply(session, options), auto_approve=auto_approve, wait=wait, stream=stream)
 
 
-def run_prepared(
-    session: Session, prepared: PreparedApply, *, auto_approve: bool, wait: bool, stream: EventStream | None = None
+def run_prepared(  # noqa: PLR0913 - what is applied, how, and who follows it
+    session: Session,
+    prepared: PreparedApply,
+    *,
+    auto_approve: bool,
+    wait: bool,
+    stream: EventStream | None = None,
+    follower: ApplyFollower = NO_FOLLOWER,
 ) -> int:
     """Show a plan, ask for approval and apply it; return the exit code."""
     print_prepared(session, prepared, stream)
+    raise_if_policies_fail(prepared)
     if not prepared.plan.actions and not (wait and prepared.has_running_runs):
         for lock in finish_without_actions(session, prepared):
             (stream.on_note if stream else echo_line)(f"Released the locks of {lock}: that apply has ended.")
@@ -158,7 +171,7 @@ def run_prepared(
         raise user_error("all-elsewhere", message, "the notes of the plan name the machines that can: apply it there")
     if prepared.plan.decisions and not auto_approve:
         _require_approval(prepared, possible=stream is None)
-    return execute_and_report(session, prepared, wait=wait, stream=stream)
+    return execute_and_report(session, prepared, wait=wait, stream=stream, follower=follower)
 
 
 def print_prepared(session: Session, prepared: PreparedApply, stream: EventStream | None, warning: str = "") -> None:
@@ -173,7 +186,12 @@ def print_prepared(session: Session, prepared: PreparedApply, stream: EventStrea
 
 
 def execute_and_report(
-    session: Session, prepared: PreparedApply, *, wait: bool, stream: EventStream | None = None
+    session: Session,
+    prepared: PreparedApply,
+    *,
+    wait: bool,
+    stream: EventStream | None = None,
+    follower: ApplyFollower = NO_FOLLOWER,
 ) -> int:
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
@@ -184,7 +202,9 @@ def execute_and_report(
     listener = stream or TerminalApplyListener(reader)
     try:
         with shutdown.handle_signals(), listener:
-            result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
+            followed = FollowedListener(listener, follower.on_event)
+            result = apply_plan(session, prepared, followed, wait=wait, stopping=shutdown)
+            follower.on_result(result)
     except KeyboardInterrupt as interrupt:
         raise _interrupt_error(session, prepared) from interrupt
     if shutdown():

@@ -38,7 +38,29 @@ def check_host_affinity(
             yield Diagnostic("backend-not-shared", message, _config_span(document, "backends", name), hint, severity)
 
 
+def check_ephemeral_machine(
+    document: Document, config: Config, single_host_backends: Container[str], host: str
+) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for all that would be lost with a machine that exists for one job of a CI system only."""
+    hint = (
+        "let a self-hosted runner apply, on the machine that has the store and runs the jobs: its name goes into "
+        "mlgit.yml as store: {host: NAME} and backends: {...: {host: NAME}}, beside state: {remote: origin}"
+    )
+    ends = "this runner is gone after its job (RUNNER_ENVIRONMENT is github-hosted)"
+    if not config.remote:
+        message = f"{ends}, and so would be the live state, which is in this clone only"
+        yield Diagnostic("runner-not-kept", message, _config_span(document, "state"), hint)
+    if config.store_type == FOLDER_STORE and config.has_store(host):
+        message = f"{ends}, and so would be the store {config.store}"
+        yield Diagnostic("runner-not-kept", message, _config_span(document, "store", "path"), hint)
+    for name in dict.fromkeys(config.compute.values()):
+        if name in single_host_backends and config.backend_host(name) in ("", host):
+            message = f"{ends}, and so would be the runs of the backend {name}"
+            yield Diagnostic("runner-not-kept", message, _config_span(document, "backends", name), hint)
+
+
 def _config_span(document: Document, *keys: str) -> Span:
     """Return the span of a value in mlgit.yml, or that of ``state: remote`` if the value is a default."""
     is_set = find_value(document.data, keys) is not None
-    return document.value_span(join_pointer(*keys) if is_set else join_pointer("state", "remote"))
+    fallback = ("state", "remote") if find_value(document.data, ("state", "remote")) is not None else ("state",)
+    return document.value_span(join_pointer(*(keys if is_set else fallback)))

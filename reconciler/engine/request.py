@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reconciler.engine.bug_report import UnexpectedError
 from reconciler.model import Action, ActionId, Address, Blocked, Event, Run
@@ -22,6 +22,24 @@ class ApplyListener(Protocol):
     def on_note(self, text: str) -> None: ...
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedListener:
+    """A listener whose events another function receives too."""
+
+    listener: ApplyListener
+    follow: Callable[[Event], None]
+
+    def on_event(self, event: Event) -> None:
+        self.follow(event)
+        self.listener.on_event(event)
+
+    def on_note(self, text: str) -> None:
+        self.listener.on_note(text)
+
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
+        self.listener.on_running_runs(runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +89,13 @@ class ApplyResult:
             for blocked in self.pending
             if blocked.failed and blocked.run and blocked.run.id in self.recorded_run_ids
         )
+
+
+class ApplyFollower(NamedTuple):
+    """What receives the events and the result of an apply, besides the listener that shows them."""
+
+    on_event: Callable[[Event], None]
+    on_result: Callable[[ApplyResult], None]
+
+
+NO_FOLLOWER = ApplyFollower(lambda _event: None, lambda _result: None)

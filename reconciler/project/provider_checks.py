@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from reconciler import backends, builders, resources
-from reconciler.config.affinity import check_host_affinity
+from reconciler.config.affinity import check_ephemeral_machine, check_host_affinity
 from reconciler.config.config import COMMON_STORE_SETTINGS, Config
 from reconciler.diagnostics import Diagnostic, Severity, UserError
 from reconciler.format.document import Document
@@ -58,8 +58,16 @@ def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnosti
 
 def affinity_diagnostics(document: Document, config: Config, severity: Severity) -> tuple[Diagnostic, ...]:
     """Return the bindings that exist on one machine only but name no ``host:``."""
-    host_bound = {name for name, settings in config.backends.items() if _is_host_bound(str(settings["type"]))}
-    return tuple(check_host_affinity(document, config, host_bound, severity))
+    return tuple(check_host_affinity(document, config, _host_bound_backends(config), severity))
+
+
+def ephemeral_machine_diagnostics(document: Document, config: Config, host: str) -> tuple[Diagnostic, ...]:
+    """Return what would be lost with a machine that exists for one job only."""
+    return tuple(check_ephemeral_machine(document, config, _host_bound_backends(config), host))
+
+
+def _host_bound_backends(config: Config) -> set[str]:
+    return {name for name, settings in config.backends.items() if _is_host_bound(str(settings["type"]))}
 
 
 def _is_host_bound(type_name: str) -> bool:

@@ -47,7 +47,7 @@ def parse_report(path: str, raw: bytes) -> Report:
         document["commit"],
         _parse_plan(path, plan) if plan is not None else None,
         frozenset(document["pending"]),
-        tuple(map(_parse_diagnostic, document["diagnostics"])),
+        tuple(map(parse_diagnostic, document["diagnostics"])),
         tuple(document["notes"]),
         tuple(map(_parse_forecast, document["forecasts"])),
         document["target"],
@@ -62,7 +62,8 @@ def _parse_plan(path: str, plan: Json) -> SavedPlan:
         raise (error if "plan-edited" in codes else _invalid_report(path, "has no valid plan")) from error
 
 
-def _parse_diagnostic(document: Json) -> Diagnostic:
+def parse_diagnostic(document: Json) -> Diagnostic:
+    """Return the diagnostic of a valid document."""
     span = _parse_span(document) if document["path"] is not None else None
     hint, *example = document["hint"].split("\n")
     places = tuple(map(_parse_span, document.get("places", ())))

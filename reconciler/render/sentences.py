@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Op, RunStatus
+from reconciler.planning.adoption import run_origin
 from reconciler.planning.diff import field_changes
 from reconciler.render.sanitize import sanitize_line
 
@@ -115,7 +116,10 @@ def _submit_sentence(action: Action) -> str:
 def _adopt_sentence(action: Action) -> str:
     if action.run is None:
         return f"{action.address}: adopt version {action.version}, registered before with this content"
-    return f"{action.address}: adopt run {action.run.id}, which completed with the same inputs; nothing is submitted"
+    origin = run_origin(action.run)
+    source = f" ({origin})" if origin else ""
+    run = f"adopt run {action.run.id}{source}, which completed with the same inputs"
+    return f"{action.address}: {run}; nothing is submitted"
 
 
 def _repair_sentence(action: Action) -> str:
