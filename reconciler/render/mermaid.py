@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from reconciler.abbreviation import cut_middle
 from reconciler.model import Json, Op
+from reconciler.render.sanitize import sanitize_line
 
 _MAX_NODES = 24
 _MAX_EDGES = 60
@@ -85,7 +87,7 @@ def _rank(actions: Sequence[Mapping[str, Json]]) -> int:
 
 def _label(address: str) -> str:
     """Return the address as the text of a node, in quotes: no character of it has a meaning for Mermaid."""
-    short = address if len(address) <= _MAX_LABEL else f"{address[:_MAX_LABEL]}..."
+    short = cut_middle(sanitize_line(address), _MAX_LABEL)
     plain = _PLAIN.match(short)
     end = plain.end() if plain else 0
     rest = (char if char.isascii() and char.isalnum() else f"#{ord(char)};" for char in short[end:])

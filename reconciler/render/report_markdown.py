@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import Diagnostic
@@ -64,7 +65,8 @@ def _page(report: Report, links: ReportLinks, limit: int, style: PageStyle, mark
 
 def _sections(report: Report, links: ReportLinks, style: PageStyle) -> Iterator[Section]:
     own, body = report.own_actions, report.plan.body if report.plan else None
-    yield from problem_sections(_problems(report), links.files, style)
+    files = f"{links.files.rstrip('/')}/{quote(report.root)}" if links.files and ".." not in report.root else ""
+    yield from problem_sections(_problems(report), files, style)
     yield notes_section("Notes on this change", report.notes, style)
     if body:
         yield from plan_sections(own, body, report.forecasts, style)

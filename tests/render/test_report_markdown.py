@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reports import HOSTILE, LINKS, REPORTS, action, body_of, hostile_report, many_actions, report, run, saved
 
 from reconciler.abbreviation import abbreviate_text
+from reconciler.diagnostics import Diagnostic, Span
 from reconciler.render.markdown_text import code_span, escape_markdown, html_code, table_header, table_row
 from reconciler.render.report_markdown import ReportLinks, comment_markdown, comment_marker, summary_markdown
 from reconciler.render.sanitize import sanitize_line
@@ -112,10 +113,15 @@ def test_without_links_the_comment_names_the_file_with_the_rest():
 
 @pytest.mark.parametrize("path", ["../../x", "a/../../b", "./a.yml", "/etc/passwd", "a//b", ""])
 def test_a_path_out_of_the_commit_is_no_link(path):
-    diagnostics = tuple(item for item in REPORTS["errors"]().diagnostics[:1])
-    span = diagnostics[0].span
-    moved = diagnostics[0].__class__("a-b", "m", span.__class__(path, 1, 1))
-    assert "#L" not in comment_markdown(report(diagnostics=(moved,)), LINKS)
+    found = Diagnostic("a-b", "m", Span(path))
+    assert "#L" not in comment_markdown(report(diagnostics=(found,)), LINKS)
+
+
+def test_a_place_links_to_its_line_in_the_folder_of_the_workspace():
+    found = Diagnostic("a-b", "m", Span("jobs/a b.yml", 3, 5))
+    comment = comment_markdown(report(diagnostics=(found,), root="teams/ml/"), LINKS)
+    assert f"[`jobs/a b.yml:3:5`]({LINKS.files}teams/ml/jobs/a%20b.yml#L3)" in comment
+    assert "#L" not in comment_markdown(report(diagnostics=(found,), root="../"), LINKS)
 
 
 def letters(text: str) -> str:
