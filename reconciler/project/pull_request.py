@@ -121,6 +121,7 @@ def make_report(change: Change, request: ChangeRequest) -> Report:
         tuple(dict.fromkeys(findings.notes)),
         planned.forecasts if planned else (),
         request.target,
+        change.workspace.root,
     )
 
 

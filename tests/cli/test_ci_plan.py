@@ -69,6 +69,9 @@ def test_a_report_tells_what_the_change_brings_from_what_is_pending_on_the_base(
     saved = parse_plan_file("plan.json", (change / "report/plan.json").read_bytes())
     assert saved == report.plan
     assert json.loads((change / "report/results.sarif").read_text())["version"] == "2.1.0"
+    comment, summary = ((change / f"report/{name}.md").read_text("utf-8") for name in ("comment", "summary"))
+    assert comment.startswith("<!-- mlgit default -->\n### Plan: 2 changes, starts 1 run.\n\n1 more change is pending")
+    assert summary.startswith("### Plan: 2 changes")
     assert git(change, "status", "--porcelain") == ""
 
 
