@@ -31,6 +31,7 @@ from reconciler.source.rendered_output import RenderedOutputCache
 if TYPE_CHECKING:
     from reconciler.cli.json_events import EventStream
 
+_POLICY_CODES = ("policy-", "waiver-")
 _PLAN_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
 
 
@@ -153,7 +154,8 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
         echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         body = plan_json.plan_body(plan, plan_options)
         heading, folded = session.plan_heading, form == "github"
-        echo(_markdown().plan_to_markdown(body, forecasts, heading=heading, folded=folded))
+        policies = [item for item in reported_diagnostics() if item.code.startswith(_POLICY_CODES)]
+        echo(_markdown().plan_to_markdown(body, forecasts, policies, heading=heading, folded=folded))
 
 
 def _markdown() -> Any:

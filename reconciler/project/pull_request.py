@@ -27,6 +27,7 @@ from reconciler.model import Json, Op, Plan, ReuseForecast, SourceRevision, Stat
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
+from reconciler.project.approvals import NO_APPROVALS, Approvals, approvers_of
 from reconciler.project.base_revision import find_base
 from reconciler.project.pending import plan_base, raise_if_wrong
 from reconciler.project.plan import make_plan
@@ -45,11 +46,15 @@ from reconciler.source.workspace import (
 
 
 class ChangeRequest(NamedTuple):
-    """What is asked for: the commit that a change is compared with, "" for what CI says, and that with the change."""
+    """What is asked for: the commit that a change is compared with, "" for what CI says, and that with the change.
+
+    ``approvals`` are those of a pull request, which let waivers of the change count.
+    """
 
     base: str = ""
     revision: str = "HEAD"
     target: str = DEFAULT_TARGET
+    approvals: Approvals = NO_APPROVALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,8 @@ def make_report(change: Change, request: ChangeRequest) -> Report:
     findings = _Findings(change)
     findings.add(_check_config(change, request.target), _config_notes(change))
     config = _base_config(change, request.target, findings)
-    planned = _plan_change(change, config, findings) if config else None
+    approvers = approvers_of(change.workspace.repository, request.approvals, change.base.commit, change.source.commit)
+    planned = _plan_change(change, config, approvers, findings) if config else None
     return Report(
         change.base.commit,
         change.source.commit,
@@ -211,12 +217,14 @@ def _top_level(tree: Tree) -> Mapping[str, Json]:
     return document.data if isinstance(document.data, Mapping) else {}
 
 
-def _plan_change(change: Change, config: Config, findings: _Findings) -> _PlannedChange | None:
+def _plan_change(
+    change: Change, config: Config, approvers: frozenset[str], findings: _Findings
+) -> _PlannedChange | None:
     """Return the plan of the merged tree, and what of it is pending on the base; None if the files have errors."""
     refuse = findings.add_of_plan
     session = Session(change.workspace, config, findings.notes.append, change.source, change.tree, refuse, refuse)
     session = replace(session, on_refusals=lambda _tree, diagnostics: findings.add(diagnostics))
-    session = replace(session, base_tree=change.base_tree)
+    session = replace(session, base_tree=change.base_tree, approvers=approvers)
     if warning := session.fetch_state():
         findings.add(notes=[warning])
     state = session.state_store.read()
