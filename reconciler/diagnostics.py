@@ -98,6 +98,12 @@ def within_paths(diagnostic: Diagnostic, is_within: Callable[[str], bool]) -> Di
     return replace(diagnostic, span=spans[0], places=tuple(spans[1:])) if spans else None
 
 
+def sort_by_severity(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return diagnostics with the errors first, then the warnings; of each, those with the most places first."""
+    severities = list(Severity)
+    return sorted(diagnostics, key=lambda item: (severities.index(item.severity), -len(item.places)))
+
+
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """Return True if any of the diagnostics is an error."""
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)

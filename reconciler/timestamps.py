@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 
 def utc_timestamp(precision: str = "seconds") -> str:
@@ -27,3 +27,16 @@ def seconds_between(start: str, end: str) -> float | None:
     except (ValueError, TypeError):  # TypeError: one of them has no time zone
         return None
     return seconds if seconds >= 0 else None
+
+
+def utc_date() -> str:
+    """Return the current day, such as 2026-12-31."""
+    return utc_timestamp()[:10]
+
+
+def is_date(text: str) -> bool:
+    """Return True if there is a day of this name; it has the form 2026-12-31."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

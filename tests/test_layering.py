@@ -29,12 +29,14 @@ PURE_IMPORTS = {
     "format": {"secrets", "package_files", "sweeps"},  # its rules check what sweeps can do
     "config": {"format"},
     "planning": {"catalogue", "config", "format", "secrets"},
+    "policies": {"format"},
     "render": {"planning", "format", "secrets", "package_files"},
 }
 EDGE_IMPORTS = {
     "git": {"secrets"},
     "storage": {"registry", "regular_files"},
     "builders": {"registry", "secrets"},
+    "github": {"storage"},  # downloads artifacts as any file behind a URL
     "runner": set(),
     "resources": {"registry"},
     "backends": {"runner", "storage", "registry", "private_files", "regular_files"},
@@ -60,7 +62,7 @@ JOINING_IMPORTS = {
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "resources", "state", "source", "engine"),
-        *("planning", "render", "catalogue", "format", "config", "secrets", "sweeps"),
+        *("planning", "policies", "render", "catalogue", "format", "config", "secrets", "sweeps"),
         *("package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
@@ -77,7 +79,17 @@ ALLOWED = {
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
     **JOINING_IMPORTS,
-    "cli": {*PURE_IMPORTS, *JOINING_IMPORTS, "git", "state", "source", "backends", "package_files", "regular_files"},
+    "cli": {
+        *PURE_IMPORTS,
+        *JOINING_IMPORTS,
+        "git",
+        "state",
+        "source",
+        "backends",
+        "github",
+        "package_files",
+        "regular_files",
+    },
     "__main__": {"cli"},
 }
 PURE = (*PURE_IMPORTS, "abbreviation", "diagnostics")
@@ -97,6 +109,7 @@ IMPURE = {
 }
 HOMES = {
     "git": "git",
+    "github": "github",
     "jsonschema": "format",
     "referencing": "format",
     "ruamel": "format",
@@ -114,6 +127,7 @@ HOMES = {
     "docker": "backends",
     "uv": "builders",
     "prometheus_client": "controller",
+    "cel_expr_python": "policies",
     "optuna": "sweeps",
     "scipy": "sweeps",
 }
@@ -127,6 +141,7 @@ BY_NAME = {
     "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
+    "cli/github.py",
     "cli/job.py",
     "cli/list.py",
     "cli/plan.py",
@@ -145,6 +160,9 @@ BY_NAME = {
     "git/repository.py",
     "planning/diff.py",
     "planning/jobs/__init__.py",
+    "policies/expressions.py",
+    "project/policy_files.py",
+    "project/pull_request.py",
     "project/session.py",
     "project/state_session.py",
     "registry.py",

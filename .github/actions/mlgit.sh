@@ -1,36 +1,55 @@
 #!/usr/bin/env bash
 # Run mlgit from the checkout that this script belongs to: mlgit.sh [ARGUMENT]...
 #
-# The first call of a job installs it into RUNNER_TEMP, with the versions and hashes of requirements-ci.lock. Nothing is
-# taken from the current folder, which holds the files under review: pip and uv run elsewhere, Python runs isolated (-I).
+# It is installed once, with the versions and hashes of requirements-ci.lock, into the tool cache of the runner: runs that
+# a job leaves behind use it when the checkout and RUNNER_TEMP are gone. Nothing is taken from the current folder, which
+# holds the files under review: pip and uv run elsewhere, and Python runs isolated (-I).
 # Without arguments, only install, and print the digest of what is installed.
 #
 # REMOTE_TOKEN, if set, is the token with which Git reads and writes the live state at the server of GitHub. It reaches
-# Git through the environment of this process only; actions/checkout would leave it in a file.
+# Git through the environment; actions/checkout would leave it in a file.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-digest=$(cd "$root" && find reconciler schemas requirements-ci.lock -type f ! -name '*.pyc' -print0 |
-  LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
-venv=$RUNNER_TEMP/mlgit-$digest
+parts=(reconciler schemas workspace-template docs/diagnostics.md requirements-ci.lock)
+
+if ! python=$(python3 -I -c 'import sys; print(sys.base_prefix, sys.version); sys.exit(sys.version_info < (3, 11))'); then
+  echo "::error title=mlgit::this runner has no python3 of 3.11 or newer: put actions/setup-python before this step" >&2
+  exit 1
+fi
+digest=$(cd "$root" && { echo "$python" && find "${parts[@]}" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z |
+  xargs -0 sha256sum; } | sha256sum | cut -c1-16)
+venv=${RUNNER_TOOL_CACHE:-$RUNNER_TEMP}/mlgit/$digest
 
 install_mlgit() {
-  if ! python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-    echo "::error title=mlgit::mlgit needs python3 3.11 or newer on this runner: put actions/setup-python before this step"
-    return 1
-  fi
+  local uv site
   rm -rf "$venv"
-  python3 -I -m venv "$venv"
-  # uv installs the rest; it is one of the requirements.
-  sed -n '/^uv==/,/^    # via/p' requirements-ci.lock >"$venv/uv.lock"
-  "$venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-    --requirement "$venv/uv.lock"
-  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes --requirements requirements-ci.lock
-  echo "$root" >"$("$venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mlgit.pth"
+  if uv=$(command -v uv); then
+    "$uv" venv --quiet --python python3 "$venv"
+  else # it is one of the requirements
+    python3 -I -m venv "$venv"
+    sed -n '/^uv==/,/^    # via/p' requirements-ci.lock >"$venv/uv.lock"
+    "$venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+      --requirement "$venv/uv.lock"
+    uv=$venv/bin/uv
+  fi
+  "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes --requirements requirements-ci.lock
+  site=$("$venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  cp -R reconciler "$site/reconciler" # as the wheel has it
+  cp -R schemas workspace-template "$site/reconciler/"
+  mkdir -p "$site/reconciler/docs"
+  cp docs/diagnostics.md "$site/reconciler/docs/"
   touch "$venv/installed"
 }
 
-[ -e "$venv/installed" ] || (cd "$root" && install_mlgit) >&2
+if [ ! -e "$venv/installed" ]; then
+  mkdir -p "${venv%/*}"
+  (
+    flock 9
+    cd "$root"
+    [ -e "$venv/installed" ] || install_mlgit
+  ) 9>"$venv.lock" >&2
+fi
 
 if [ $# = 0 ]; then
   echo "$digest"
@@ -44,6 +63,7 @@ if [ -n "${REMOTE_TOKEN:-}" ]; then
   export "GIT_CONFIG_KEY_$setting=http.$GITHUB_SERVER_URL/.extraheader"
   export "GIT_CONFIG_VALUE_$setting=AUTHORIZATION: basic $basic"
 fi
-unset REMOTE_TOKEN
+# RUNNER_TRACKING_ID marks what the runner ends after a job, which are the runs and drivers that go on.
 # A cache of another runner counts if the same mlgit wrote it.
+unset REMOTE_TOKEN RUNNER_TRACKING_ID
 MLGIT_INSTALLATION=$digest exec "$venv/bin/python" -I -m reconciler "$@"

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = {
     "import": "Write files for live assets that are not declared.",
     "state": "Manage the live state: show, rm, repair, restore.",
     "unlock": "Release another apply's lock, or list current locks.",
+    "github": "Show reports in pull requests and issues of GitHub.",
     "fmt": "Put the fields of asset files in canonical order.",
     "schema": "Print the JSON schema of a kind; set up an editor.",
     "explain": "Explain a diagnostic, and how to fix it.",

@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.abbreviation import join_some
+from reconciler.abbreviation import join_some, pluralize
 from reconciler.cli._plan_options import read_plan_options
 from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_lines
 from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
-from reconciler.diagnostics import UserError, has_errors
+from reconciler.diagnostics import Diagnostic, UserError, has_errors
 from reconciler.model import Op, Plan, ReuseForecast, State
 from reconciler.planning.options import PlanOptions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
+from reconciler.project.policy_files import has_waivers, report_policies
 from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.render.sanitize import sanitize_line
@@ -59,6 +60,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     if options["overrides"]:
         session = _override_selected_job(session, state, options)
     plan, refusal = make_plan(session, state, plan_options, refresh=options["refresh"])
+    policy_diagnostics = report_policies(session, plan, plan_options, state)
+    refusal = refusal or _format_policy_refusal(policy_diagnostics)
     out = options["out"]
     if out is not None:
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
@@ -76,11 +79,22 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         echo_line(_format_saved_hint(session, out), err=options["form"] != "text")
     is_ready = any(action.known_after is None for action in plan.actions)
     printed = session.plan_heading + text.format_plan(plan)
-    rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_errors(plan.refusals))
-    if cache is not None and printed == session.plan_heading + text.format_plan(plan, forecasts):
+    has_refusals = has_errors((*plan.refusals, *policy_diagnostics))
+    rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_refusals)
+    if (
+        cache is not None
+        and not has_waivers(session)
+        and printed == session.plan_heading + text.format_plan(plan, forecasts)
+    ):
         # What the store has may change at any time; but if it has nothing of what is planned, nothing is said of it.
         remember_output("plan", rendered, cache, session, state)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
+
+
+def _format_policy_refusal(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return that apply will refuse a plan for its policies, "" if they say nothing against it."""
+    failed = sum(has_errors([diagnostic]) for diagnostic in diagnostics)
+    return f"{pluralize(failed, 'error')} of policies" if failed else ""
 
 
 def _override_selected_job(session: Session, state: State, options: Mapping[str, Any]) -> Session:

@@ -14,6 +14,7 @@ from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, user_error, within_paths
 from reconciler.planning.file_checks import sort_diagnostics
 from reconciler.project.check import validate_offline
+from reconciler.project.policy_files import find_policy_files
 from reconciler.project.session import Session, open_session
 from reconciler.render.text import SourceLineReader
 from reconciler.source.validation import CheckResult, unknown_file_note
@@ -33,13 +34,13 @@ def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckRe
     context.call_on_close(session.close)
     asset_set, diagnostics = validate_offline(session)
     folders = _workspace_paths(session, paths)
-    checked = [document for document in asset_set.documents.values() if _is_within(document.path, folders)]
+    policies = map(session.tree.display_path, find_policy_files(session.tree))
+    known = (*(document.path for document in asset_set.documents.values()), *policies)
+    checked = [path for path in known if _is_within(path, folders)]
     every = sort_diagnostics([*config_diagnostics, *diagnostics])
     restricted = (within_paths(diagnostic, lambda path: _is_within(path, folders)) for diagnostic in every)
     selected = [diagnostic for diagnostic in restricted if diagnostic is not None]
-    notes = _unknown_file_notes(
-        session, folders, {CONFIG_FILE, *(document.path for document in asset_set.documents.values())}
-    )
+    notes = _unknown_file_notes(session, folders, {CONFIG_FILE, *known})
     return CheckResult(len(checked), (*selected, *notes), len(notes)), session.read_source_lines
 
 

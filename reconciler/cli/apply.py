@@ -40,7 +40,7 @@ from reconciler.planning.saved import options_of_saved_plan
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.incremental import share_index
-from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
+from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply, raise_if_policies_fail
 from reconciler.project.refresh import open_backends
 from reconciler.project.reuse_forecast import forecast_actions
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
@@ -161,6 +161,7 @@ def run_prepared(  # noqa: PLR0913 - what is applied, how, and who follows it
 ) -> int:
     """Show a plan, ask for approval and apply it; return the exit code."""
     print_prepared(session, prepared, stream)
+    raise_if_policies_fail(prepared)
     if not prepared.plan.actions and not (wait and prepared.has_running_runs):
         for lock in finish_without_actions(session, prepared):
             (stream.on_note if stream else echo_line)(f"Released the locks of {lock}: that apply has ended.")

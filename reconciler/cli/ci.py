@@ -10,7 +10,7 @@ import click
 from reconciler.cli import refuse_command
 
 # The module `_ci_NAME` beside this one has the command of that name as ``command``.
-CI_COMMANDS = ("plan", "check", "apply")
+CI_COMMANDS = ("plan", "check", "apply", "drift")
 
 
 class _CiGroup(click.Group):

@@ -7,8 +7,7 @@ import click
 from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.planning.drift import count_drift, find_drift
-from reconciler.project.refresh import observe_all
+from reconciler.project.drift import observe_drift
 from reconciler.render.drift import drift_to_json, format_drift
 from reconciler.render.plan_json import dump_json
 
@@ -22,18 +21,15 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     """Compare runs, the store and environments with the live state.
 
     Nothing is changed or planned: what is declared but not applied yet is not drift. `drift:` in mlgit.yml sets what
-    apply does about drift, for each kind or address: repair, warn or ignore.
+    apply does about drift, for each kind or address: repair, warn, write-back or ignore.
 
     \b
     mlgit drift
     mlgit drift --deep --detailed-exitcode --format json
     """
-    session = open_current_session()
-    state = session.read_recorded_state()
-    observation = observe_all(session, state, deep=deep)
-    drifts = find_drift(state, observation, session.config, session.tree.tree_at_commit)
+    report = observe_drift(open_current_session(), deep=deep).report
     if form == "json":
-        echo(dump_json(drift_to_json(drifts, observation.skipped_checks)))
+        echo(dump_json(drift_to_json(report)))
     else:
-        print_coloured_lines(format_drift(drifts, observation.skipped_checks))
-    return EXIT_CHANGES if detailed_exitcode and count_drift(drifts) else 0
+        print_coloured_lines(format_drift(report))
+    return EXIT_CHANGES if detailed_exitcode and report.counted else 0

@@ -21,13 +21,8 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.model import Json, Record, State
 from reconciler.operations.archive import archived_reference_notes
-from reconciler.operations.import_ import (
-    GeneratedFile,
-    Importer,
-    MissingContent,
-    find_undeclared_job,
-    find_undeclared_records,
-)
+from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
+from reconciler.planning.undeclared import find_undeclared_job, find_undeclared_records
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source.rooted_files import MISSING, RootedFiles

@@ -91,11 +91,14 @@ def refresh_all(  # noqa: PLR0913 - every provider
     if observation.unreachable_store:
         skipped = f"{observation.unreachable_store}: neither the store nor runs were checked"
         return replace(observation, skipped_checks=(*failed, skipped))
+    observation = _observe_contents(observation, store, contents, deep=deep)
+    lost_store = (f"{observation.unreachable_store}: not all contents were checked",)
     return replace(
-        _observe_contents(observation, store, contents, deep=deep),
+        observation,
         missing_run_files=dict(_missing_run_files(state, records, backends)),
         skipped_checks=failed
         + observation.unreachable_backends
+        + (lost_store if observation.unreachable_store else ())
         + tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
             for name in config.backends

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Severity, user_error
-from reconciler.format.assets import AssetSet
 from reconciler.format.emit import emit_asset_yaml
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.pointers import escape_key, find_value, split_pointer
-from reconciler.format.references import find_references_and_paths, parse_reference, relative_text, resolve_zip_path
-from reconciler.model import Address, Json, LocalPath, Record, Reference, State, Tree, TreeEntry
+from reconciler.format.references import find_references_and_paths, relative_text, resolve_zip_path
+from reconciler.model import Address, Json, LocalPath, Record, Tree, TreeEntry
 from reconciler.planning.content import local_path_digest
+from reconciler.planning.undeclared import find_registering_job
 from reconciler.secrets.redact import REDACTED_KEY, hide_secrets
 from reconciler.source.assets import read_asset_set
 
@@ -150,27 +150,6 @@ class Importer:
         if commit not in self._trees_by_commit:
             self._trees_by_commit[commit] = self.tree.tree_at_commit(commit)
         return self._trees_by_commit[commit]
-
-
-def find_registering_job(record: Record, current: Mapping[Address, Record]) -> Record | None:
-    """Return the record of the job whose file declares an asset, because it registers it from an output; else None."""
-    reference = parse_reference("/path", str(record.spec.get("path", "")), "", None)
-    job = current.get(reference.address) if isinstance(reference, Reference) else None
-    return job if job is not None and job.source == record.source else None
-
-
-def find_undeclared_records(state: State, declared: AssetSet) -> list[Record]:
-    """Return what is live and not declared, but for what the file of a job declares that is among them."""
-    addresses = declared.assets.keys() | declared.invalid_addresses
-    records = [record for address, record in state.current.items() if address not in addresses and not record.archived]
-    return [record for record in records if find_undeclared_job(record, state, declared) is None]
-
-
-def find_undeclared_job(record: Record, state: State, declared: AssetSet) -> Record | None:
-    """Return the record of the job whose file, which does not exist, declares an asset; None if there is none."""
-    job = find_registering_job(record, state.current)
-    is_undeclared = job and job.address not in declared.assets and job.address not in declared.invalid_addresses
-    return job if job and is_undeclared and not job.archived else None
 
 
 def _has_content(tree: Tree, local_path: LocalPath, digest: str) -> bool:

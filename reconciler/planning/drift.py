@@ -154,11 +154,6 @@ def with_repairs(plan: Plan, approved: Plan) -> Plan:
     return replace(plan, actions=(*repairs, *plan.actions))
 
 
-def count_drift(all_drift: Iterable[Drift]) -> int:
-    """Return the number of differences that do not depend on the machine that looks."""
-    return sum(not drift.local for drift in all_drift)
-
-
 def _repair_action(record: Record, message: str) -> Action:
     return Action(Op.REPAIR, record.address, version=record.version, record=record, reason=message)
 

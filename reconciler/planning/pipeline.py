@@ -18,6 +18,7 @@ from reconciler.model import ActionId, Asset, Op, Plan, StepGraph
 from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
 from reconciler.planning.environments import recipe_note
+from reconciler.planning.gate import with_gate
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
 from reconciler.planning.options import PlanOptions
@@ -38,7 +39,7 @@ class AllowedPlan(NamedTuple):
     """Plan options, the plan that was made under it, its diagnostics, and what of it may be decided.
 
     ``allowed_keys`` are the keys of the decisions that may be made, None for all; ``stop_reasons`` say why the others
-    may not.
+    may not. ``policy_errors`` are the policies that the plan does not satisfy.
     """
 
     plan_options: PlanOptions
@@ -46,6 +47,16 @@ class AllowedPlan(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
     allowed_keys: frozenset[ActionId] | None = None
     stop_reasons: tuple[Diagnostic, ...] = ()
+    policy_errors: tuple[Diagnostic, ...] = ()
+
+    @property
+    def allowed_plan(self) -> Plan:
+        """The plan without the decisions that may not be made."""
+        keys = self.allowed_keys
+        if keys is None:
+            return self.plan
+        allowed = (action for action in self.plan.actions if not action.op.is_decision or action.key in keys)
+        return replace(self.plan, actions=tuple(allowed))
 
 
 def plan_within_limits(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
@@ -69,6 +80,7 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
         plan = with_drift(plan, state, inputs.observation, plan_options.config, desired.tree.tree_at_commit)
     plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
     plan, selection_diagnostics = select_actions(plan, desired.declared, plan_options)
+    plan = with_gate(plan, state, desired.gate)
     sources = source_notes(desired.tree, desired.declared, plan.actions, plan_options.config, state)
     plan = replace(
         plan,

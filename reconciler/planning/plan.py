@@ -27,6 +27,7 @@ from reconciler.model import (
     Tree,
 )
 from reconciler.planning.decision import Decision
+from reconciler.planning.gate import Gate
 from reconciler.planning.graph import topological_order
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.planners.job import decide_job
@@ -54,7 +55,7 @@ class DesiredState:
 
     ``clean`` are assets that are declared besides and need no action, with their levels in the graph: they are not
     looked at (``planning.subset``). ``notes`` are about files that are not planned (``planning.narrow``).
-    ``check_support`` asks the providers.
+    ``check_support`` asks the providers, ``gate`` the policies on what runs have made, None without policies.
     """
 
     source: SourceRevision
@@ -64,6 +65,7 @@ class DesiredState:
     clean: Mapping[Address, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     check_support: SupportCheck = no_support_check
+    gate: Gate | None = None
 
 
 class PlanInputs(NamedTuple):

@@ -9,7 +9,7 @@ from reconciler.engine.locking import release_stale_locks
 from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
-from reconciler.project.prepare import PreparedApply
+from reconciler.project.prepare import PreparedApply, raise_if_policies_fail
 from reconciler.project.providers import open_providers
 from reconciler.project.prune_experiments import prune_experiments
 from reconciler.project.session import Session
@@ -29,6 +29,7 @@ def apply_plan(
     Once ``stopping`` returns True no action is started; running actions finish and are recorded. A failed action is in
     the result, and skips only the actions that need it. Raises UserError if nothing can be applied.
     """
+    raise_if_policies_fail(prepared)
     request = prepared.request
     request = replace(request, desired=replace(request.desired, source=_pin_source(session)))
     providers = open_providers(session)

@@ -31,6 +31,7 @@ from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.referencable import existence_check, referencable
+from reconciler.project.policy_files import expired_waiver_diagnostics, open_gate, policy_file_diagnostics
 from reconciler.project.session import Session, provider_diagnostics
 from reconciler.project.support import make_support_check, support_diagnostics
 from reconciler.source.assets import read_asset_set
@@ -117,7 +118,9 @@ def make_desired(session: Session, declared: AssetSet, state: State) -> DesiredS
         return repository.is_ancestor(commit, source.newer_commit)
 
     check_support = make_support_check(session.config, session.workspace.cache)
-    return DesiredState(source, session.tree, declared, is_ancestor, check_support=check_support)
+    return DesiredState(
+        source, session.tree, declared, is_ancestor, check_support=check_support, gate=open_gate(session)
+    )
 
 
 def desired_diagnostics(session: Session, desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
@@ -130,6 +133,7 @@ def desired_diagnostics(session: Session, desired: DesiredState, state: State) -
         *escalate_severities(check_files_together(declared, session.config, desired.tree, live)),
         *_emptied_file_diagnostics(desired.tree, declared, removals.values()),
         *session.affinity_diagnostics(),
+        *policy_file_diagnostics(desired.tree),
     ]
     return sort_diagnostics(diagnostics)
 
@@ -176,6 +180,8 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
         *_support_diagnostics(session, declared, together),
         *check_recorded_only(declared),
         *session.affinity_diagnostics(Severity.WARNING),
+        *policy_file_diagnostics(session.tree),
+        *expired_waiver_diagnostics(session.tree),
         *check_config_names(declared, session.config, None, lambda: _config_document(session)),
     ]
     return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
@@ -203,7 +209,8 @@ def errors_in_files(tree: Tree, config: Config | None) -> tuple[Diagnostic, ...]
     usable = config or lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
     declared = read_asset_set(tree, usable)
     together = check_files_together(declared, usable, tree)
-    diagnostics = (*together, *support_diagnostics(declared, declared.assets.values(), [usable], None, together))
+    supported = support_diagnostics(declared, declared.assets.values(), [usable], None, together)
+    diagnostics = (*together, *supported, *policy_file_diagnostics(tree))
     effective = apply_severity_overrides(diagnostics, usable.rules)
     return tuple(diagnostic for diagnostic in effective if diagnostic.severity is Severity.ERROR)
 

@@ -79,7 +79,7 @@ def share_index(session: Session) -> None:
 
 def _try_incremental_plan(session: Session, state: State, plan_options: PlanOptions) -> Plan | None:
     key = cache_key_of(session, state)
-    index = open_local_index(session, state, key)
+    index = open_local_index(session, key)
     if index is None:
         return None
     repository = session.workspace.repository

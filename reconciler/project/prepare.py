@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from reconciler.abbreviation import join_some
-from reconciler.diagnostics import Diagnostic, user_error
+from reconciler.abbreviation import join_some, pluralize
+from reconciler.diagnostics import Diagnostic, Severity, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.model import Action, Json, Plan, State
 from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
@@ -18,6 +18,7 @@ from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stal
 from reconciler.planning.unattended import plan_unattended
 from reconciler.project.check import report_diagnostics, report_refusals
 from reconciler.project.plan import plan_needed_part, read_plan_inputs, rollback_notes
+from reconciler.project.policy_files import report_policies
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source.gc_pause import pause_gc
@@ -57,7 +58,8 @@ class PreparedApply:
     """A plan that may be applied, its body as JSON, the request that carries it out, and the live state.
 
     ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions the
-    limits leave to a person. ``withheld`` are the decisions that nobody has approved.
+    limits leave to a person, and ``withheld`` are the decisions that nobody has approved. With ``policy_errors`` the plan
+    is shown and not applied.
     """
 
     plan: Plan
@@ -66,6 +68,7 @@ class PreparedApply:
     notes: tuple[str, ...]
     state: State
     stop_reasons: tuple[Diagnostic, ...] = ()
+    policy_errors: tuple[Diagnostic, ...] = ()
     withheld: tuple[Action, ...] = ()
 
     @property
@@ -99,14 +102,15 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     inputs = read_plan_inputs(session, state, options.plan_options, refresh=True)
     inputs, allowed = _make_plan(session, inputs, options)
     request = ApplyRequest(inputs.desired, allowed.plan_options, "", allowed.allowed_keys, options.parallelism)
-    plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
+    plan = allowed.allowed_plan
     withheld = tuple(action for action in allowed.plan.actions if not request.is_allowed(action))
     body = plan_json.plan_body(plan, allowed.plan_options)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     applied_commit = "" if plan.is_destroy else session.source.commit  # a destroy does not apply its commit
     trailers = format_trailers(user_name(), applied_commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
-    return PreparedApply(plan, body, replace(request, trailers=trailers), notes, state, allowed.stop_reasons, withheld)
+    request = replace(request, trailers=trailers)
+    return PreparedApply(plan, body, request, notes, state, allowed.stop_reasons, allowed.policy_errors, withheld)
 
 
 def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
@@ -136,7 +140,25 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
     report_refusals(session, allowed.plan)
     if options.approval is Approval.NOBODY:
         return inputs, allowed._replace(allowed_keys=frozenset(), stop_reasons=())
-    if options.saved_plan is None:
-        return inputs, allowed
-    plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
-    return inputs, allowed._replace(plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))
+    if options.saved_plan is not None:
+        plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
+        allowed = allowed._replace(plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))
+    return inputs, _check_policies(session, inputs.state, allowed, options.approval)
+
+
+def _check_policies(session: Session, state: State, allowed: AllowedPlan, approval: Approval) -> AllowedPlan:
+    """Report what the policies say. A person's plan with errors is shown and refused; of another none is decided."""
+    reported = report_policies(session, allowed.allowed_plan, allowed.plan_options, state)
+    errors = tuple(item for item in reported if item.severity is Severity.ERROR)
+    if not errors or not allowed.allowed_plan.decisions:
+        return allowed
+    if approval is Approval.PERSON:
+        return allowed._replace(policy_errors=errors)
+    return allowed._replace(allowed_keys=frozenset(), stop_reasons=(*allowed.stop_reasons, *errors))
+
+
+def raise_if_policies_fail(prepared: PreparedApply) -> None:
+    """Raise UserError ``policy-refused`` if the decisions of a plan do not satisfy the policies."""
+    if prepared.policy_errors:
+        message = f"the plan has {pluralize(len(prepared.policy_errors), 'error')} of policies; nothing was applied"
+        raise user_error("policy-refused", message, "fix what they name; docs/policies.md says how to waive a policy")

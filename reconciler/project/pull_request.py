@@ -2,10 +2,13 @@
 
 The change may be a stranger's, so mlgit.yml of the base commit rules: the one of the change is checked, and what it
 sets anew is shown and counts once it is merged. Nothing of the repository is executed.
+
+Imported by name: ``project.reuse_forecast``, which asks the object store, for a plan that submits a pipeline.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +30,7 @@ from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
 from reconciler.project.base_revision import find_base
 from reconciler.project.plan import make_plan
-from reconciler.project.reuse_forecast import forecast_actions
+from reconciler.project.policy_files import report_policies
 from reconciler.project.saved_plan import make_saved_plan
 from reconciler.project.session import Session, provider_diagnostics, read_tree_lines
 from reconciler.render.masked_diagnostics import mask_diagnostics
@@ -229,6 +232,7 @@ def _plan_change(change: Change, config: Config, findings: _Findings) -> _Planne
     except UserError as error:
         findings.add(item for item in error.diagnostics if item not in findings.diagnostics)
         return None
+    report_policies(session, plan, plan_options, state)
     if refusal and not change.source.dirty:
         findings.add(notes=[f"`mlgit apply` would refuse this plan: {refusal}"])
     pending = pending_keys(plan, base_plan) if base_plan else frozenset()
@@ -258,5 +262,8 @@ def _plan_base(change: Change, session: Session, state: State) -> Plan | None:
 
 def _forecast(session: Session, state: State, plan: Plan) -> tuple[ReuseForecast, ...]:
     """Return what the object store says of the pipelines that a plan submits."""
-    is_asked = any(action.op is Op.SUBMIT and action.steps for action in plan.actions)
-    return forecast_actions(session, state, plan.actions) if is_asked else ()
+    if not any(action.op is Op.SUBMIT and action.steps for action in plan.actions):
+        return ()
+    module = importlib.import_module("reconciler.project.reuse_forecast")
+    forecasts: tuple[ReuseForecast, ...] = module.forecast_actions(session, state, plan.actions)
+    return forecasts

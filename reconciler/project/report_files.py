@@ -16,8 +16,10 @@ from reconciler.source.roots import GIT_FOLDER, Root
 _HINT = "name a folder that is not in Git, such as one outside of the repository"
 
 
-def write_report_files(repository: Repository, folder: Path, files: Mapping[str, str]) -> None:
+def write_report_files(repository: Repository, folder: Path, files: Mapping[str, str | None]) -> None:
     """Write files into a folder, which is made if it is missing; Git ignores it in this clone.
+
+    A file that is None is removed: it is of an earlier report.
 
     Raise UserError ``report-not-written``.
     """
@@ -30,7 +32,10 @@ def write_report_files(repository: Repository, folder: Path, files: Mapping[str,
         rooted = RootedFiles(absolute, (Root(os.path.realpath(absolute), f"the folder {folder}"),))
         for name, text in files.items():
             _refuse_links(folder, absolute / name)
-            rooted.replace_file(name, text.encode())
+            if text is not None:
+                rooted.replace_file(name, text.encode())
+            elif rooted.is_file(name):
+                rooted.remove_file(name)
     except UserError:
         raise
     except OSError as error:

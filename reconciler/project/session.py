@@ -54,7 +54,8 @@ class Session(StateSession):
     """An open workspace with one revision of its files. Use it in a ``with`` block, or call ``close``.
 
     With ``overrides`` one of the files counts with other values than those that are written in it. ``base_tree`` is
-    the tree whose mlgit.yml counts, if it is another one than ``tree``.
+    the tree whose mlgit.yml and policies count, if it is another one than ``tree``; ``approvers`` are then those who
+    have approved the change, users and teams (``org/team``).
     """
 
     source: SourceRevision
@@ -63,6 +64,7 @@ class Session(StateSession):
     on_refusals: OnDiagnostics = ignore_diagnostics
     overrides: FileOverrides | None = None
     base_tree: Tree | None = None
+    approvers: frozenset[str] = frozenset()
 
     @property
     def config_tree(self) -> Tree:

@@ -31,10 +31,10 @@ def cache_key_of(session: Session, state: State) -> CacheKey:
     return CacheKey(settings, session.source.tree, session.workspace.repository.tree_of(state.commit))
 
 
-def open_local_index(session: Session, state: State, key: CacheKey) -> DependencyIndex | None:
+def open_local_index(session: Session, key: CacheKey) -> DependencyIndex | None:
     """Open the index of this clone; a clone that has none begins with the shared one."""
     index = _open_local_index(session, key)
-    if index is None and len(state.current) >= _MIN_ASSETS_TO_SHARE:
+    if index is None:
         shared = load_index(session.state_store.read_published_index())
         if shared is not None and shared.cache_key.settings_key == _shared_key(key).settings_key:
             save_local_index(

@@ -1,13 +1,33 @@
-"""Render diagnostics as GitHub workflow commands, which GitHub shows as annotations in a pull request."""
+"""Render diagnostics as GitHub workflow commands, which GitHub shows as annotations in a pull request.
+
+GitHub shows ten errors, ten warnings and ten notices of a step, and says nothing of the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.diagnostics import Diagnostic, Severity, place_in_message
+from reconciler.abbreviation import pluralize
+from reconciler.diagnostics import Diagnostic, Severity, place_in_message, sort_by_severity
 from reconciler.render.sanitize import sanitize_line
 
 _COMMAND_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+_MAX_SHOWN = 10  # of each
+
+
+def worst_to_github(diagnostics: Iterable[Diagnostic], root: str, others: str) -> str:
+    """Return the commands that GitHub shows, the worst first, and a last line that the other diagnostics are in a file.
+
+    ``root`` is as for `diagnostics_to_github`, ``others`` the name of the file.
+    """
+    by_severity: dict[Severity, list[Diagnostic]] = {}
+    for diagnostic in sort_by_severity(diagnostics):
+        by_severity.setdefault(diagnostic.severity, []).append(diagnostic)
+    shown = [diagnostic for found in by_severity.values() for diagnostic in found[:_MAX_SHOWN]]
+    hidden = {severity: len(found) - _MAX_SHOWN for severity, found in by_severity.items() if len(found) > _MAX_SHOWN}
+    phrases = [pluralize(number, f"more {severity}") for severity, number in hidden.items()]
+    last = [f"{', '.join(phrases)}: see {others}"] if phrases else []
+    return "\n".join([*filter(None, [diagnostics_to_github(shown, root)]), *last])
 
 
 def diagnostics_to_github(diagnostics: Iterable[Diagnostic], root: str = "") -> str:

@@ -68,12 +68,7 @@ def _sections(report: Report, links: ReportLinks, style: PageStyle) -> Iterator[
     yield notes_section(report.notes, style)
     if body:
         yield from plan_sections(own, body, report.forecasts, style)
-    yield pending_action_section(_pending_actions(report), style)
-
-
-def _pending_actions(report: Report) -> list[Mapping[str, Json]]:
-    actions = report.plan.body["actions"] if report.plan else ()
-    return [action for action in actions if action["key"] in report.pending]
+    yield pending_action_section(report.pending_actions, style)
 
 
 def _problems(report: Report) -> list[Diagnostic]:
@@ -126,7 +121,7 @@ def _own_counts(actions: Sequence[Mapping[str, Json]], body: Mapping[str, Json])
 def _head_blocks(report: Report) -> Iterator[str]:
     """Yield what is said below the verdict: what is removed, and that more is pending."""
     yield removal_warning(report.own_actions)
-    if number := len(_pending_actions(report)):
+    if number := len(report.pending_actions):
         are = "more change is" if number == 1 else "more changes are"
         yield f"{number:,} {are if report.own_actions else are.removeprefix('more ')} pending on the base already."
 

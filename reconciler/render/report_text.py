@@ -25,7 +25,8 @@ def _report_lines(report: Report) -> Iterator[str]:
         yield f"Nothing was planned: {pluralize(errors, 'error')}." if errors else "Nothing was planned."
     else:
         verdict, *lines = format_plan_body(restrict_body(report.plan.body, report.own_actions)).split("\n")
-        yield "This change needs no action." if report.pending_actions and not report.own_actions else verdict
+        is_needless = bool(report.pending_actions and not report.own_actions)
+        yield f"{report.heading}{'This change needs no action.' if is_needless else verdict}"
         yield from (*lines, *_pending_lines(report))
     if report.notes:
         yield from ("", "About this change:", *(f"  {sanitize_line(note)}" for note in report.notes))

@@ -18,6 +18,7 @@ from reconciler.source.cached_parse import parse_tree_files
 from reconciler.source.disk import YAML_SUFFIXES
 from reconciler.source.globs import load_file_globs
 from reconciler.source.parsed_file import ParsedFile, ParsedReference
+from reconciler.source.policy_files import is_policy_file
 
 
 def read_asset_set(tree: Tree, config: Config, cache: Cache | None = None) -> AssetSet:
@@ -80,7 +81,7 @@ def find_candidates(
         if not path.startswith(tree.root) or path.startswith(nested) or not path.lower().endswith(YAML_SUFFIXES):
             continue
         relative = path.removeprefix(tree.root)
-        if relative != CONFIG_FILE and (glob := globs.find_include(relative)):
+        if relative != CONFIG_FILE and not is_policy_file(relative) and (glob := globs.find_include(relative)):
             yield path, glob
 
 

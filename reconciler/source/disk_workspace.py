@@ -25,6 +25,7 @@ from reconciler.source.cache import Cache, select_in
 from reconciler.source.disk import YAML_SUFFIXES, DiskFiles, expand_paths
 from reconciler.source.globs import load_file_globs
 from reconciler.source.parsed_file import DECODE_ERRORS
+from reconciler.source.policy_files import is_policy_file
 
 _LIST_FILES = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--")
 _INSERT = "INSERT OR REPLACE INTO declared_addresses VALUES (?, ?, ?)"
@@ -75,7 +76,8 @@ def open_disk_workspace(folder: Path, config: Config, cache: Cache | None) -> Di
     nested = tuple(path.removesuffix(CONFIG_FILE) for path in paths if path.endswith(f"/{CONFIG_FILE}"))
     own = (path for path in sorted(paths) if not path.startswith(nested) and replace_invalid_utf8(path) == path)
     globs = load_file_globs(config, cache)
-    included = {path: glob for path in own if path != CONFIG_FILE and (glob := globs.find_include(path))}
+    assets = (path for path in own if path != CONFIG_FILE and not is_policy_file(path))
+    included = {path: glob for path in assets if (glob := globs.find_include(path))}
     return DiskWorkspace(DiskFiles(folder, {}), included)
 
 

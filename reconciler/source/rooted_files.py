@@ -141,6 +141,12 @@ class RootedFiles:
         with self._open_parent(real, create=True) as parent, naming_errors(path):
             _write_new_file(_name_of(real), content, parent, None)
 
+    def remove_file(self, path: str) -> None:
+        """Remove a file; of a link, the link. Raise FileNotFoundError if there is none."""
+        real = self._locate(path)
+        with self._open_parent(real) as parent, naming_errors(path):
+            os.unlink(_name_of(real), dir_fd=parent)
+
     def _locate(self, path: str) -> str:
         """Return the path with the links of its folder followed. Raise UnavailablePathError if they lead out."""
         name = path.rpartition("/")[2]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.render.github import diagnostics_to_github
+from reconciler.render.github import diagnostics_to_github, worst_to_github
 
 pytestmark = pytest.mark.fast
 
@@ -58,3 +58,21 @@ def test_a_file_name_or_a_message_cannot_end_the_command():
 
 def test_no_diagnostics_give_empty_text():
     assert diagnostics_to_github([]) == ""
+
+
+def test_the_ten_worst_of_each_kind_are_annotations_and_a_last_line_counts_the_others():
+    found = [
+        Diagnostic("a-b", f"{severity} {number}", Span("a.yml", number), severity=severity)
+        for severity, count in ((Severity.NOTE, 3), (Severity.WARNING, 11), (Severity.ERROR, 14))
+        for number in range(1, count + 1)
+    ]
+    everywhere = Diagnostic("a-b", "refers to nothing", Span("z.yml"), places=(Span("y.yml"),))
+    lines = worst_to_github([*found, everywhere], "", "results.sarif").splitlines()
+    assert "refers to nothing" in lines[0]
+    assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 10 + ["::notice"] * 3 + ["5"]
+    assert lines[-1] == "5 more errors, 1 more warning: see results.sarif"
+
+
+def test_few_annotations_have_no_last_line():
+    assert worst_to_github([Diagnostic("a-b", "m")], "", "results.sarif") == "::error title=a-b::m"
+    assert worst_to_github([], "", "results.sarif") == ""

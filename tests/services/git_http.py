@@ -29,10 +29,10 @@ auth.backend = "plain"
 auth.backend.plain.userfile = "{folder}/users"
 auth.require = ("" => ("method" => "basic", "realm" => "git", "require" => "valid-user"))
 $HTTP["url"] =~ "/git-receive-pack$" {{
-  auth.require = ("" => ("method" => "basic", "realm" => "git", "require" => "user=writer"))
+  auth.require = ("" => ("method" => "basic", "realm" => "git", "require" => "user={writer}"))
 }}
 $HTTP["querystring"] =~ "service=git-receive-pack" {{
-  auth.require = ("" => ("method" => "basic", "realm" => "git", "require" => "user=writer"))
+  auth.require = ("" => ("method" => "basic", "realm" => "git", "require" => "user={writer}"))
 }}
 """
 PASSWORDS = {"writer": "may-write", "reader": "may-read"}
@@ -44,6 +44,8 @@ class GitOverHttp:
 
     folder: Path
     root: Path
+    passwords: Mapping[str, str] = field(default_factory=PASSWORDS.copy)
+    writer: str = "writer"
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -51,9 +53,9 @@ class GitOverHttp:
         """Start, and wait until it answers."""
         assert LIGHTTPD
         (self.folder / "root").mkdir(parents=True)
-        users = "".join(f"{name}:{password}\n" for name, password in PASSWORDS.items())
+        users = "".join(f"{name}:{password}\n" for name, password in self.passwords.items())
         (self.folder / "users").write_text(users, encoding="utf-8")
-        config = _CONFIG.format(folder=self.folder, root=self.root, port=self.port, backend=BACKEND)
+        config = _CONFIG.format(folder=self.folder, root=self.root, port=self.port, backend=BACKEND, writer=self.writer)
         (self.folder / "lighttpd.conf").write_text(config, encoding="utf-8")
         self._process = subprocess.Popen([LIGHTTPD, "-D", "-f", str(self.folder / "lighttpd.conf")])
         until_answers(self.port, self._process)
@@ -73,7 +75,7 @@ class GitOverHttp:
 
     def url(self, repository: Path, user: str = "writer", password: str = "") -> str:
         """Return the address of a repository for one of the users."""
-        password = password or PASSWORDS[user]
+        password = password or self.passwords[user]
         return f"http://{user}:{password}@127.0.0.1:{self.port}/git/{repository.relative_to(self.root)}"
 
     def environment(self) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model import Effect, Op, Phase, Record, ResolvedAsset
-from reconciler.planning.decision import has_same_fingerprint
+from reconciler.planning.decision import has_same_fingerprint, has_same_metadata
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
 from reconciler.planning.resolve import PlanContext
 from reconciler.planning.resource_settings import (
@@ -27,13 +27,17 @@ def decide_resource(context: PlanContext, resolved: ResolvedAsset, record: Recor
         return (Op.CREATE if record.intent.effect is Effect.CREATE else Op.UPDATE), was_interrupted
     if record.handle is None:
         return Op.CREATE, "only recorded so far"
-    return _decide_repair(record, is_same=is_same) if drift_policy_of(config, address) is DriftPolicy.REPAIR else None
+    is_unchanged = is_same and has_same_metadata(resolved, record)
+    if is_unchanged and drift_policy_of(config, address) is not DriftPolicy.REPAIR:
+        return None
+    return _decide_repair(record, has_settings=is_same and address not in context.plan_options.replace)
 
 
-def _decide_repair(record: Record, *, is_same: bool) -> tuple[Op, str] | None:
+def _decide_repair(record: Record, *, has_settings: bool) -> tuple[Op, str] | None:
+    """Return how a resource becomes as it is declared again; with ``has_settings``, also if it only has others."""
     if record.condition is not None and record.condition.phase is Phase.GONE:
         return Op.CREATE, "its provider no longer has it"
-    settings = find_changed_settings(record) if is_same else ()
+    settings = find_changed_settings(record) if has_settings else ()
     if settings and are_in_place(record, settings):
         return Op.UPDATE, f"its provider has other settings: {format_changed_settings(settings)}"
     return None
@@ -42,6 +46,7 @@ def _decide_repair(record: Record, *, is_same: bool) -> tuple[Op, str] | None:
 def find_held_back_settings(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> str:
     """Return the settings that a change would set back although they are to be written into Git; "" if none."""
     config, address = context.plan_options.config, resolved.asset.address
-    if record is None or record.archived or drift_policy_of(config, address) is not DriftPolicy.WRITE_BACK:
+    is_meant = record is None or record.archived or address in context.plan_options.replace
+    if record is None or is_meant or drift_policy_of(config, address) is not DriftPolicy.WRITE_BACK:
         return ""
     return format_changed_settings(overwritten_settings(record, resolved.asset.spec))

@@ -1,0 +1,152 @@
+"""CEL expressions: compiled once, evaluated for many actions, with the limits of cel-cpp.
+
+The library is an extra, ``policies``; it is imported by name, with the first expression. cel-cpp ends an evaluation
+after 10,000 iterations of its loops, refuses an expression that is nested more than 32 levels deep, and matches regular
+expressions in linear time. With the length that the schema allows, an expression that is made to be slow takes less
+than a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from reconciler.diagnostics import UserError, user_error
+from reconciler.format.suggest import did_you_mean
+from reconciler.model import Json
+
+ACTION_VARIABLES = ("action", "asset", "live", "candidate")
+VARIABLES = (*ACTION_VARIABLES, "plan")
+FUNCTIONS = (
+    *("all", "bool", "contains", "double", "dyn", "endsWith", "exists", "exists_one", "filter", "has", "int", "map"),
+    *("matches", "size", "startsWith", "string", "timestamp", "duration", "type"),
+)
+_LIBRARY = "cel_expr_python.cel"
+_POSITION = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '([A-Za-z_]\w*)")
+_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
+_NO_FIELD = re.compile(r'^Key not found in map : "(.*)"$')
+_MEANINGS = {
+    "Applying SELECT to non-message type": "it reads a field of something that has no fields, such as null",
+    "No matching overloads found : ": "the types of its values do not fit: ",
+    "Iteration budget exceeded": "it takes more than 10,000 iterations",
+}
+_EXPECTED = re.compile(r" expecting \{.*\}$")
+
+
+class ExpressionProblem(NamedTuple):
+    """What is wrong with an expression; line and column are within it, from 1, or 0 for the whole expression."""
+
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+
+class InvalidExpressionError(Exception):
+    """An expression that cannot be compiled."""
+
+    def __init__(self, problems: tuple[ExpressionProblem, ...]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+class EvaluationError(Exception):
+    """An expression has no value for an action, such as one that names a field which is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression, and the names of the variables that it uses."""
+
+    compiled: Any
+    variables: frozenset[str]
+
+    def is_true(self, values: Mapping[str, Json]) -> bool:
+        """Return the value of the expression; raise EvaluationError if it has none, or is no boolean."""
+        try:
+            # Through JSON, since only plain values can be handed over.
+            data = {name: json.loads(json.dumps(values[name], default=dict)) for name in self.variables}
+            result = self.compiled.eval(data=data)
+            type_name, value = result.type().name(), result.plain_value()
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise EvaluationError(_explain_error(str(error))) from error
+        if type_name == "ERROR":
+            raise EvaluationError(_explain_error(str(value)))
+        if not isinstance(value, bool):
+            raise EvaluationError(f"its value is {type_name.lower()}, not true or false")
+        return value
+
+
+def compile_expression(text: str) -> Expression:
+    """Return the compiled expression; raise InvalidExpressionError, or UserError if the library is not installed."""
+    try:
+        compiled = _environment(VARIABLES).compile(text)
+    except RuntimeError as error:
+        raise InvalidExpressionError(_parse_problems(text, str(error))) from error
+    type_name = compiled.return_type().name()
+    if type_name not in ("BOOL", "DYN"):
+        raise InvalidExpressionError((ExpressionProblem(0, 0, f"its value is {type_name.lower()}, not true or false"),))
+    return Expression(compiled, frozenset(name for name in VARIABLES if not _compiles_without(name, text)))
+
+
+def _compiles_without(variable: str, text: str) -> bool:
+    try:
+        _environment(tuple(name for name in VARIABLES if name != variable)).compile(text)
+    except RuntimeError:
+        return False
+    return True
+
+
+@cache
+def _environment(variables: tuple[str, ...]) -> Any:
+    try:
+        cel = importlib.import_module(_LIBRARY)
+    except ImportError as error:
+        raise missing_library() from error
+    return cel.NewEnv(variables=dict.fromkeys(variables, cel.Type.DYN))
+
+
+def _explain_error(message: str) -> str:
+    """Return what the library says of an evaluation, in the words of who writes policies."""
+    message = _STATUS.sub("", message)
+    if match := _NO_FIELD.search(message):
+        return f"there is no field {match[1]}"
+    for known, meaning in _MEANINGS.items():
+        message = message.replace(known, meaning)
+    return message
+
+
+def missing_library() -> UserError:
+    """Return the error if the library is not installed: a policy is never skipped."""
+    message = "policies with `check:` need cel-expr-python, which is not installed"
+    return user_error("extra-missing", message, "run `pip install 'mlgit[policies]'`")
+
+
+def _parse_problems(text: str, message: str) -> tuple[ExpressionProblem, ...]:
+    """Return the problems that the compiler lists; one of the whole expression if it lists none."""
+    problems = dict.fromkeys(
+        _make_problem(text, int(match[1]), int(match[2]), match[3]) for match in _POSITION.finditer(message)
+    )
+    return tuple(problems) or (ExpressionProblem(0, 0, _STATUS.sub("", message.splitlines()[0])),)
+
+
+def _make_problem(text: str, line: int, column: int, message: str) -> ExpressionProblem:
+    message = _EXPECTED.sub("", _STATUS.sub("", message)).replace("(in container '')", "").strip()
+    if line < 1:
+        return ExpressionProblem(0, 0, message)
+    match = _UNDECLARED.search(message)
+    if match is None:
+        return ExpressionProblem(line, column, message.replace("'<EOF>'", "its end"))
+    name = match[1]
+    found = re.search(rf"\b{name}\b", text.splitlines()[line - 1])  # the compiler names the place of the dot or bracket
+    is_function = text.splitlines()[line - 1][found.end() :].startswith("(") if found else False
+    known = FUNCTIONS if is_function else VARIABLES
+    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+    problem = f"{'there is no function' if is_function else 'there is no variable'} {name}"
+    return ExpressionProblem(line, found.start() + 1 if found else column, problem, hint)

@@ -1,0 +1,68 @@
+"""The files in policies/ of a workspace. ``project.policies`` is imported by name, and only if there are some."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model import Tree
+from reconciler.source.policy_files import POLICY_FOLDER, is_policy_file
+
+if TYPE_CHECKING:
+    from reconciler.diagnostics import Diagnostic
+    from reconciler.model import Plan, State
+    from reconciler.planning.gate import Gate
+    from reconciler.planning.options import PlanOptions
+    from reconciler.project.session import Session
+
+_WAIVERS_KEY = b"waivers"
+
+
+def find_policy_files(tree: Tree) -> tuple[str, ...]:
+    """Return the paths of the policy files from the top of the repository."""
+    folder = f"{tree.root}{POLICY_FOLDER}"
+    return tuple(sorted(path for path, _ in tree.entries_below(folder) if is_policy_file(path.removeprefix(tree.root))))
+
+
+def has_waivers(session: Session) -> bool:
+    """Return True if a policy file may have waivers, so that what it says depends on the date."""
+    return any(_WAIVERS_KEY in tree.read_file(path) for tree in _trees(session) for path in find_policy_files(tree))
+
+
+def open_gate(session: Session) -> Gate | None:
+    """Return the gate before registrations; None if the workspace has no policies."""
+    gate: Gate | None = _policies().make_gate(session) if _has_policies(session) else None
+    return gate
+
+
+def policy_file_diagnostics(tree: Tree) -> tuple[Diagnostic, ...]:
+    """Return what is wrong in the policy files of a tree, whether or not they rule."""
+    diagnostics: tuple[Diagnostic, ...] = _policies().read_policies(tree)[1] if find_policy_files(tree) else ()
+    return diagnostics
+
+
+def expired_waiver_diagnostics(tree: Tree) -> tuple[Diagnostic, ...]:
+    """Return the waivers of a tree that no longer count."""
+    diagnostics: tuple[Diagnostic, ...] = _policies().expired_in(tree) if find_policy_files(tree) else ()
+    return diagnostics
+
+
+def report_policies(session: Session, plan: Plan, plan_options: PlanOptions, state: State) -> tuple[Diagnostic, ...]:
+    """Check a plan against the policies, report and return what they say."""
+    if not _has_policies(session):
+        return ()
+    diagnostics: tuple[Diagnostic, ...] = _policies().report_policies(session, plan, plan_options, state)
+    return diagnostics
+
+
+def _has_policies(session: Session) -> bool:
+    return any(map(find_policy_files, _trees(session)))
+
+
+def _trees(session: Session) -> tuple[Tree, ...]:
+    """Return the trees whose policies or waivers may count."""
+    return (session.base_tree, session.tree) if session.base_tree else (session.tree,)
+
+
+def _policies() -> Any:
+    return importlib.import_module("reconciler.project.policies")

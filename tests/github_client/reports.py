@@ -1,0 +1,13 @@
+"""Reports for tests of what is done with them."""
+
+from __future__ import annotations
+
+from reconciler.diagnostics import Diagnostic, Span
+from reconciler.planning.report import Report
+from reconciler.render.report_json import dump_report
+
+
+def report(note: str = "The first plan.", message: str = "no such data", **fields: object) -> str:
+    """Return report.json."""
+    diagnostics = (Diagnostic("reference-missing", message, Span("jobs/train.yml", 3, 1)),)
+    return dump_report(Report("b" * 40, "d" * 40, None, diagnostics=diagnostics, notes=(note,), **fields))
