@@ -84,11 +84,14 @@ class StateStore:
         return replace(state, find_download=partial(read_download, snapshot), read_reuse_states=reuse_states)
 
     def _read_reuse_states(self) -> Mapping[str, State]:
-        """Return the live states of the targets whose runs may be adopted, as of the last fetch."""
+        """Return the live states of the targets whose runs may be adopted."""
         stores = {
             source.target: StateStore(self.repository, source.state, source.lineage, source.target, source.remote)
             for source in self.reuse_from
         }
+        for store in stores.values():
+            if store.remote and (store.remote, store.name) != (self.remote, self.name):
+                store.ref_store.fetch()  # the own fetch has brought the others
         return {target: store.read() for target, store in stores.items()}
 
     def check_format(self, commit: str = "") -> None:

@@ -107,6 +107,27 @@ def test_a_version_that_was_taken_since_the_review_stops_the_apply(applied, repo
     golden("cli/ci/version-taken.md", (reviewed.parents[2] / "result/result.md").read_text("utf-8"))
 
 
+def test_a_merge_queue_compares_what_a_change_brings_on_top_of_those_before_it(applied, report, mlgit):
+    git(applied, "checkout", "--quiet", "-b", "first")
+    git(applied, "rm", "--quiet", "models/total.yml")
+    commit(applied, "first")
+    more_numbers(applied, "second")
+    reviewed = report(applied, "second")
+    merge(applied, "first", "second")
+    assert mlgit("ci", "check", str(reviewed), "--base", "main^1", cwd=applied).out == "As reviewed: 2 decisions.\n"
+    refused = mlgit("ci", "check", str(reviewed), "--base", "main~2", cwd=applied)
+    assert (refused.code, "model/total is not as reviewed" in refused.err) == (1, True)
+
+
+def test_a_result_is_written_though_mlgit_yml_cannot_be_used(applied, apply):
+    with (applied / "mlgit.yml").open("a") as file:
+        file.write("stores: {}\n")
+    commit(applied)
+    ended, result = apply(applied)
+    assert (ended.code, result["verdict"], result["commit"]) == (1, "refused", git(applied, "rev-parse", "HEAD"))
+    assert result["errors"]
+
+
 @pytest.mark.services
 def test_one_apply_stands_for_two_merges(applied, report, apply, mlgit):
     describe(applied, "first")
