@@ -44,14 +44,16 @@ def test_a_merge_applies_what_the_pull_request_has_shown_and_nothing_twice(hub):
 
     hub.open_gate()
     advanced = hub.run_event("schedule", {}, variables=RUNNER)
-    jobs = {"advance / apply": True, "drift / drift": True, "drift / report": True}
+    jobs = {"advance / apply": True, "advance / comment": True, "drift / drift": True, "drift / report": True}
     assert advanced.jobs() == jobs, advanced.log
-    assert "model/total: version 1 from run sum-" in advanced.log
+    [comment] = hub.api.comments_of(7)
+    assert "| model/total | 1 | `sum-" in comment
     assert hub.api.issues == {}
 
     live = hub.live()
     again = hub.run_push(variables=RUNNER)
-    assert again.jobs() == {"apply / apply": True, "apply / comment": True}, again.log
+    assert again.jobs() == {"apply / apply": True}, again.log
+    assert hub.api.comments_of(7) == [comment], "that nothing was left to do does not replace what was done"
     assert "No changes." in again.log
     assert (hub.live(), hub.executions()) == (live, 1)
 
