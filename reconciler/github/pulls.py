@@ -16,6 +16,8 @@ from reconciler.model import Json
 PERMISSION = "pull-requests: read"
 _PULL_REQUEST = "pull_request"
 _UNPROCESSABLE = 422
+_WORKFLOW_FOLDERS = (".github/workflows/", ".github/actions/")
+_MAX_LISTED_FILES = 3000  # GitHub lists no more
 _VERDICTS = frozenset(
     {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}
 )  # the newest of a reviewer counts; comments do not
@@ -48,9 +50,21 @@ def find_current_pull(client: Client, number: int, head: str) -> PullRequest:
     return pull
 
 
-def is_from_fork(client: Client, run: WorkflowRun) -> bool:
-    """Return True if the head of a workflow run is in another repository, or in one that is deleted."""
-    return _head_repository(run) != client.access.repository.lower()
+def is_from_fork(client: Client, pull: PullRequest) -> bool:
+    """Return True if the head of a pull request is in another repository, or in one that is deleted."""
+    return not _is_headed(pull, client.access.repository.lower())
+
+
+def changes_workflows(pull: PullRequest) -> bool:
+    """Return True if a pull request changes what its own workflow runs execute, or so many files that it may."""
+    with asking(f"the files of pull request {pull.number}", PERMISSION):
+        if pull.changed_files > _MAX_LISTED_FILES:
+            return True
+        return any(
+            name.startswith(_WORKFLOW_FOLDERS)
+            for file in pull.get_files()
+            for name in (file.filename, file.previous_filename or "")
+        )
 
 
 def find_pull_of_run(client: Client, run: WorkflowRun, number: int | None) -> PullRequest:
