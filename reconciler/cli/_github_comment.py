@@ -19,7 +19,7 @@ from reconciler.github.client import Client
 from reconciler.github.comments import put_comment
 from reconciler.github.event import Event, read_event
 from reconciler.github.pulls import (
-    HeadMovedError,
+    OutdatedError,
     PullRequest,
     changes_workflows,
     find_current_pull,
@@ -41,11 +41,11 @@ RESULT_FILE = "result.json"
 _MAX_BYTES = 64 * 2**20
 _REPORT_NAME = re.compile(r"report-(\d+)\.json")
 _FORK_NOTE = (
-    "This pull request is from a fork: the plan was made by its own workflow run, with the workflows of the base."
+    "This pull request is from a fork. The plan was made by its own workflow run, with the workflows of the base."
 )
 _FORGEABLE_NOTE = (
-    "This pull request is from a fork and changes workflows: the plan was made by its own workflow run, so it can be "
-    "anything. An apply after the merge does not take it for reviewed."
+    "This pull request is from a fork. It changes workflows, and the plan was made by its own workflow run, so it can "
+    "be anything. An apply after the merge does not take it for reviewed."
 )
 
 
@@ -93,7 +93,7 @@ def command(folder: Path | None, run_id: int | None, number: int | None, result:
             shown = [_show_run(client, run_id, number)]
         else:
             shown = [_show_folder(client, event, folder or Path(), number)]
-    except HeadMovedError as error:
+    except OutdatedError as error:
         return echo_line(f"Nothing is shown: {error}.")
     if not shown:
         echo_line("Nothing is shown: the commit is the merge of no pull request.")

@@ -151,6 +151,13 @@ def test_a_report_on_an_older_head_is_not_shown(comment, api, event):
     assert f"Nothing is shown: pull request 7 has a newer head, {HEAD[:10]}, than 9999999999." in ended.out
 
 
+def test_a_report_on_a_closed_pull_request_does_not_replace_its_result(comment, api, event):
+    event("pull_request", {"pull_request": {"number": 7, "head": {"sha": HEAD}}})
+    api.merge(7, MERGE)
+    ended = comment(".")
+    assert (ended.code, ended.out) == (0, "Nothing is shown: pull request 7 is closed.\n")
+
+
 def test_without_an_event_the_pull_request_must_be_named(comment, api):
     ended = comment(".")
     assert ended.code == 1

@@ -44,7 +44,7 @@ def test_the_report_of_a_fork_is_shown_with_where_it_is_from(comment, api, fork_
     assert (ended.code, ended.err) == (0, "")
     (text,) = api.comments_of(7)
     assert "no such data" in text
-    assert "from a fork: the plan was made by its own workflow run" in text
+    assert "from a fork. The plan was made by its own workflow run" in text
     assert "script" not in text  # what is shown is rendered from report.json
     assert f"/octo/ml/actions/runs/{fork_run}/artifacts/{artifact}" in text
 
