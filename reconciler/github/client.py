@@ -97,7 +97,7 @@ def asking(what: str, permission: str) -> Iterator[None]:
 
 
 def _rate_limit_error(what: str) -> UserError:
-    message = f"GitHub's rate limit for this token is used up: {what} is not done"
+    message = f"GitHub's rate limit for this token is used up: it was asked for {what}"
     return user_error("github-rate-limit", message, "run the job again later")
 
 
@@ -109,7 +109,7 @@ def _refusal(error: GithubException, what: str, permission: str) -> UserError:
             hint = "allow GitHub Actions to create pull requests: Settings, Actions, General, Workflow permissions"
         elif permission.endswith("write"):
             hint = f"{hint}; {_FORK_HINT}"
-        return user_error("github-permission", f"the token may not have {what}: {said}", hint)
+        return user_error("github-permission", f"the token has no permission for {what}: {said}", hint)
     if error.status == _NOT_FOUND:
         hint = f"see that it exists, and that the job has `permissions: {permission}`"
         return user_error("github-not-found", f"GitHub does not find {what}", hint)

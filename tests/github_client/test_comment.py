@@ -267,7 +267,10 @@ def test_a_comment_that_was_made_although_the_answer_was_lost_is_not_made_twice(
     [
         ("502", "GitHub was asked for pull request 7, and it answers with status 502 [github-unreachable]"),
         ("dropped", "GitHub was asked for pull request 7, and there is no connection [github-unreachable]"),
-        ("secondary", "GitHub's rate limit for this token is used up: pull request 7 is not done [github-rate-limit]"),
+        (
+            "secondary",
+            "GitHub's rate limit for this token is used up: it was asked for pull request 7 [github-rate-limit]",
+        ),
         ("secondary-429", "[github-rate-limit]"),
         ("primary", "[github-rate-limit]"),
         ("primary-429", "[github-rate-limit]"),
@@ -294,7 +297,10 @@ def test_a_missing_permission_is_named_as_a_workflow_has_it(comment, api):
     api.faults.append(Fault(f"^POST .*{COMMENTS}", "forbidden"))
     ended = comment()
     assert ended.code == 1
-    assert "the token may not have a comment on pull request 7: Resource not accessible by integration" in ended.err
+    assert (
+        "the token has no permission for a comment on pull request 7: Resource not accessible by integration"
+        in ended.err
+    )
     assert "`permissions: pull-requests: write`" in ended.err
     assert "from a fork" in ended.err
 
