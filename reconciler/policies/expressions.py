@@ -86,6 +86,12 @@ class Expression:
 
 def compile_expression(text: str) -> Expression:
     """Return the compiled expression; raise InvalidExpressionError, or UserError if the library is not installed."""
+    compiled = check_expression(text)
+    return Expression(compiled, frozenset(name for name in VARIABLES if not _compiles_without(name, text)))
+
+
+def check_expression(text: str) -> Any:
+    """Return what the library makes of an expression; raise as ``compile_expression``."""
     try:
         compiled = _environment(VARIABLES).compile(text)
     except RuntimeError as error:
@@ -93,7 +99,7 @@ def compile_expression(text: str) -> Expression:
     type_name = compiled.return_type().name()
     if type_name not in ("BOOL", "DYN"):
         raise InvalidExpressionError((ExpressionProblem(0, 0, f"its value is {type_name.lower()}, not true or false"),))
-    return Expression(compiled, frozenset(name for name in VARIABLES if not _compiles_without(name, text)))
+    return compiled
 
 
 def _compiles_without(variable: str, text: str) -> bool:

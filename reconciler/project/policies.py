@@ -22,7 +22,7 @@ from reconciler.project.policy_subjects import make_subject
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.render.impact import compute_impact
-from reconciler.source.policy_files import is_policy_file
+from reconciler.source.policy_files import POLICY_FOLDER, is_policy_file
 from reconciler.timestamps import utc_date
 
 
@@ -92,6 +92,9 @@ def read_policies(files: PolicyFiles, paths: Iterable[str]) -> tuple[PolicySet, 
 
 def _read_document(tree: PolicyFiles, path: str) -> tuple[Document, tuple[Diagnostic, ...]]:
     shown = tree.display_path(path)
+    if shown == POLICY_FOLDER:
+        message = f"{shown} is a link or a submodule: policies are files of the workspace itself"
+        return Document(shown, None), (Diagnostic("policy-invalid", message, Span(shown), "make it a folder"),)
     if problem := tree.path_problem(path, must_be_file=True):
         return Document(shown, None), (Diagnostic(problem.code, str(problem), Span(shown), problem.hint),)
     return parse_yaml(shown, tree.read_file(path))
