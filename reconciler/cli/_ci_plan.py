@@ -88,7 +88,7 @@ def command(folder: Path, base: str, revision: str, approvals: Path | None, form
 def _report_files(change: Change, report: Report) -> Mapping[str, str | None]:
     """Return the files of a report by name; None for the plan if nothing was planned."""
     sarif = diagnostics_to_sarif(report.diagnostics, __version__, change.workspace.root)
-    links = links_of_job(os.environ, report.commit, change.workspace.root)
+    links = links_of_job(os.environ, report.commit)
     return {
         "report.json": dump_report(report),
         "plan.json": dump_plan_file(report.plan) if report.plan else None,

@@ -13,7 +13,7 @@ from reconciler.render.plan_sections import PageStyle, plan_sections, removal_wa
 from reconciler.render.problem_sections import problem_sections
 
 _ELSEWHERE = "in `mlgit plan --format json`"
-_ITEMS = 20  # of a section that is seen at once, if it folds
+_ITEMS = 12  # of a section that is seen at once, if it folds
 
 
 def plan_to_markdown(
