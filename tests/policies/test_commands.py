@@ -206,3 +206,18 @@ def test_who_has_no_policies_loads_nothing_for_them(small):
         assert not [name for name in modules if "policies" in name or name.startswith("cel_")]
     write(small, {"policies/team.yml": SUBMIT})
     assert "cel_expr_python.cel" in loaded(small, "plan")
+
+
+def test_the_controller_decides_nothing_of_a_plan_that_fails_a_policy(applied, mlgit):
+    edit(applied, "data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: more")
+    text = "policies: [{name: owner, uses: owner-tag, for: {kinds: [data]}}]\n"
+    commit(applied, "policies", {"policies/team.yml": text})
+    ended = mlgit("reconcile", "--once", "--ref", "main", cwd=applied)
+    assert ended.code == 1
+    assert "policy owner: data/numbers: the tag owner is missing" in ended.out + ended.err
+    edit(applied, "data/numbers.yml", "description: more", "description: more\ntags: {owner: ada}")
+    commit(applied, "tag")
+    assert mlgit("reconcile", "--once", "--ref", "main", cwd=applied).code == 0
+    assert (
+        "Nothing to do" in mlgit("plan", cwd=applied).out or mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0
+    )
