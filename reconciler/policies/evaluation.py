@@ -135,13 +135,14 @@ def _find_expression_problems(
 ) -> Iterator[Finding]:
     """Yield why an expression is not true: it is false, or it has no value, which is never a pass."""
     values: Mapping[str, Json] = {name: getattr(subject, name, None) for name in ACTION_VARIABLES} | {"plan": plan}
-    pointer, shown = _first_spec_pointer(policy.check), _format_values(policy.check, values)
     try:
-        if not expression.is_true(values):
-            yield Finding(f"{policy.message}{shown}", pointer)
+        if expression.is_true(values):
+            return
+        message = policy.message
     except EvaluationError as error:
         check = abbreviate_text(" ".join(policy.check.split()))
-        yield Finding(f"{policy.message}: `{check}` cannot be evaluated: {error}{shown}", pointer)
+        message = f"{policy.message}: `{check}` cannot be evaluated: {error}"
+    yield Finding(f"{message}{_format_values(policy.check, values)}", _first_spec_pointer(policy.check))
 
 
 def _first_spec_pointer(check: str) -> str:

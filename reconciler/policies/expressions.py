@@ -9,7 +9,6 @@ than a second.
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,11 +68,12 @@ class Expression:
     variables: frozenset[str]
 
     def is_true(self, values: Mapping[str, Json]) -> bool:
-        """Return the value of the expression; raise EvaluationError if it has none, or is no boolean."""
+        """Return the value of the expression; raise EvaluationError if it has none, or is no boolean.
+
+        The values are those that ``json.loads`` makes: the library knows no other lists and mappings.
+        """
         try:
-            # Through JSON, since only plain values can be handed over.
-            data = {name: json.loads(json.dumps(values[name], default=dict)) for name in self.variables}
-            result = self.compiled.eval(data=data)
+            result = self.compiled.eval(data={name: values[name] for name in self.variables})
             type_name, value = result.type().name(), result.plain_value()
         except (RuntimeError, ValueError, TypeError) as error:
             raise EvaluationError(_explain_error(str(error))) from error
