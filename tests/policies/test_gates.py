@@ -142,8 +142,8 @@ def test_a_model_from_a_step_of_a_pipeline_is_judged_by_the_metrics_of_the_step(
     commit(small, "start", {**files, "policies/gates.yml": policy.replace("BOUND", "0.95")})
     applied = mlgit(*APPLY, "--exclude", "job/sum", cwd=small)
     assert applied.code == 1
-    assert "policy gate: model/total: the model is not good enough (candidate.metrics.auc is 0.9" in applied.out
-    assert "policy same: model/total: auc of the candidate is 0.9; it must be at least 0.95" in applied.out
+    assert "model/total: policy gate: the model is not good enough (candidate.metrics.auc is 0.9" in applied.out
+    assert "policy same: auc of the candidate is 0.9; it must be at least 0.95" in applied.out
     commit(small, "lower", {"policies/gates.yml": policy.replace("BOUND", "0.85")})
     assert mlgit(*APPLY, "--exclude", "job/sum", cwd=small).code == 0
     assert live_version(mlgit, small, "model/total") == "1"
