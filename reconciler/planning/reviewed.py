@@ -17,6 +17,7 @@ from reconciler.planning.report import Report
 from reconciler.planning.saved import action_identity, saved_action_identity
 
 _MADE_FROM_FIELDS = (Op.CREATE, Op.UPDATE, Op.REPLACE)
+_RUN_OPS = (Op.SUBMIT, Op.ADOPT)
 _VERSION_OPS = (Op.NEW_VERSION, Op.REGISTER)
 
 
@@ -69,11 +70,15 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What of a plan was reviewed: the keys of these decisions, the differences, and the repairs nobody reviewed."""
+    """What of a plan was reviewed: the keys of these decisions, the differences, and the repairs nobody reviewed.
+
+    ``later`` are the keys of reviewed decisions that are made when a run has ended.
+    """
 
     approved: frozenset[ActionId]
     differences: tuple[Difference, ...] = ()
     repairs: tuple[Action, ...] = ()
+    later: frozenset[ActionId] = frozenset()
 
 
 def compare_with_reports(
@@ -90,14 +95,7 @@ def compare_with_reports(
     for item in reviewed:
         by_address.setdefault(item.address, []).append(item)
     announced = _announced_addresses(plan, reports)
-    approvals: list[Approval] = []
-    unreviewed: list[Action] = []
-    for action in plan.decisions:
-        numbers = _approving_reports(action, by_address.get(action.address, ()))
-        if numbers or (action.address in announced and action.op in (Op.SUBMIT, Op.ADOPT, Op.BUILD)):
-            approvals.append(Approval(action, numbers))
-        elif str(action.key) not in pending:
-            unreviewed.append(action)
+    approvals, unreviewed = _split_decisions(plan, by_address, announced, pending)
     find_difference = _difference_maker(by_address, reports, state)
     differences = [find_difference(action.address, action) for action in unreviewed if action.op is not Op.REPAIR]
     known = {difference.address for difference in differences}
@@ -105,7 +103,34 @@ def compare_with_reports(
     missing = dict.fromkeys(item.address for item in _missing(reviewed, approvals, blocked, state))
     differences += [find_difference(address, blocked.get(address)) for address in missing if address not in known]
     repairs = tuple(action for action in unreviewed if action.op is Op.REPAIR)
-    return Comparison(frozenset(approval.action.key for approval in approvals), tuple(differences), repairs)
+    approved = frozenset(approval.action.key for approval in approvals)
+    runs = {action.address for action in plan.submissions if action.key in approved} | announced
+    later = frozenset(ActionId(op, address) for address in runs for op in _RUN_OPS)
+    return Comparison(approved, tuple(differences), repairs, later)
+
+
+def _split_decisions(
+    plan: Plan,
+    by_address: Mapping[Address, Sequence[ReviewedDecision]],
+    announced: Container[Address],
+    pending: Container[str],
+) -> tuple[list[Approval], list[Action]]:
+    """Return the decisions of a plan that were reviewed, and the others, without those that others bring.
+
+    The build of an environment is part of the run that needs it.
+    """
+    approvals: list[Approval] = []
+    unreviewed: list[Action] = []
+    for action in plan.decisions:
+        numbers = _approving_reports(action, by_address.get(action.address, ()))
+        if numbers or (action.address in announced and action.op in _RUN_OPS):
+            approvals.append(Approval(action, numbers))
+        elif str(action.key) not in pending:
+            unreviewed.append(action)
+    needed = {key for approval in approvals for key in approval.action.needs}
+    builds = {action.key: action for action in unreviewed if action.op is Op.BUILD and action.key in needed}
+    approvals += [Approval(action, frozenset()) for action in builds.values()]
+    return approvals, [action for action in unreviewed if action.key not in builds]
 
 
 def _decisions_of(number: int, report: Report) -> Iterator[ReviewedDecision]:
