@@ -531,6 +531,9 @@ class GithubApi:
                 pull["head"]["sha"] = body["sha"]
         return 200, self._ref(args["ref"])
 
+    def _git_delete_ref(self, args: Any, *_: Any) -> Answer:
+        return (204, None) if self.refs.pop(args["ref"], None) else (422, {"message": "Reference does not exist"})
+
 
 def user(login: str) -> dict[str, Any]:
     return {"login": login, "id": len(login), "type": "Bot" if login.endswith("[bot]") else "User"}

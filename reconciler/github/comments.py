@@ -57,9 +57,9 @@ def _put(pull: PullRequest, marker: str, make_text: Callable[[str], str], login:
 def _update(comments: list[IssueComment], make_text: Callable[[str], str]) -> Posted:
     """Keep the oldest of some comments, with a new text."""
     kept, *duplicates = comments
-    old = _normalize(kept.body)
+    old = normalize_text(kept.body)
     text = make_text(old)
-    is_equal = old == _normalize(text)
+    is_equal = old == normalize_text(text)
     if not is_equal:
         kept.edit(text)
     for duplicate in duplicates:
@@ -79,11 +79,11 @@ def _find_comments(pull: PullRequest, marker: str, login: str) -> list[IssueComm
     comments = (
         comment
         for comment in pull.get_issue_comments()
-        if comment.user and comment.user.login == login and _normalize(comment.body).partition("\n")[0] == marker
+        if comment.user and comment.user.login == login and normalize_text(comment.body).partition("\n")[0] == marker
     )
     return sorted(comments, key=lambda comment: comment.id)
 
 
-def _normalize(text: str | None) -> str:
+def normalize_text(text: str | None) -> str:
     """Return text as it was sent: GitHub may change the ends of lines."""
     return (text or "").replace("\r\n", "\n").rstrip()

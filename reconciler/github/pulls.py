@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from github import GithubException
-from github.PullRequest import PullRequest
+from github.PullRequest import PullRequest as PullRequest  # for the commands
 from github.WorkflowRun import WorkflowRun
 
 from reconciler.diagnostics import user_error
@@ -53,11 +53,11 @@ def is_from_fork(client: Client, run: WorkflowRun) -> bool:
     return _head_repository(run) != client.access.repository.lower()
 
 
-def find_pull_of_run(client: Client, run: WorkflowRun) -> PullRequest:
-    """Return the open pull request whose head commit a workflow run is for.
+def find_pull_of_run(client: Client, run: WorkflowRun, number: int | None) -> PullRequest:
+    """Return the open pull request whose head commit a workflow run is for; ``number`` is the expected one, if any.
 
     It is searched by the head repository, branch and commit of the run. Raise HeadMovedError if none has that head, and
-    UserError ``github-run`` if the run is not one of a pull request, or if several have that head.
+    UserError ``github-run`` if the run is not one of a pull request, or if another one or several have that head.
     """
     if run.event != _PULL_REQUEST:
         message = f"workflow run {run.id} is of the event {run.event}, not of a pull request"
@@ -67,18 +67,25 @@ def find_pull_of_run(client: Client, run: WorkflowRun) -> PullRequest:
     with asking(f"the pull request of workflow run {run.id}", PERMISSION):
         label = f"{owner}:{run.head_branch}"
         opened = [pull for pull in client.repository.get_pulls(state="open", head=label) if _is_headed(pull, head)]
-    pulls = [pull for pull in opened if pull.head.sha == run.head_sha]
-    if len(pulls) > 1:
-        named = {pull["number"] for pull in run.raw_data.get("pull_requests") or ()}
-        pulls = [pull for pull in pulls if pull.number in named] or pulls
-    if len(pulls) > 1:
-        numbers = ", ".join(str(pull.number) for pull in pulls)
-        message = f"the pull requests {numbers} have the head of workflow run {run.id}"
-        raise user_error("github-run", message, "say which one is meant with --pull")
-    if pulls:
-        return pulls[0]
+    if pulls := [pull for pull in opened if pull.head.sha == run.head_sha]:
+        return _choose_pull(pulls, run, number)
     moved = "".join(f"; pull request {pull.number} has a newer head, {pull.head.sha[:10]}" for pull in opened)
     raise HeadMovedError(f"no open pull request has the head of workflow run {run.id}, {run.head_sha[:10]}{moved}")
+
+
+def _choose_pull(pulls: Sequence[PullRequest], run: WorkflowRun, number: int | None) -> PullRequest:
+    """Return the pull request that is meant, of those that have the head of a run; raise UserError ``github-run``."""
+    named = {pull["number"] for pull in run.raw_data.get("pull_requests") or ()} if number is None else {number}
+    meant = [pull for pull in pulls if pull.number in named]
+    if number is None and not meant:
+        meant = [*pulls]
+    if len(meant) == 1:
+        return meant[0]
+    numbers = ", ".join(str(pull.number) for pull in pulls)
+    message = (
+        f"workflow run {run.id} is for the head of {'pull request' if len(pulls) == 1 else 'pull requests'} {numbers}"
+    )
+    raise user_error("github-run", message, "say with --pull which of these is meant")
 
 
 def find_merged_pulls(client: Client, commits: Iterable[str]) -> tuple[PullRequest, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 
 from reconciler.abbreviation import abbreviate_id, abbreviate_text, join_some, pluralize
@@ -9,13 +11,12 @@ from reconciler.model import Json
 from reconciler.planning.drift import Drift
 from reconciler.planning.drift_report import DriftReport, target_label
 from reconciler.planning.write_back import FileChange, WriteBack
-from reconciler.render.markdown_page import Section, fit_page, join_blocks
+from reconciler.render.markdown_page import COMMENT_LIMIT, Section, fit_page
 from reconciler.render.markdown_text import code_span, escape_markdown, table_header, table_row
 from reconciler.render.sanitize import sanitize_line
 
 WRITE_BACK_FORMAT = 1
-_LIMIT = 65_000  # GitHub takes 65,536 characters
-_MAX_TITLE_LENGTH = 200
+_MAX_TITLE_LENGTH, _DIGEST_LENGTH = 200, 16
 _ELSEWHERE = "that `mlgit drift` shows"
 # What is worst comes first, and is cut off last.
 _WORST_FIRST = (
@@ -40,7 +41,7 @@ _WRITE_BACK_TEXT = (
 )
 
 
-def issue_markdown(report: DriftReport, write_back: WriteBack, commit: str, limit: int = _LIMIT) -> str:
+def issue_markdown(report: DriftReport, write_back: WriteBack, commit: str, limit: int = COMMENT_LIMIT) -> str:
     """Return the text of the issue on the drift of a target; the least important is cut off, and counted."""
     head = [f"<!-- mlgit drift {report.target} -->", f"### {_heading(report.target)}{_verdict(report)}"]
     if written := sum(drift.address in write_back.addresses for drift in report.counted):
@@ -64,8 +65,8 @@ def issue_markdown(report: DriftReport, write_back: WriteBack, commit: str, limi
             unfolded=0,
         ),
     )
-    foot = f"Compared with commit {code_span(abbreviate_id(commit))}.\n\n{_ISSUE_FOOT}"
-    return fit_page(join_blocks(head), sections, foot, limit, _ELSEWHERE)
+    foot = [f"Compared with commit {code_span(abbreviate_id(commit))}.", _ISSUE_FOOT]
+    return fit_page(head, sections, foot, limit, _ELSEWHERE) + "\n"
 
 
 def _heading(target: str) -> str:
@@ -108,10 +109,14 @@ def write_back_title(target: str, write_back: WriteBack) -> str:
     return abbreviate_text(sanitize_line(title))[:_MAX_TITLE_LENGTH]
 
 
-def write_back_markdown(target: str, write_back: WriteBack, limit: int = _LIMIT) -> str:
-    """Return the text of the pull request that writes drift into Git."""
+def write_back_markdown(target: str, write_back: WriteBack, limit: int = COMMENT_LIMIT) -> str:
+    """Return the text of the pull request that writes drift into Git.
+
+    Its first line has a digest of the changes, by which one that was closed is known again.
+    """
     verdict = f"{pluralize(len(write_back.changes), 'file')} as the live assets are"
-    head = [f"<!-- mlgit write-back {target} -->", f"### {_heading(target)}{verdict}", _WRITE_BACK_TEXT]
+    marker = f"<!-- mlgit write-back {target} {_content_digest(write_back)} -->"
+    head = [marker, f"### {_heading(target)}{verdict}", _WRITE_BACK_TEXT]
     sections = (
         Section(
             "",
@@ -133,7 +138,12 @@ def write_back_markdown(target: str, write_back: WriteBack, limit: int = _LIMIT)
             rank=2,
         ),
     )
-    return fit_page(join_blocks(head), sections, "", limit, "that `mlgit ci drift --write` names")
+    return fit_page(head, sections, [], limit, "that `mlgit ci drift --write` names") + "\n"
+
+
+def _content_digest(write_back: WriteBack) -> str:
+    changes = [[change.path, change.content] for change in sorted(write_back.changes, key=lambda change: change.path)]
+    return hashlib.sha256(json.dumps(changes).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def _change_row(change: FileChange) -> str:

@@ -197,6 +197,7 @@ def test_drift_with_policy_warn_is_not_repaired(project):
         ('{"data/*": ignore, "*": warn}', DriftPolicy.IGNORE),
         ("{data: warn, data/numbers: repair}", DriftPolicy.REPAIR),
         ("{model: ignore}", DriftPolicy.REPAIR),
+        ('{"*": warn, data: write-back}', DriftPolicy.WRITE_BACK),
     ],
 )
 def test_the_longest_matching_glob_decides_the_drift_policy(drift, policy):

@@ -62,6 +62,14 @@ def test_deleting_and_updating_again_change_nothing(resource):
     assert resource.find("a" * 64) is None
 
 
+def test_what_is_reported_of_the_settings_is_as_declared(resource):
+    handle = resource.create(ASSET, "a" * 64)
+    changed = replace(ASSET, spec={**ASSET.spec, "max_instances": 2})
+    resource.update(handle, changed)
+    settings = resource.read([handle])[handle].settings
+    assert {name: settings[name] for name in settings.keys() & changed.spec.keys()}.items() <= changed.spec.items()
+
+
 def test_an_unreachable_provider_is_unknown_and_never_gone(reference, provider):
     handle = reference.create(ASSET, "a" * 64)
     provider.set("unreachable")

@@ -37,6 +37,7 @@ OPERATIONS = (
     ("post", f"{_REPO}/git/refs"),
     ("get", f"{_REPO}/git/ref/{{ref}}"),
     ("patch", f"{_REPO}/git/refs/{{ref}}"),
+    ("delete", f"{_REPO}/git/refs/{{ref}}"),
     ("post", f"{_REPO}/git/trees"),
     ("get", f"{_REPO}/issues"),
     ("post", f"{_REPO}/issues"),
