@@ -139,6 +139,7 @@ class GithubApi:
             "merged": False,
             "merged_at": None,
             "merge_commit_sha": None,
+            "changed_files": len(fields.get("files", ())),
             "user": user("ada"),
             "html_url": f"{self.url}/{self.repository}/pull/{number}",
             "head": {
@@ -375,6 +376,11 @@ class GithubApi:
             return _not_found()
         self.pulls[number].update(body)
         return 200, self._pull(number)
+
+    def _pulls_list_files(self, args: Any, *_: Any) -> Answer:
+        number = int(args["pull_number"])
+        files = self.pulls[number].get("files", ())
+        return 200, [{"filename": name, "status": "modified"} for name in files]
 
     def _pulls_list_reviews(self, args: Any, *_: Any) -> Answer:
         return 200, self.reviews.get(int(args["pull_number"]), [])
