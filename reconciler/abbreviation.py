@@ -23,11 +23,12 @@ def abbreviate_text(text: str) -> str:
     """
     if len(text) <= _MAX_WORD_LENGTH:
         return text
-    words = re.sub(rf"\S{{{_MAX_WORD_LENGTH + 1},}}", lambda word: _cut_middle(word[0], _MAX_WORD_LENGTH), text)
-    return _cut_middle(words, _MAX_TEXT_LENGTH)
+    words = re.sub(rf"\S{{{_MAX_WORD_LENGTH + 1},}}", lambda word: cut_middle(word[0], _MAX_WORD_LENGTH), text)
+    return cut_middle(words, _MAX_TEXT_LENGTH)
 
 
-def _cut_middle(text: str, limit: int) -> str:
+def cut_middle(text: str, limit: int) -> str:
+    """Return text without its middle if it is longer than a limit."""
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]}...{text[-half:]}"
 

@@ -36,7 +36,7 @@ EDGE_IMPORTS = {
     "git": {"secrets"},
     "storage": {"registry", "regular_files"},
     "builders": {"registry", "secrets"},
-    "github": {"storage"},  # downloads artifacts as any file behind a URL
+    "github": {"storage", "regular_files"},  # downloads artifacts as any file behind a URL
     "runner": set(),
     "resources": {"registry"},
     "backends": {"runner", "storage", "registry", "private_files", "regular_files"},

@@ -11,14 +11,20 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-parts=(reconciler schemas workspace-template docs/diagnostics.md requirements-ci.lock)
 
-if ! python=$(python3 -I -c 'import sys; print(sys.base_prefix, sys.version); sys.exit(sys.version_info < (3, 11))'); then
+# Print what is installed: these files, for this Python.
+list_installation() {
+  cd "$root"
+  python3 -I -c 'import sys; print(sys.base_prefix, sys.version); sys.exit(sys.version_info < (3, 11))' || return
+  find reconciler schemas workspace-template docs/diagnostics.md requirements-ci.lock -type f ! -name '*.pyc' -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum
+}
+
+if ! installation=$(list_installation); then
   echo "::error title=mlgit::this runner has no python3 of 3.11 or newer: put actions/setup-python before this step" >&2
   exit 1
 fi
-digest=$(cd "$root" && { echo "$python" && find "${parts[@]}" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z |
-  xargs -0 sha256sum; } | sha256sum | cut -c1-16)
+digest=$(sha256sum <<<"$installation" | cut -c1-16)
 venv=${RUNNER_TOOL_CACHE:-$RUNNER_TEMP}/mlgit/$digest
 
 install_mlgit() {

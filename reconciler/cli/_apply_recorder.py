@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,8 +12,9 @@ import click
 
 from reconciler.diagnostics import UserError
 from reconciler.engine.request import ApplyFollower, ApplyResult
+from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Event
-from reconciler.planning.apply_report import ReviewDifference
+from reconciler.planning.apply_report import ApplyReport, ApplyVerdict, ReviewDifference
 from reconciler.planning.report import Report
 from reconciler.project.apply_report import ApplyEnd, make_apply_report
 from reconciler.project.prepare import PreparedApply
@@ -49,7 +51,7 @@ class ApplyRecorder:
     def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._folder is None or self.session is None:
+        if self._folder is None:
             return
         errors = error.diagnostics if isinstance(error, UserError) else ()
         is_interrupted = isinstance(error, click.Abort | KeyboardInterrupt)
@@ -63,6 +65,14 @@ class ApplyRecorder:
             is_failed=is_failed,
             is_interrupted=is_interrupted,
         )
-        report = make_apply_report(self.session, self.prepared, end)
-        files = {"result.json": dump_result(report), "result.md": result_markdown(report)}
-        write_report_files(self.session.workspace.repository, self._folder, files)
+        if self.session is None:  # mlgit.yml cannot be used, or there is no workspace
+            with closing(open_repository(Path.cwd())) as repository:
+                self._write(repository, ApplyReport(repository.head(), ApplyVerdict.REFUSED, errors=errors))
+        else:
+            report = make_apply_report(self.session, self.prepared, end)
+            self._write(self.session.workspace.repository, report)
+
+    def _write(self, repository: Repository, report: ApplyReport) -> None:
+        if self._folder is not None:
+            files = {"result.json": dump_result(report), "result.md": result_markdown(report)}
+            write_report_files(repository, self._folder, files)

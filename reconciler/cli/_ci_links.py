@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from reconciler.render.report_markdown import ReportLinks
 
 
-def links_of_job(variables: Mapping[str, str], commit: str, root: str) -> ReportLinks:
-    """Return the links of a report on a commit; ``root`` is the workspace's folder, "" or "a/b/"."""
+def links_of_job(variables: Mapping[str, str], commit: str) -> ReportLinks:
+    """Return the links of a report on a commit."""
     if repository := variables.get("GITHUB_REPOSITORY"):
         project = f"{variables.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}"
         run = f"{project}/actions/runs/{variables['GITHUB_RUN_ID']}" if variables.get("GITHUB_RUN_ID") else ""
-        return ReportLinks(run, files=f"{project}/blob/{commit}/{root}")
+        return ReportLinks(run, files=f"{project}/blob/{commit}")
     if project := variables.get("CI_PROJECT_URL", ""):
-        return ReportLinks(variables.get("CI_JOB_URL", ""), files=f"{project}/-/blob/{commit}/{root}")
+        return ReportLinks(variables.get("CI_JOB_URL", ""), files=f"{project}/-/blob/{commit}")
     return ReportLinks()

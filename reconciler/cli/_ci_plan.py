@@ -17,6 +17,7 @@ from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import has_errors
 from reconciler.planning.report import Report
 from reconciler.planning.saved import dump_plan_file
+from reconciler.project.approvals import NO_APPROVALS, read_approvals
 from reconciler.project.pull_request import Change, ChangeRequest, make_report, open_change
 from reconciler.project.report_files import write_report_files
 from reconciler.render.github import worst_to_github
@@ -26,6 +27,7 @@ from reconciler.render.report_text import format_report
 from reconciler.render.sarif import diagnostics_to_sarif
 from reconciler.render.text import format_diagnostics
 
+_FILE_TYPE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
 
 
@@ -38,6 +40,12 @@ _FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--ref", "revision", default="HEAD", metavar="REV", help="The commit with the change; HEAD by default.")
 @click.option(
+    "--approvals",
+    type=_FILE_TYPE,
+    metavar="FILE",
+    help="Who approved the head commit (`mlgit github approvals`): waivers that a code owner approved count.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "github", "markdown"]),
@@ -45,12 +53,12 @@ _FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
     help="Output format; github prints annotations too, markdown the comment.",
 )
 @target_option
-def command(folder: Path, base: str, revision: str, form: str) -> int:
+def command(folder: Path, base: str, revision: str, approvals: Path | None, form: str) -> int:
     """Report what merging a change would do, and what is pending without it.
 
-    Plans the merge of the change into its base against the live state. The mlgit.yml of the base rules; that of the
-    change is checked, and counts once it is merged. Nothing of the repository is executed. Without --base, the base is
-    what GitHub or GitLab says or, if HEAD is a merge, its first parent.
+    Plans the merge of the change into its base against the live state. The mlgit.yml and the policies of the base rule;
+    those of the change are checked, and count once it is merged. Nothing of the repository is executed. Without --base,
+    the base is what GitHub or GitLab says or, if HEAD is a merge, its first parent.
 
     DIR gets report.json, plan.json (for `mlgit apply`), comment.md, summary.md, and results.sarif. The exit code is 1
     if there are errors; the files are written all the same.
@@ -60,7 +68,7 @@ def command(folder: Path, base: str, revision: str, form: str) -> int:
     mlgit ci plan --base origin/main --out report --format github
     """
     target = click.get_current_context().meta.get(TARGET_KEY, DEFAULT_TARGET)
-    request = ChangeRequest(base, revision, target)
+    request = ChangeRequest(base, revision, target, read_approvals(approvals) if approvals else NO_APPROVALS)
     change = open_change(Path.cwd(), request)
     click.get_current_context().call_on_close(change.workspace.repository.close)
     report = make_report(change, request)
@@ -80,7 +88,7 @@ def command(folder: Path, base: str, revision: str, form: str) -> int:
 def _report_files(change: Change, report: Report) -> Mapping[str, str | None]:
     """Return the files of a report by name; None for the plan if nothing was planned."""
     sarif = diagnostics_to_sarif(report.diagnostics, __version__, change.workspace.root)
-    links = links_of_job(os.environ, report.commit, change.workspace.root)
+    links = links_of_job(os.environ, report.commit)
     return {
         "report.json": dump_report(report),
         "plan.json": dump_plan_file(report.plan) if report.plan else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -11,17 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-from github.PullRequest import PullRequest
 
 from reconciler.cli._github_options import FOLDER_TYPE, make_client
 from reconciler.cli.console import echo_line
-from reconciler.diagnostics import UserError, user_error
+from reconciler.diagnostics import user_error
 from reconciler.github.artifacts import REPORT_FILE, find_run, read_report_of_run
 from reconciler.github.client import Client
 from reconciler.github.comments import put_comment
 from reconciler.github.event import Event, read_event
 from reconciler.github.pulls import (
     HeadMovedError,
+    PullRequest,
     find_current_pull,
     find_merged_pulls,
     find_pull,
@@ -34,10 +33,12 @@ from reconciler.regular_files import read_regular_file
 from reconciler.render.markdown_page import COMMENT_LIMIT
 from reconciler.render.report_json import parse_report
 from reconciler.render.report_markdown import ReportLinks, comment_markdown, comment_marker
+from reconciler.render.result_json import parse_result
+from reconciler.render.result_markdown import result_markdown
 
+RESULT_FILE = "result.json"
 _MAX_BYTES = 64 * 2**20
 _REPORT_NAME = re.compile(r"report-(\d+)\.json")
-_TARGET = re.compile(r"[\w.-]{1,100}")
 _FORK_NOTE = (
     "This pull request is from a fork. The plan was made by its own workflow run, whose workflow file the pull request "
     "can change: compare it with the plan of the check on the merge."
@@ -128,38 +129,21 @@ def _show_report(pull: PullRequest, report: Report, links: ReportLinks) -> _Show
 
 
 def _show_result(client: Client, event: Event, result: Path, reviewed: Path | None, number: int | None) -> list[_Shown]:
-    marker = comment_marker(_read_target(result / "result.json"))
-    text = read_regular_file(result / "result.md", _MAX_BYTES).decode("utf-8", "replace")
+    path = result / RESULT_FILE
+    report = parse_result(str(path), read_regular_file(path, _MAX_BYTES))
+    marker, text = comment_marker(report.target), result_markdown(report)
     return [
         _Shown(pull, marker, lambda old: with_result(old, marker, text, COMMENT_LIMIT))
-        for pull in _find_pulls_of_result(client, event, reviewed, number)
+        for pull in _find_pulls_of_result(client, event.pushed_commits(report.commit), reviewed, number)
     ]
 
 
 def _find_pulls_of_result(
-    client: Client, event: Event, reviewed: Path | None, number: int | None
+    client: Client, commits: Iterable[str], reviewed: Path | None, number: int | None
 ) -> Iterable[PullRequest]:
     if number is not None:
         return [find_pull(client, number)]
     if reviewed is not None:
         names = (_REPORT_NAME.fullmatch(path.name) for path in reviewed.iterdir())
         return [find_pull(client, number) for number in sorted(int(name[1]) for name in names if name)]
-    commit = os.environ.get("GITHUB_SHA", "")
-    if not commit:
-        raise user_error("github-event", "GITHUB_SHA is not set", "name the pull request with --pull")
-    return find_merged_pulls(client, event.pushed_commits(commit))
-
-
-def _read_target(path: Path) -> str:
-    """Return the target of the result of an apply."""
-    try:
-        target = json.loads(read_regular_file(path, _MAX_BYTES))["target"]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise _result_error(path) from error
-    if not isinstance(target, str) or not _TARGET.fullmatch(target):
-        raise _result_error(path)
-    return target
-
-
-def _result_error(path: Path) -> UserError:
-    return user_error("result-file", f"{path} is no result of an apply", "make one with `mlgit ci apply --out FOLDER`")
+    return find_merged_pulls(client, commits)

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from github.PullRequest import PullRequest
 
 from reconciler.cli._github_options import check_commit, make_client
 from reconciler.cli.console import echo_line
@@ -16,7 +15,7 @@ from reconciler.diagnostics import user_error
 from reconciler.github.artifacts import read_reviewed_report
 from reconciler.github.client import Client
 from reconciler.github.event import Event, read_event
-from reconciler.github.pulls import find_merged_pulls, find_pull
+from reconciler.github.pulls import PullRequest, find_merged_pulls, find_pull
 from reconciler.render.report_json import parse_report
 
 _OUT_TYPE = click.Path(path_type=Path, file_okay=False)

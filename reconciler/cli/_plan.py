@@ -1,8 +1,8 @@
 """Run `mlgit plan` if its output is not cached.
 
 This is a module of its own so that a cached plan (``cli.plan``) loads none of it. Imported by name: what writes another
-form than text, ``project.saved_plan``, which saves a plan, ``project.reuse_forecast``, which asks the store, and
-``cli._overrides`` for ``--set``.
+form than text, ``project.saved_plan``, which saves a plan, ``project.reuse_forecast``, which asks the store,
+``cli._overrides`` for ``--set`` and ``cli._plan_base`` for ``--base``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from reconciler.source.rendered_output import RenderedOutputCache
 if TYPE_CHECKING:
     from reconciler.cli.json_events import EventStream
 
+_POLICY_CODES = ("policy-", "waiver-")
 _PLAN_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
 
 
@@ -67,7 +68,13 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
         saved_plan.save_plan(session.workspace.repository, plan, plan_options, out)
     forecasts = _forecast_reuse(session, state, plan)
-    _print_plan(session, plan, forecasts, plan_options, state, options["form"], stream, age_warning)
+    if options["base"]:
+        echo(f"{sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
+        importlib.import_module("reconciler.cli._plan_base").print_apart(
+            session, state, plan, forecasts, options["base"]
+        )
+    else:
+        _print_plan(session, plan, forecasts, plan_options, state, options["form"], stream, age_warning)
     has_next_step = plan.submissions if session.overrides else plan.actions or refusal
     next_step = _format_apply_hint(session, plan_options, refusal) if has_next_step else ""
     if options["form"] == "text" and next_step and out is None:
@@ -147,7 +154,8 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
         echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         body = plan_json.plan_body(plan, plan_options)
         heading, folded = session.plan_heading, form == "github"
-        echo(_markdown().plan_to_markdown(body, forecasts, heading=heading, folded=folded))
+        policies = [item for item in reported_diagnostics() if item.code.startswith(_POLICY_CODES)]
+        echo(_markdown().plan_to_markdown(body, forecasts, policies, heading=heading, folded=folded))
 
 
 def _markdown() -> Any:

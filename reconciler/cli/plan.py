@@ -65,6 +65,7 @@ def _check_file_name(_context: click.Context, _parameter: click.Parameter, file:
     help="Save the plan to a file, for `mlgit apply FILE`; Git ignores it in this clone.",
 )
 @click.option("--ref", "revision", metavar="REV", help="Plan a revision instead of the work tree.")
+@click.option("--base", metavar="REV", help="Show apart what is pending on a revision, such as origin/main.")
 @click.option("--refresh", is_flag=True, help="Refresh from the providers before planning.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if an action could be done now.")
 @destroy_option
@@ -89,6 +90,8 @@ def command(**options: Any) -> int:
     """
     if options["overrides"]:
         _check_set_option(options)
+    if options["base"]:
+        _check_base_option(options)
     cache = open_default_output_cache(_OPTIONS_NOT_IN_CACHE_KEY)
     rendered = cache.find("plan", RenderedPlan) if cache else None
     if rendered is None:
@@ -104,6 +107,15 @@ def _check_set_option(options: Mapping[str, Any]) -> None:
     for name, option in (("out", "--out"), ("destroy", "--destroy")):
         if options[name]:
             raise click.UsageError(f"--set and {option} cannot be used together: only what the files say is applied")
+
+
+def _check_base_option(options: Mapping[str, Any]) -> None:
+    """Raise a usage error if ``--base`` does not go with the other options."""
+    if options["form"] != "text":
+        raise click.UsageError("--base shows text; `mlgit ci plan --base REV --out DIR` writes JSON and Markdown")
+    for name, option in (("overrides", "--set"), ("destroy", "--destroy"), ("refresh", "--refresh")):
+        if options[name]:
+            raise click.UsageError(f"--base and {option} cannot be used together: the base is planned by its files")
 
 
 def plan_exit_code(rendered: RenderedPlan, *, detailed: bool) -> int:

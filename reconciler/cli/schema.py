@@ -19,8 +19,10 @@ from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.suggest import did_you_mean
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.model import Json
+from reconciler.policies.policy import POLICY_SCHEMA
 from reconciler.render import plan_json
 from reconciler.source.files import find_asset_files
+from reconciler.source.policy_files import POLICY_FOLDER
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
 _SCHEMAS_FOLDER = PurePosixPath(".vscode/mlgit-schemas")  # committed with the settings, so a clone has both
@@ -31,6 +33,7 @@ _USUAL_FOLDERS = ("components", "compute", "data", "datastores", "environments",
 _FORM_KINDS = ("job", "compute", "datastore", "deployment", "endpoint", "workspace", "schedule", "component")
 _CONDA_SCHEMA_NAME = "conda"
 _CONDA_GLOBS = tuple(f"**/conda*.{suffix}" for suffix in ("yml", "yaml"))
+_POLICY_GLOBS = tuple(f"{POLICY_FOLDER}/*.{suffix}" for suffix in ("yml", "yaml"))
 _CONFIG_SCHEMA_NAME = CONFIG_FILE.partition(".")[0]
 
 
@@ -78,7 +81,7 @@ def write_editor_settings(folder: Path) -> tuple[str, ...]:
     """
     files = repository_files(folder)
     merged = _merge_settings(files, _schema_associations(folder))
-    for name in (*kinds(), _CONFIG_SCHEMA_NAME, _CONDA_SCHEMA_NAME):
+    for name in (*kinds(), _CONFIG_SCHEMA_NAME, _CONDA_SCHEMA_NAME, POLICY_SCHEMA):
         _write_json(files, f"{_SCHEMAS_FOLDER}/{name}.schema.json", _bundle_schema(name))
     _write_json(files, f"{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json", _any_asset_schema())
     _write_json(files, str(EDITOR_SETTINGS_PATH), merged)
@@ -180,6 +183,7 @@ def _schema_associations(folder: Path) -> Json:
         f"./{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json": [*top_level_files, *globs, *excluded],
         f"./{_SCHEMAS_FOLDER}/{_CONDA_SCHEMA_NAME}.schema.json": list(_CONDA_GLOBS),
         f"./{_SCHEMAS_FOLDER}/{_CONFIG_SCHEMA_NAME}.schema.json": [CONFIG_FILE],
+        f"./{_SCHEMAS_FOLDER}/{POLICY_SCHEMA}.schema.json": list(_POLICY_GLOBS),
     }
 
 

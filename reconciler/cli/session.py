@@ -66,7 +66,7 @@ def complete_hint(diagnostic: Diagnostic) -> Diagnostic:
 def remember_output(command: str, output: Any, cache: RenderedOutputCache, session: Session, state: State) -> None:
     """Remember the output of a command, unless it depends on something outside of this repository."""
     repository = session.workspace.repository
-    if session.config.remote or session.fetch_state_hint(state):
+    if session.config.remote or session.config.reuse_from or session.fetch_state_hint(state):
         return
     state_tree = repository.tree_of(state.commit) if state.commit else ""
     source = session.source

@@ -42,20 +42,20 @@ def check_ephemeral_machine(
     document: Document, config: Config, single_host_backends: Container[str], host: str
 ) -> Iterator[Diagnostic]:
     """Yield a diagnostic for all that would be lost with a machine that exists for one job of a CI system only."""
-    hint = (
-        "let a self-hosted runner apply, on the machine that has the store and runs the jobs: its name goes into "
-        "mlgit.yml as store: {host: NAME} and backends: {...: {host: NAME}}, beside state: {remote: origin}"
-    )
     ends = "this runner is gone after its job (RUNNER_ENVIRONMENT is github-hosted)"
     if not config.remote:
         message = f"{ends}, and so would be the live state, which is in this clone only"
+        hint = "share it: state: {remote: origin}"
         yield Diagnostic("runner-not-kept", message, _config_span(document, "state"), hint)
     if config.store_type == FOLDER_STORE and config.has_store(host):
         message = f"{ends}, and so would be the store {config.store}"
+        hint = "name the machine that has it with store: {host: NAME}, and let a self-hosted runner there apply"
         yield Diagnostic("runner-not-kept", message, _config_span(document, "store", "path"), hint)
     for name in dict.fromkeys(config.compute.values()):
         if name in single_host_backends and config.backend_host(name) in ("", host):
             message = f"{ends}, and so would be the runs of the backend {name}"
+            named = f"backends: {{{name}: {{host: NAME}}}}"
+            hint = f"name the machine that runs jobs with {named}, and let a self-hosted runner there apply"
             yield Diagnostic("runner-not-kept", message, _config_span(document, "backends", name), hint)
 
 

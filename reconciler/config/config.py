@@ -10,8 +10,10 @@ from reconciler.config.patterns import check_patterns
 from reconciler.config.targets import (
     DEFAULT_TARGET,
     TARGETS_KEY,
+    check_reuse_targets,
     document_for_target,
     map_all_targets,
+    reuse_targets,
     target_lineage,
     target_names,
     unknown_target_diagnostic,
@@ -24,7 +26,7 @@ from reconciler.format.pointers import find_value, join_pointer
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.severity import OFF, OVERRIDABLE_CODES
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import DRIVER, EMPTY_MAPPING, Json
+from reconciler.model import DRIVER, EMPTY_MAPPING, Json, ReuseTarget
 
 CONFIG_FILE = "mlgit.yml"
 DEFAULT_STORE_PATH = ".mlgit/store"
@@ -47,7 +49,8 @@ class Config:
     when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     ``environments`` maps names of environments of registries to addresses of environments that replace them.
-    ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``).
+    ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``). ``reuse_from`` are the targets
+    whose runs and results of steps may be reused.
     """
 
     state: str
@@ -78,6 +81,7 @@ class Config:
     environments: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
     mirrors: tuple[tuple[str, str], ...] = ()
+    reuse_from: tuple[ReuseTarget, ...] = ()
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -120,6 +124,7 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     if target not in by_target:
         return None, (unknown_target_diagnostic(document, target),)
     diagnostics = _check_documents(by_target.values(), _check_semantics)
+    diagnostics = (*diagnostics, *check_reuse_targets(by_target))
     renames = parse_renames(document) if not has_errors(diagnostics) else ()
     config = _build_config(by_target[target].data)
     protect_spans = tuple(
@@ -127,7 +132,7 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     )
     lineage = target_lineage(config.lineage, target)
     config = replace(config, moved=renames, protect_spans=protect_spans, target=target, lineage=lineage)
-    return replace(config, targets=tuple(by_target)), diagnostics
+    return replace(config, targets=tuple(by_target), reuse_from=reuse_targets(by_target, target)), diagnostics
 
 
 def lenient_config(document: Document) -> Config:

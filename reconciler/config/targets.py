@@ -7,14 +7,14 @@ file itself; the span of a value is in the overlay if it comes from there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.document import Document
 from reconciler.format.pointers import find_value, join_pointer
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Json
+from reconciler.model import Json, ReuseTarget
 
 DEFAULT_TARGET = "default"
 TARGETS_KEY = "targets"
@@ -74,6 +74,35 @@ def target_lineage(lineage: str, target: str) -> str:
     if target == DEFAULT_TARGET:
         return lineage
     return hashlib.sha256(f"{lineage}\0{target}".encode()).hexdigest()[:_LINEAGE_DIGITS]
+
+
+def reuse_targets(by_target: Mapping[str, Document], target: str) -> tuple[ReuseTarget, ...]:
+    """Return the targets that a target reuses runs of, with where their live states are; unknown ones are left out."""
+    names = by_target[target].data.get("reuse_from", ())
+    states = {name: by_target[name].data["state"] for name in names if name in by_target and name != target}
+    return tuple(
+        ReuseTarget(name, state["name"], target_lineage(state["lineage"], name), state.get("remote", ""))
+        for name, state in states.items()
+    )
+
+
+def check_reuse_targets(by_target: Mapping[str, Document]) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for each name under ``reuse_from`` that is no other target."""
+    seen: set[Span] = set()
+    for target, document in by_target.items():
+        for index, name in enumerate(document.data.get("reuse_from", ())):
+            span = document.value_span(join_pointer("reuse_from", index))
+            if name not in by_target and span not in seen:
+                seen.add(span)  # targets that do not set it share it
+                hint = did_you_mean(name, list(by_target)) or f"targets: {', '.join(by_target)}"
+                yield Diagnostic("target-unknown", f"reuse_from names the unknown target {name}", span, hint)
+            elif name == target and (target == DEFAULT_TARGET or _sets_reuse_from(document, target)):
+                yield Diagnostic("reuse-from-itself", f"target {target} reuses its own runs anyway", span, "remove it")
+
+
+def _sets_reuse_from(document: Document, target: str) -> bool:
+    """Return True if the overlay of a target has the setting; else it has it from the file, for other targets."""
+    return document.has_pointer(join_pointer(TARGETS_KEY, target, "reuse_from"))
 
 
 def unknown_target_diagnostic(document: Document, target: str) -> Diagnostic:

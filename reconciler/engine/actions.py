@@ -15,6 +15,7 @@ from reconciler.engine.resource_actions import delete_resource, has_resource, ma
 from reconciler.engine.run_actions import adopt_experiment, cancel_run, record_finished_run, submit_run
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
+from reconciler.planning.adoption import ADOPTED_FROM
 from reconciler.planning.job_outputs import find_job_output
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.state.store import WriteBatch
@@ -117,7 +118,11 @@ def _adopt(context: ActionContext, action: Action) -> WriteBatch:
         run = context.state.find_run(action.address, action.run.id) or action.run  # as it was recorded just now
         check_run_outputs(context.providers, run)
         record = replace(context.make_record(action), run=run.id, latest=run.id)
-        return adopt_experiment(context, resolved_asset_of(action), run, WriteBatch(current=(record,)))
+        writes = WriteBatch(current=(record,))
+        if source := run.realised.get(ADOPTED_FROM):  # once more, if it is recorded already: it stays as it is
+            steps = context.state.read_reuse_states()[source["target"]].find_steps(source["run"])
+            return writes._replace(runs=(run,), steps={run.id: steps} if steps else {})
+        return adopt_experiment(context, resolved_asset_of(action), run, writes)
     older = context.state.find_version(action.address, action.version)
     if older is None:
         version = action.address.format_with_version(action.version)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from github import GithubException
-from github.PullRequest import PullRequest
+from github.PullRequest import PullRequest as PullRequest  # for the commands
 from github.WorkflowRun import WorkflowRun
 
 from reconciler.diagnostics import user_error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from github.GithubException import RateLimitExceededExceedsMaxWait
 from github.GithubRetry import GithubRetry
-from urllib3 import BaseHTTPResponse
 
 _RETRIES = 5  # with the pauses of _BACKOFF_SECONDS, half a minute
 _BACKOFF_SECONDS = 1
@@ -19,7 +19,7 @@ _METHODS = frozenset({"GET", "POST", "PATCH", "DELETE"})
 class BoundedRetry(GithubRetry):
     """GithubRetry for all methods, for status 429 too, and with one limit for every wait that GitHub asks for."""
 
-    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+    def get_retry_after(self, response: Any) -> float | None:
         """Return the seconds that GitHub asks to wait; raise RateLimitExceededExceedsMaxWait if they are too many."""
         seconds = super().get_retry_after(response)
         reset = response.headers.get("X-RateLimit-Reset", "")

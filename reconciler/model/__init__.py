@@ -60,6 +60,7 @@ from reconciler.model.state import Builds as Builds
 from reconciler.model.state import Observation as Observation
 from reconciler.model.state import Pin as Pin
 from reconciler.model.state import Record as Record
+from reconciler.model.state import ReuseTarget as ReuseTarget
 from reconciler.model.state import Rollback as Rollback
 from reconciler.model.state import State as State
 from reconciler.model.state import lookup_under_former_names as lookup_under_former_names

@@ -82,6 +82,15 @@ class Pin(NamedTuple):
     spec: Spec
 
 
+class ReuseTarget(NamedTuple):
+    """A target whose completed runs another target may adopt, and where its live state is."""
+
+    target: str
+    state: str
+    lineage: str
+    remote: str = ""
+
+
 def no_pin(_name: str) -> Pin | None:
     """Return that an environment is not pinned."""
     return None
@@ -118,6 +127,7 @@ class State:
     read_open_experiments: Callable[[], tuple[Run, ...]] = _no_runs
     find_download: Callable[[str], Download | None] = no_download  # by the URL, as a file has it
     find_steps: Callable[[str], tuple[StepRun, ...]] = no_steps  # by the id of a pipeline or sweep run that has ended
+    read_reuse_states: Callable[[], Mapping[str, State]] = dict  # of the targets whose runs may be adopted, by name
 
 
 @dataclass(frozen=True, slots=True)

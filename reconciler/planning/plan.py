@@ -104,7 +104,8 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
         builds |= {action.key for action in decision.actions if action.op is Op.BUILD}
         blocked += decision.blocked
     removals, notes = plan_removals(context, ancestry)
-    plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=(*notes, *desired.notes))
+    notes = (*context.notes, *notes, *desired.notes)
+    plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=notes)
     return plan, tuple(context.diagnostics)
 
 

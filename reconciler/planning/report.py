@@ -19,7 +19,7 @@ class Report:
     actions that the base commit has too: they are pending whether or not the change is merged. ``base`` and ``commit``
     are the two commits. ``notes`` say what of the change does not count yet, such as another mlgit.yml. ``forecasts``
     are what the object store says of the steps of pipelines; they are no part of the plan. ``target`` is given also if
-    nothing was planned.
+    nothing was planned. ``root`` is the folder of the workspace in its repository, "" or "a/b/".
     """
 
     base: str
@@ -30,6 +30,7 @@ class Report:
     notes: tuple[str, ...] = ()
     forecasts: tuple[ReuseForecast, ...] = ()
     target: str = DEFAULT_TARGET
+    root: str = ""
 
     @property
     def heading(self) -> str:

@@ -75,6 +75,7 @@ class PlanContext:
     planned_states: dict[Address, PlannedState] = field(default_factory=dict)
     lowerings: dict[Address, Lowering] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:

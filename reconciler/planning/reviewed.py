@@ -6,7 +6,7 @@ Advances never count. One apply may stand for several merges, so there may be se
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from reconciler.model import Action, ActionId, Address, Blocked, Json, Op, Plan, State, parse_address
@@ -14,6 +14,7 @@ from reconciler.planning.diff import field_changes
 from reconciler.planning.fingerprint import declaration_digest
 from reconciler.planning.preconditions import record_etag
 from reconciler.planning.report import Report
+from reconciler.planning.saved import action_identity, saved_action_identity
 
 _MADE_FROM_FIELDS = (Op.CREATE, Op.UPDATE, Op.REPLACE)
 _VERSION_OPS = (Op.NEW_VERSION, Op.REGISTER)
@@ -75,11 +76,14 @@ class Comparison(NamedTuple):
     repairs: tuple[Action, ...] = ()
 
 
-def compare_with_reports(plan: Plan, reports: Sequence[Report], state: State) -> Comparison:
+def compare_with_reports(
+    plan: Plan, reports: Sequence[Report], state: State, pending: Container[str] = ()
+) -> Comparison:
     """Compare the decisions of a plan with those of reviewed reports.
 
     A decision must be in a report; of a report, a decision of its own must be in the plan, unless it is done, or waits
-    for a run. A repair of drift is no difference: it makes nothing that is not recorded.
+    for a run. ``pending`` are the keys of decisions that others bring: they need not be in a report. A repair of drift
+    is no difference: it makes nothing that is not recorded.
     """
     reviewed = [item for number, report in enumerate(reports) for item in _decisions_of(number, report)]
     by_address: dict[Address, list[ReviewedDecision]] = {}
@@ -92,7 +96,7 @@ def compare_with_reports(plan: Plan, reports: Sequence[Report], state: State) ->
         numbers = _approving_reports(action, by_address.get(action.address, ()))
         if numbers or (action.address in announced and action.op in (Op.SUBMIT, Op.ADOPT, Op.BUILD)):
             approvals.append(Approval(action, numbers))
-        else:
+        elif str(action.key) not in pending:
             unreviewed.append(action)
     find_difference = _difference_maker(by_address, reports, state)
     differences = [find_difference(action.address, action) for action in unreviewed if action.op is not Op.REPAIR]
@@ -159,10 +163,7 @@ def _is_same(action: Action, reviewed: ReviewedDecision) -> bool:
 
 
 def _has_same_identity(action: Action, reviewed: ReviewedDecision) -> bool:
-    known_after = str(action.known_after) if action.known_after else ""
-    fingerprint = action.resolved.fingerprint if action.resolved else ""
-    identity = (action.op, action.version, fingerprint, known_after)
-    return identity == (reviewed.op, *map(reviewed.text, ("version", "fingerprint", "known_after")))
+    return action.op is reviewed.op and action_identity(action) == saved_action_identity(reviewed.action)
 
 
 def _is_now_known(action: Action, reviewed: ReviewedDecision) -> bool:

@@ -139,7 +139,7 @@ def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, state: State) -> Plan:
     """
     raise_if_stale(saved, state)
     saved_decisions = {
-        action["key"]: _saved_action_identity(action)
+        action["key"]: saved_action_identity(action)
         for action in saved.body["actions"]
         if Op(action["action"]).is_decision
     }
@@ -161,7 +161,8 @@ def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, state: State) -> Plan:
     return replace(restricted, notes=(*plan.notes, *notes))
 
 
-def _saved_action_identity(action: Mapping[str, Json]) -> tuple[str, ...]:
+def saved_action_identity(action: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return what `action_identity` returns, of an action in a plan file."""
     return tuple(str(action.get(name, "")) for name in ("version", "fingerprint", "known_after"))
 
 

@@ -36,6 +36,7 @@ _MEANINGS = {
     "No matching overloads found : ": "the types of its values do not fit: ",
     "Iteration budget exceeded": "it takes more than 10,000 iterations",
 }
+_SYNTAX = "Syntax error: "
 _EXPECTED = re.compile(r" expecting \{.*\}$")
 
 
@@ -130,10 +131,10 @@ def missing_library() -> UserError:
 
 def _parse_problems(text: str, message: str) -> tuple[ExpressionProblem, ...]:
     """Return the problems that the compiler lists; one of the whole expression if it lists none."""
-    problems = dict.fromkeys(
-        _make_problem(text, int(match[1]), int(match[2]), match[3]) for match in _POSITION.finditer(message)
-    )
-    return tuple(problems) or (ExpressionProblem(0, 0, _STATUS.sub("", message.splitlines()[0])),)
+    found = [_make_problem(text, int(match[1]), int(match[2]), match[3]) for match in _POSITION.finditer(message)]
+    syntax = [problem for problem in found if problem.message.startswith(_SYNTAX)]
+    problems = syntax[:1] or found  # after a syntax error, others follow from it
+    return tuple(dict.fromkeys(problems)) or (ExpressionProblem(0, 0, _STATUS.sub("", message.splitlines()[0])),)
 
 
 def _make_problem(text: str, line: int, column: int, message: str) -> ExpressionProblem:

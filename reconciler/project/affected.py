@@ -73,12 +73,16 @@ def find_affected(
 
 
 def _changed_paths(repository: Repository, index: DependencyIndex, tree: Tree) -> set[str] | None:
-    """Return the paths that differ; None if one of them may change what all others mean."""
+    """Return the paths that differ; None if one of them may change what all others mean.
+
+    That of the workspace's own mlgit.yml does not: an index is used only with the settings that it was made with.
+    """
     try:
         modes = changed_modes(repository, index.cache_key.tree, tree.oid)
     except MissingObjectError:
         return None
-    has_config = any(posixpath.basename(path) == CONFIG_FILE for path in modes)
+    nested = (path for path in modes if path != tree.root + CONFIG_FILE)
+    has_config = any(posixpath.basename(path) == CONFIG_FILE for path in nested)
     has_link = any(mode in (SYMLINK_MODE, SUBMODULE_MODE) for pair in modes.values() for mode in pair)
     has_invalid_name = any(replace_invalid_utf8(path) != path for path in modes)
     return None if has_config or has_link or has_invalid_name else set(modes)

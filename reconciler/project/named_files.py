@@ -22,6 +22,7 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
 from reconciler.planning.file_checks import check_files_together, check_recorded_only, sort_diagnostics
+from reconciler.project.policy_files import policy_diagnostics_on_disk
 from reconciler.project.provider_checks import provider_diagnostics
 from reconciler.project.support import support_diagnostics
 from reconciler.source.cache import Cache
@@ -29,6 +30,7 @@ from reconciler.source.config_cache import find_config
 from reconciler.source.discovery import find_workspace_of_file
 from reconciler.source.disk import DiskFiles
 from reconciler.source.disk_workspace import DiskWorkspace, open_disk_workspace
+from reconciler.source.policy_files import is_policy_file
 from reconciler.source.validation import CheckResult, check_files
 
 
@@ -44,9 +46,16 @@ def check_named_files(
     Of the ``named`` ones those are reported whose kind is not known.
     """
     by_folder: dict[Path | None, list[str]] = {}
+    policies: dict[Path, dict[str, str]] = {}
     for path in paths:
-        by_folder.setdefault(find_workspace_of_file(files.top / path), []).append(path)
-    results = [
+        folder = find_workspace_of_file(files.top / path)
+        own = _absolute_path(files.top, path).relative_to(folder).as_posix() if folder else ""
+        if folder and is_policy_file(own):
+            policies.setdefault(folder, {})[own] = path
+        else:
+            by_folder.setdefault(folder, []).append(path)
+    results = [_check_policies(files, folder, own_paths) for folder, own_paths in policies.items()]
+    results += [
         _check_in_workspace(files, own, named, find_cache, folder, target)
         if folder
         else check_files(files, own, find_cache(files.top), named=named)
@@ -55,6 +64,16 @@ def check_named_files(
     diagnostics = dict.fromkeys(diagnostic for result in results for diagnostic in result.diagnostics)
     file_count, unknown_count = (sum(counts) for counts in zip(*map(_counts_of, results), strict=True))
     return CheckResult(file_count, tuple(diagnostics), unknown_count, all(item.is_support_checked for item in results))
+
+
+def _check_policies(files: DiskFiles, folder: Path, own_paths: Mapping[str, str]) -> CheckResult:
+    """Check policy files of one workspace, with its other ones; the diagnostics have the paths as they were given."""
+    held = {own: files.in_memory_files[given] for own, given in own_paths.items() if given in files.in_memory_files}
+    found = (
+        _with_given_paths(diagnostic, own_paths)
+        for diagnostic in policy_diagnostics_on_disk(DiskFiles(folder, held), tuple(own_paths))
+    )
+    return CheckResult(len(own_paths), tuple(diagnostic for diagnostic in found if diagnostic))
 
 
 def _counts_of(result: CheckResult) -> tuple[int, int]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, has_errors
 from reconciler.format.document import Document
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Action, Json, Plan, State, Tree
+from reconciler.model import Action, FileReader, Json, Plan, State, Tree
+from reconciler.model.links import PathProblem
 from reconciler.planning.options import PlanOptions
 from reconciler.policies.code_owners import CODE_OWNERS_PATHS, find_owners, parse_code_owners
 from reconciler.policies.evaluation import PolicyCheck, compile_policies, expired_waivers
@@ -23,6 +24,14 @@ from reconciler.render import plan_json
 from reconciler.render.impact import compute_impact
 from reconciler.source.policy_files import is_policy_file
 from reconciler.timestamps import utc_date
+
+
+class PolicyFiles(FileReader, Protocol):
+    """Files that may be links."""
+
+    def path_problem(self, path: str, *, must_be_file: bool = False) -> PathProblem | None:
+        """Return why what is at a path cannot be used; None if it can be."""
+        ...
 
 
 class Rules(NamedTuple):
@@ -58,17 +67,17 @@ def report_policies(session: Session, plan: Plan, plan_options: PlanOptions, sta
     return diagnostics
 
 
-def expired_in(tree: Tree) -> tuple[Diagnostic, ...]:
-    """Return the waivers of a tree that no longer count."""
-    return tuple(expired_waivers(read_policies(tree)[0].waivers, utc_date()))
+def expired_in(files: PolicyFiles, paths: Iterable[str]) -> tuple[Diagnostic, ...]:
+    """Return the waivers in files that no longer count."""
+    return tuple(expired_waivers(read_policies(files, paths)[0].waivers, utc_date()))
 
 
-def read_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
-    """Return the policies and waivers of a tree, and what is wrong in their files."""
+def read_policies(files: PolicyFiles, paths: Iterable[str]) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
+    """Return the policies and waivers in files of a tree or a disk, and what is wrong in them."""
     documents: list[Document] = []
     diagnostics: list[Diagnostic] = []
-    for path in find_policy_files(tree):
-        document, unreadable = _read_document(tree, path)
+    for path in paths:
+        document, unreadable = _read_document(files, path)
         diagnostics += unreadable
         documents += [document] if not has_errors(unreadable) else []
     try:
@@ -81,7 +90,7 @@ def read_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     return policy_set, tuple(diagnostics)
 
 
-def _read_document(tree: Tree, path: str) -> tuple[Document, tuple[Diagnostic, ...]]:
+def _read_document(tree: PolicyFiles, path: str) -> tuple[Document, tuple[Diagnostic, ...]]:
     shown = tree.display_path(path)
     if problem := tree.path_problem(path, must_be_file=True):
         return Document(shown, None), (Diagnostic(problem.code, str(problem), Span(shown), problem.hint),)
@@ -90,7 +99,7 @@ def _read_document(tree: Tree, path: str) -> tuple[Document, tuple[Diagnostic, .
 
 def _read_rules(session: Session, today: str) -> Rules:
     """Return the policies that rule over a session, with the waivers that count."""
-    policy_set, diagnostics = read_policies(session.config_tree)
+    policy_set, diagnostics = read_policies(session.config_tree, find_policy_files(session.config_tree))
     if has_errors(diagnostics):
         return Rules(PolicyCheck(), diagnostics)
     waivers = (*policy_set.waivers, *_approved_waivers(session))
@@ -101,7 +110,8 @@ def _read_rules(session: Session, today: str) -> Rules:
 def _approved_waivers(session: Session) -> tuple[Waiver, ...]:
     """Return the waivers of a change whose file a code owner of the base has approved."""
     owned = _approved_files(session)
-    return tuple(item for item in read_policies(session.tree)[0].waivers if item.span.path in owned) if owned else ()
+    policy_set, _ = read_policies(session.tree, find_policy_files(session.tree)) if owned else (PolicySet(), ())
+    return tuple(waiver for waiver in policy_set.waivers if waiver.span.path in owned)
 
 
 def _approved_files(session: Session) -> frozenset[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model import Tree
+from reconciler.source.disk import DiskFiles, expand_paths
 from reconciler.source.policy_files import POLICY_FOLDER, is_policy_file
 
 if TYPE_CHECKING:
@@ -37,14 +39,25 @@ def open_gate(session: Session) -> Gate | None:
 
 def policy_file_diagnostics(tree: Tree) -> tuple[Diagnostic, ...]:
     """Return what is wrong in the policy files of a tree, whether or not they rule."""
-    diagnostics: tuple[Diagnostic, ...] = _policies().read_policies(tree)[1] if find_policy_files(tree) else ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    if paths := find_policy_files(tree):
+        diagnostics = _policies().read_policies(tree, paths)[1]
     return diagnostics
 
 
 def expired_waiver_diagnostics(tree: Tree) -> tuple[Diagnostic, ...]:
     """Return the waivers of a tree that no longer count."""
-    diagnostics: tuple[Diagnostic, ...] = _policies().expired_in(tree) if find_policy_files(tree) else ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    if paths := find_policy_files(tree):
+        diagnostics = _policies().expired_in(tree, paths)
     return diagnostics
+
+
+def policy_diagnostics_on_disk(files: DiskFiles, named: Sequence[str]) -> tuple[Diagnostic, ...]:
+    """Return what is wrong in the policy files in the folder of a workspace, whether Git has them or not."""
+    paths = dict.fromkeys((*named, *filter(is_policy_file, expand_paths(files.rooted, [POLICY_FOLDER]))))
+    policies = _policies()
+    return (*policies.read_policies(files, tuple(paths))[1], *policies.expired_in(files, tuple(paths)))
 
 
 def report_policies(session: Session, plan: Plan, plan_options: PlanOptions, state: State) -> tuple[Diagnostic, ...]:

@@ -58,8 +58,8 @@ class PreparedApply:
     """A plan that may be applied, its body as JSON, the request that carries it out, and the live state.
 
     ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions the
-    limits leave to a person, and ``withheld`` are the decisions that nobody has approved. With ``policy_errors`` the plan
-    is shown and not applied.
+    limits leave to a person, and ``withheld`` are the decisions that nobody has approved. With ``policy_errors`` the
+    plan is shown and not applied.
     """
 
     plan: Plan

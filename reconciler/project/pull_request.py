@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from reconciler.abbreviation import abbreviate_id, join_some
+from reconciler.abbreviation import abbreviate_id, abbreviate_text, join_some
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
@@ -24,11 +24,12 @@ from reconciler.git.lazy_tree import load_tree
 from reconciler.git.merge import merge_trees
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Json, Op, Plan, ReuseForecast, SourceRevision, State, Tree
-from reconciler.planning.guard import LIMIT_CODES
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
+from reconciler.project.approvals import NO_APPROVALS, Approvals, approvers_of
 from reconciler.project.base_revision import find_base
+from reconciler.project.pending import plan_base, raise_if_wrong
 from reconciler.project.plan import make_plan
 from reconciler.project.policy_files import report_policies
 from reconciler.project.saved_plan import make_saved_plan
@@ -45,11 +46,15 @@ from reconciler.source.workspace import (
 
 
 class ChangeRequest(NamedTuple):
-    """What is asked for: the commit that a change is compared with, "" for what CI says, and that with the change."""
+    """What is asked for: the commit that a change is compared with, "" for what CI says, and that with the change.
+
+    ``approvals`` are those of a pull request, which let waivers of the change count.
+    """
 
     base: str = ""
     revision: str = "HEAD"
     target: str = DEFAULT_TARGET
+    approvals: Approvals = NO_APPROVALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,8 @@ def make_report(change: Change, request: ChangeRequest) -> Report:
     findings = _Findings(change)
     findings.add(_check_config(change, request.target), _config_notes(change))
     config = _base_config(change, request.target, findings)
-    planned = _plan_change(change, config, findings) if config else None
+    approvers = approvers_of(change.workspace.repository, request.approvals, change.base.commit, change.source.commit)
+    planned = _plan_change(change, config, approvers, findings) if config else None
     return Report(
         change.base.commit,
         change.source.commit,
@@ -121,6 +127,7 @@ def make_report(change: Change, request: ChangeRequest) -> Report:
         tuple(dict.fromkeys(findings.notes)),
         planned.forecasts if planned else (),
         request.target,
+        change.workspace.root,
     )
 
 
@@ -144,24 +151,18 @@ class _Findings:
         self.diagnostics += diagnostics
         self.notes += notes
 
-    def add_of_plan(self, _tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
+    def add_of_plan(self, tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
         """Keep the diagnostics of a plan; raise UserError if it cannot be right, not if it exceeds a limit."""
-        self.add(map(self._place, diagnostics))
-        raise_if_wrong(diagnostics)
+        self.add(map(self.place, diagnostics))
+        raise_if_wrong(tree, diagnostics)
 
-    def _place(self, diagnostic: Diagnostic) -> Diagnostic:
+    def place(self, diagnostic: Diagnostic) -> Diagnostic:
         """Return a diagnostic of mlgit.yml without its line if the change has another file under that name."""
         span = diagnostic.span
         if not self.change.changes_config or span is None or span.path != CONFIG_FILE:
             return diagnostic
         message = f"{diagnostic.message} (line {span.line} of {CONFIG_FILE} at the base, {self.change.base_name})"
         return replace(diagnostic, span=None, message=message)
-
-
-def raise_if_wrong(diagnostics: Sequence[Diagnostic]) -> None:
-    """Raise UserError if one of the diagnostics is an error, other than that a plan exceeds a limit."""
-    if has_errors(item for item in diagnostics if item.code not in LIMIT_CODES):
-        raise UserError(*diagnostics)
 
 
 def _check_config(change: Change, target: str) -> tuple[Diagnostic, ...]:
@@ -191,7 +192,8 @@ def _base_config(change: Change, target: str, findings: _Findings) -> Config | N
     if config is not None and not has_errors(diagnostics):
         return config
     if change.changes_config:
-        problem = next(item for item in diagnostics if has_errors([item]))
+        errors = [item for item in diagnostics if has_errors([item])]
+        problem, *_ = mask_diagnostics(errors, lambda path: read_tree_lines(change.base_tree, path))
         wrong = f"{CONFIG_FILE} of the base, {change.base_name}, cannot be used, so nothing is planned"
         findings.add(notes=[f"{wrong}: {problem.message}"])
     return None
@@ -203,7 +205,9 @@ def _config_notes(change: Change) -> Iterator[str]:
     if not change.changes_config or path not in change.base_tree.entries or path not in change.tree.entries:
         return
     old, new = (_top_level(tree) for tree in (change.base_tree, change.tree))
-    names = [f"`{name}`" for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+    names = [
+        f"`{abbreviate_text(str(name))}`" for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)
+    ]
     what = f"{join_some(names)} of {CONFIG_FILE}" if names else CONFIG_FILE
     yield f"this change edits {what}: that counts once it is merged; this plan follows {change.base_name}, the base"
 
@@ -213,24 +217,26 @@ def _top_level(tree: Tree) -> Mapping[str, Json]:
     return document.data if isinstance(document.data, Mapping) else {}
 
 
-def _plan_change(change: Change, config: Config, findings: _Findings) -> _PlannedChange | None:
+def _plan_change(
+    change: Change, config: Config, approvers: frozenset[str], findings: _Findings
+) -> _PlannedChange | None:
     """Return the plan of the merged tree, and what of it is pending on the base; None if the files have errors."""
     refuse = findings.add_of_plan
     session = Session(change.workspace, config, findings.notes.append, change.source, change.tree, refuse, refuse)
     session = replace(session, on_refusals=lambda _tree, diagnostics: findings.add(diagnostics))
-    session = replace(session, base_tree=change.base_tree)
+    session = replace(session, base_tree=change.base_tree, approvers=approvers)
     if warning := session.fetch_state():
         findings.add(notes=[warning])
     state = session.state_store.read()
     if hint := session.fetch_state_hint(state):
         findings.add(notes=[hint])
-    base_plan = _plan_base(change, session, state)
+    base_plan = plan_base(replace(session, source=change.base, tree=change.base_tree, base_tree=None), state)
     plan_options = PlanOptions(config)
     try:
         session.on_diagnostics(session.tree, tuple(check_store_location(session.tree, config)))
         plan, refusal = make_plan(session, state, plan_options, refresh=False)
     except UserError as error:
-        findings.add(item for item in error.diagnostics if item not in findings.diagnostics)
+        findings.add(map(findings.place, error.diagnostics))
         return None
     report_policies(session, plan, plan_options, state)
     if refusal and not change.source.dirty:
@@ -241,23 +247,6 @@ def _plan_change(change: Change, config: Config, findings: _Findings) -> _Planne
             notes=[f"the files at the base, {change.base_name}, have errors: what is pending there is not known"]
         )
     return _PlannedChange(plan, plan_options, pending, _forecast(session, state, plan))
-
-
-def _plan_base(change: Change, session: Session, state: State) -> Plan | None:
-    """Return the plan of the base commit; None if its files have errors."""
-    session = replace(
-        session,
-        source=change.base,
-        tree=change.base_tree,
-        base_tree=None,
-        on_note=lambda _note: None,
-        on_diagnostics=lambda _tree, diagnostics: raise_if_wrong(diagnostics),
-        on_refusals=lambda _tree, _diagnostics: None,
-    )
-    try:
-        return make_plan(session, state, PlanOptions(session.config), refresh=False)[0]
-    except UserError:
-        return None
 
 
 def _forecast(session: Session, state: State, plan: Plan) -> tuple[ReuseForecast, ...]:

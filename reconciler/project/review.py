@@ -13,6 +13,7 @@ from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import Action, ActionId, Address, Blocked, Json, Op, Plan, State
 from reconciler.planning.apply_report import ReviewDifference
 from reconciler.planning.options import PlanOptions
+from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
 from reconciler.planning.reviewed import Comparison, Difference, compare_with_reports
 from reconciler.project.plan import make_plan
@@ -41,7 +42,7 @@ def read_reports(paths: Sequence[Path]) -> tuple[Report, ...]:
 
 def _report_files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(path.rglob(REPORT_FILE))
+        yield from sorted(path.rglob(REPORT_FILE)) or sorted(path.glob("*.json"))
     else:
         yield path
 
@@ -82,6 +83,17 @@ def _reviewed_submissions(body: Mapping[str, Json], limit: int) -> int:
     allowed: int | None = body["options"]["allow_submit"]
     submissions = [action for action in body["actions"] if action["action"] == Op.SUBMIT]
     return min(len(submissions), limit if allowed is None else allowed)
+
+
+def pending_on_base(session: Session, state: State, plan: Plan, base: str) -> frozenset[str]:
+    """Return the keys of the decisions that the base of a change has too; none if its files cannot be planned."""
+    quiet = replace(session, on_note=ignore_note, on_diagnostics=raise_on_error, on_refusals=ignore_diagnostics)
+    try:
+        of_base = quiet.at_revision(base)
+        base_plan, _ = make_plan(of_base, state, PlanOptions(of_base.config), refresh=False)
+    except UserError:
+        return frozenset()
+    return pending_keys(plan, base_plan)
 
 
 def restrict_to_reviewed(prepared: PreparedApply, comparison: Comparison) -> PreparedApply:

@@ -69,7 +69,8 @@ class StateSession:
     def state_store(self) -> StateStore:
         """The store of the live state."""
         config = self.config
-        return StateStore(self.workspace.repository, config.state, config.lineage, config.target, config.remote)
+        repository, reuse_from = self.workspace.repository, config.reuse_from
+        return StateStore(repository, config.state, config.lineage, config.target, config.remote, reuse_from)
 
     @property
     def target_option(self) -> str:

@@ -7,13 +7,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from reconciler.abbreviation import join_some
+from reconciler.abbreviation import cut_middle, join_some
 from reconciler.model import Json
 from reconciler.planning.diff import is_digest
 from reconciler.render.sanitize import sanitize_line
 
-_MAX_LINES = 60  # of one asset
+_MAX_LINES = 40  # of one asset
 _MAX_LENGTH = 200  # of a value
+_MAX_LINE = 2 * _MAX_LENGTH
 _MAX_FILES = 10
 _MAX_COMPARED = 400  # lines of a text; more are not compared line by line
 _CONTEXT = 40  # characters before the place where two long values begin to differ
@@ -26,7 +27,10 @@ def field_diff_lines(action: Mapping[str, Json]) -> list[str]:
     if not lines:
         return []
     more = [f"  and {len(lines) - _MAX_LINES:,} more lines"] if len(lines) > _MAX_LINES else []
-    return [sanitize_line(line) for line in (f"@@ {action['address']} @@", *lines[:_MAX_LINES], *more)]
+    return [
+        cut_middle(sanitize_line(line), _MAX_LINE)
+        for line in (f"@@ {action['address']} @@", *lines[:_MAX_LINES], *more)
+    ]
 
 
 def _change_lines(change: Mapping[str, Json]) -> Iterator[str]:

@@ -13,16 +13,21 @@ from reconciler.render.plan_sections import PageStyle, plan_sections, removal_wa
 from reconciler.render.problem_sections import problem_sections
 
 _ELSEWHERE = "in `mlgit plan --format json`"
-_ITEMS = 20  # of a section that is seen at once, if it folds
+_ITEMS = 12  # of a section that is seen at once, if it folds
 
 
 def plan_to_markdown(
-    body: Json, forecasts: Sequence[ReuseForecast] = (), *, heading: str = "", folded: bool = False
+    body: Json,
+    forecasts: Sequence[ReuseForecast] = (),
+    policies: Sequence[Diagnostic] = (),
+    *,
+    heading: str = "",
+    folded: bool = False,
 ) -> str:
-    """Return a plan as Markdown; ``folded`` puts details in collapsed ``<details>`` sections."""
+    """Return a plan as Markdown, with what policies say; ``folded`` puts details in ``<details>`` sections."""
     actions, style = body["actions"], PageStyle(_ITEMS, folded)
     head = f"### {heading}{text.format_verdict(body['summary'])}"
-    sections = plan_sections(actions, body, forecasts, style)
+    sections = (*problem_sections(policies, "", style), *plan_sections(actions, body, forecasts, style))
     return fit_page([head, removal_warning(actions)], sections, [], COMMENT_LIMIT, _ELSEWHERE)
 
 

@@ -49,8 +49,8 @@ class Section:
         title = f"#### {self.title}" if self.title else ""
         if not others:
             return join_blocks([title, self._block(first, more)])
-        rest = fold(_count(len(others), f"more {self.noun}"), self._block(others, more))
-        return join_blocks([title, self._block(first), rest])
+        rest = fold(_count(len(others), f"more {self.noun}"), self._block(others))
+        return join_blocks([title, self._block(first), rest, more])
 
     @property
     def _unfolded_count(self) -> int:

@@ -12,26 +12,42 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from urllib.parse import quote
 
-from reconciler.abbreviation import abbreviate_text
+from reconciler.abbreviation import cut_middle
 from reconciler.render.sanitize import sanitize_line
 
+_MAX_LINE, _MAX_CODE, _MAX_NAME = 1000, 300, 60  # characters; longer text loses its middle
 _SYNTAX = re.compile(r"([\\`*_\[\]<#|~&!])")
 _BLOCK_START = re.compile(r"^([-+=>]|\d+(?=[.)]))")  # of a list or a quote, or the line under a heading
 _LINKED = re.compile(
-    r"""@ | :// | \bwww\. | \b(?:mailto|xmpp): | \$ | [#!%~&][\w"] | \bGH-\d | :[\w+-]+: | \b[0-9a-f]{7,64}\b""",
+    r"""@ | :// | www\. | \b(?:mailto|xmpp): | \$ | [#!%~&][\w"] | \bGH-\d | :[\w+-]+: | \b[0-9a-f]{7,64}\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_WORD = re.compile(r"([(\[{\"']*)(\S*?)([.,;:)\]}\"'!?]*)(\s+|$)")
-_CODE = re.compile(r"`([^`]+)`")
+_TOKEN = re.compile(r"([(\[{\"']*)(?:`([^`]+)`|(\S*?))([.,;:)\]}\"'!?]*)(\s+|$)")
 _URL_CHARACTERS = ":/?#@!$&'*+,;=%~"  # all that a URL may have, without brackets
 
 
 def escape_markdown(text: str) -> str:
     """Return a line of text as Markdown, for a paragraph, an item of a list or a cell of a table."""
-    line = abbreviate_text(sanitize_line(text)).strip()
-    parts = _CODE.split(line)  # every second one is what stands between backticks
-    escaped = [code_span(part) if index % 2 else _escape_words(part) for index, part in enumerate(parts)]
-    return _BLOCK_START.sub(_escape_block_start, "".join(escaped))
+    line = cut_middle(sanitize_line(text), _MAX_LINE).strip()
+    escaped = "".join(_escape_token(*token.groups()) for token in _TOKEN.finditer(line))
+    return _BLOCK_START.sub(_escape_block_start, escaped)
+
+
+def _escape_token(opening: str, code: str | None, word: str | None, closing: str, space: str) -> str:
+    """Return a word, or what stands between backticks, with the punctuation around it."""
+    if code is not None:
+        shown = code_span(code)
+    elif _LINKED.search(word or ""):
+        shown = code_span(word or "")
+    elif _LINKED.search(f"{word}{closing}"):
+        shown, closing = code_span(f"{word}{closing}"), ""
+    else:
+        shown = _escape_syntax(word or "")
+    return f"{_escape_syntax(opening)}{shown}{_escape_syntax(closing)}{space}"
+
+
+def _escape_syntax(text: str) -> str:
+    return _SYNTAX.sub(r"\\\1", text)
 
 
 def _escape_block_start(match: re.Match[str]) -> str:
@@ -39,22 +55,9 @@ def _escape_block_start(match: re.Match[str]) -> str:
     return f"{start}\\" if start.isdigit() else f"\\{start}"
 
 
-def _escape_words(text: str) -> str:
-    return "".join(_escape_word(*match.groups()) for match in _WORD.finditer(text))
-
-
-def _escape_word(opening: str, word: str, closing: str, space: str) -> str:
-    if _LINKED.search(f"{word}{closing}"):
-        shown = code_span(word) if _LINKED.search(word) else code_span(f"{word}{closing}")
-        closing = closing if _LINKED.search(word) else ""
-    else:
-        shown = _SYNTAX.sub(r"\\\1", word)
-    return "".join((_SYNTAX.sub(r"\\\1", opening), shown, _SYNTAX.sub(r"\\\1", closing), space))
-
-
 def code_span(text: str) -> str:
     """Return text as code within a line; a ``|`` stands between two pieces of code, or it would end a cell."""
-    return r"\|".join(map(_code_piece, sanitize_line(text).split("|")))
+    return r"\|".join(map(_code_piece, cut_middle(sanitize_line(text), _MAX_CODE).split("|")))
 
 
 def _code_piece(text: str) -> str:
@@ -76,14 +79,14 @@ def _longest_backticks(lines: Iterable[str]) -> int:
 
 def code_block(lines: Sequence[str]) -> str:
     """Return lines as a block of code."""
-    safe = list(map(sanitize_line, lines))
+    safe = [cut_middle(sanitize_line(line), _MAX_CODE) for line in lines]
     fence = code_fence(safe)
     return "\n".join((fence, *safe, fence))
 
 
 def html_code(text: str) -> str:
     """Return text as code within HTML, such as a summary, which Markdown does not read."""
-    return f"<code>{escape(sanitize_line(text))}</code>"
+    return f"<code>{escape(cut_middle(sanitize_line(text), _MAX_NAME))}</code>"
 
 
 def more_lines(number: int, noun: str) -> list[str]:
@@ -92,9 +95,9 @@ def more_lines(number: int, noun: str) -> list[str]:
 
 
 def join_code(texts: Sequence[str], limit: int) -> str:
-    """Join the first texts, each as code, and count the others: ``a, b and 4 more``."""
+    """Join the first names, each as code, and count the others: ``a, b and 4 more``."""
     others = f" and {len(texts) - limit:,} more" if len(texts) > limit else ""
-    return ", ".join(map(code_span, texts[:limit])) + others
+    return ", ".join(code_span(cut_middle(text, _MAX_NAME)) for text in texts[:limit]) + others
 
 
 def link(label: str, url: str) -> str:

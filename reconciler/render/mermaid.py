@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from reconciler.abbreviation import cut_middle
 from reconciler.model import Json, Op
+from reconciler.render.sanitize import sanitize_line
 
 _MAX_NODES = 24
 _MAX_EDGES = 60
@@ -58,10 +60,10 @@ def _edges_to(
     dependent = action["address"]
     if action["action"] in _WITHOUT_IMPACT:
         return
-    targets = [action["known_after"]] if "known_after" in action else []
-    targets += action.get("references", {}).values()
-    for target in targets:
-        cause, _, version = target.partition(" ")[0].partition("@")
+    targets = [(action["known_after"], "")] if "known_after" in action else []
+    references = (target.partition(" ")[0].partition("@") for target in action.get("references", {}).values())
+    targets += [(cause, version) for cause, _, version in references]
+    for cause, version in targets:
         if cause != dependent and any(_gives(other, version) for other in by_address.get(cause, ())):
             yield cause, dependent
 
@@ -85,7 +87,7 @@ def _rank(actions: Sequence[Mapping[str, Json]]) -> int:
 
 def _label(address: str) -> str:
     """Return the address as the text of a node, in quotes: no character of it has a meaning for Mermaid."""
-    short = address if len(address) <= _MAX_LABEL else f"{address[:_MAX_LABEL]}..."
+    short = cut_middle(sanitize_line(address), _MAX_LABEL)
     plain = _PLAIN.match(short)
     end = plain.end() if plain else 0
     rest = (char if char.isascii() and char.isalnum() else f"#{ord(char)};" for char in short[end:])

@@ -24,6 +24,7 @@ from reconciler.model import (
     run_experiment,
     run_tags,
 )
+from reconciler.planning.adoption import ADOPTED_FROM
 from reconciler.planning.compute import compute_name
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.fingerprint import declaration_digest
@@ -215,6 +216,7 @@ def _run_fields(run: Run) -> Json:
             "experiment_name": run_experiment(run.spec, run.realised),
             "tags": run_tags(run.spec),
             "experiment": run.experiment or None,
+            "adopted_from": dict(run.realised.get(ADOPTED_FROM, {})),
             "backend": run.backend,
             "failure": run.failure,
             "exit_code": run.exit_code,

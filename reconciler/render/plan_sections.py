@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.abbreviation import pluralize
@@ -33,7 +34,8 @@ _REVIEW_ORDER: Mapping[str, int] = {
     for place, ops in enumerate(
         (
             (Op.DELETE,),
-            (Op.REPLACE, Op.ARCHIVE, Op.CANCEL),
+            (Op.REPLACE,),
+            (Op.ARCHIVE, Op.CANCEL),
             (Op.SUBMIT,),
             (Op.UPDATE, Op.NEW_VERSION, Op.RENAME, Op.REPAIR),
             (Op.CREATE, Op.REGISTER, Op.BUILD, Op.ADOPT, Op.RECORD),
@@ -41,15 +43,15 @@ _REVIEW_ORDER: Mapping[str, int] = {
     )
     for op in ops
 }
-_REMOVAL_VERBS: Mapping[Op, str] = {
-    Op.DELETE: "deletes",
-    Op.REPLACE: "replaces",
-    Op.ARCHIVE: "archives",
-    Op.CANCEL: "cancels the run of",
+_REMOVAL_PHRASES: Mapping[Op, tuple[str, str]] = {
+    Op.DELETE: ("Deletes", "asset"),
+    Op.REPLACE: ("Replaces", "asset"),
+    Op.ARCHIVE: ("Archives", "asset"),
+    Op.CANCEL: ("Cancels", "run"),
 }
 _MAX_NAMES = 10
 _MAX_COMPUTES = 5
-_MAX_STEP_LINES = 100
+_MAX_STEP_LINES = 60
 
 
 class PageStyle(NamedTuple):
@@ -70,10 +72,12 @@ class PageStyle(NamedTuple):
 
 
 def removal_warning(actions: Actions) -> str:
-    """Return which assets a plan deletes, replaces or archives, "" if none."""
-    by_op = {op: [action["address"] for action in actions if action["action"] == op] for op in _REMOVAL_VERBS}
-    phrases = [f"{verb} {join_code(by_op[op], _MAX_NAMES)}" for op, verb in _REMOVAL_VERBS.items() if by_op[op]]
-    return f"> [!WARNING]\n> This plan {'; '.join(phrases)}." if phrases else ""
+    """Return which assets a plan deletes, replaces or archives, and what it cancels, "" if nothing."""
+    items = []
+    for op, (verb, noun) in _REMOVAL_PHRASES.items():
+        if names := [action["address"] for action in actions if action["action"] == op]:
+            items.append(f"> - {verb} {pluralize(len(names), noun)}: {join_code(names, _MAX_NAMES)}")
+    return "\n".join(["> [!WARNING]", *items]) if items else ""
 
 
 def plan_sections(
@@ -84,13 +88,15 @@ def plan_sections(
     yield from _action_sections(actions, by_job, style)
     yield from _state_sections(body, style)
     yield from _detail_sections(actions, by_job, style)
-    yield notes_section(body["notes"], style)
+    yield notes_section("Notes", body["notes"], style)
 
 
 def _action_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
-    """Yield the runs that start, on which computes, then all actions with their reasons."""
-    rows = [_run_cells(action, by_job.get(action["address"])) for action in actions if action["action"] == Op.SUBMIT]
-    columns = ("job", "compute", "backend", "steps")[: 4 if any(steps for *_, steps in rows) else 3]
+    """Yield the runs that start, and on which computes, then all other actions, both with their reasons."""
+    runs = [action for action in actions if action["action"] == Op.SUBMIT]
+    others = [action for action in actions if action["action"] != Op.SUBMIT]
+    rows = [_run_cells(action, by_job.get(action["address"])) for action in runs]
+    columns = ("job", "why", "compute and backend", "steps")[: 4 if any(steps for *_, steps in rows) else 3]
     yield Section(
         "Runs that start",
         tuple(table_row(*row[: len(columns)]) for row in rows),
@@ -100,27 +106,18 @@ def _action_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], styl
         share=0.2,
         unfolded=style.unfolded,
     )
-    yield Section(
-        "Actions",
-        tuple(map(_action_row, sorted(actions, key=_review_place))),
-        "action",
-        lead=table_header("", "asset", "what and why"),
-        rank=3,
-        share=0.4,
-        unfolded=style.unfolded,
-    )
+    yield replace(_action_section("Other actions" if runs else "Actions", others, style.unfolded), rank=3, share=0.4)
+
+
+def _action_section(title: str, actions: Actions, unfolded: int | None) -> Section:
+    rows = tuple(map(_action_row, sorted(actions, key=_review_place)))
+    return Section(title, rows, "action", lead=table_header("", "asset", "what and why"), unfolded=unfolded)
 
 
 def pending_action_section(actions: Actions, style: PageStyle) -> Section:
     """Return the actions that are pending on the base."""
-    return Section(
-        f"Already pending on the base, with or without this change: {pluralize(len(actions), 'action')}",
-        tuple(map(_action_row, sorted(actions, key=_review_place))),
-        "action",
-        lead=table_header("", "asset", "what and why"),
-        rank=10,
-        unfolded=style.hidden,
-    )
+    title = f"Already pending on the base, with or without this change: {pluralize(len(actions), 'action')}"
+    return replace(_action_section(title, actions, style.hidden), rank=10)
 
 
 def _detail_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
@@ -128,7 +125,7 @@ def _detail_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], styl
     blocks = (_steps_block(action, by_job.get(action["address"]), style) for action in actions)
     yield Section("Steps", tuple(filter(None, blocks)), "pipeline", rank=7)
     causes = (action for action in actions if action.get("impact"))
-    impacts = tuple(f"- {code_span(action['address'])}: {_impact_text(action)}" for action in causes)
+    impacts = tuple(f"- {code_span(action['address'])} affects {_impact_text(action)}" for action in causes)
     yield Section("Downstream impact", impacts, "asset", rank=8, share=0.2, unfolded=style.unfolded)
     yield from _graph_section(actions, style)
     yield _field_section(actions, style)
@@ -146,9 +143,9 @@ def _state_sections(body: Mapping[str, Json], style: PageStyle) -> Iterator[Sect
         yield Section("", (join_blocks([summary, "\n".join(f"- {job}" for job in jobs)]),), "line", rank=6)
 
 
-def notes_section(notes: Iterable[str], style: PageStyle) -> Section:
-    """Return the notes of a plan."""
-    return _list_section("Notes", notes, style, rank=6)
+def notes_section(title: str, notes: Iterable[str], style: PageStyle) -> Section:
+    """Return notes under a title."""
+    return _list_section(title, notes, style, rank=6)
 
 
 def _list_section(title: str, entries: Iterable[str], style: PageStyle, *, rank: int) -> Section:
@@ -166,32 +163,28 @@ def _action_row(action: Mapping[str, Json]) -> str:
 
 
 def _what_and_why(action: Mapping[str, Json]) -> str:
-    """Return the sentence of an action without its address, which stands beside it."""
+    """Return the sentence of an action without what stands beside it: its address, and that it is a new run."""
     address, sentence = str(action["address"]), str(action["sentence"])
     if action["action"] == Op.SUBMIT:
-        return sentence.replace(f"run of {address}", "run", 1)
+        return sentence.removeprefix(f"new run of {address} because ").replace(f"run of {address}", "run", 1)
     subjects = (f"{address}@{action.get('version', '')}: ", f"{address}: ")
     return next((sentence.removeprefix(subject) for subject in subjects if sentence.startswith(subject)), sentence)
 
 
 def _run_cells(action: Mapping[str, Json], forecast: ReuseForecast | None) -> tuple[str, str, str, str]:
-    """Return the job, its computes, their backends, and its steps in numbers."""
+    """Return the job, why it runs, its computes with their backends, and its steps in numbers."""
     places = action.get("runs_on", [])
     computes = [_compute_text(place, is_only=len(places) == 1) for place in places[:_MAX_COMPUTES]]
-    computes += [f"and {len(places) - _MAX_COMPUTES} more"] if len(places) > _MAX_COMPUTES else []
-    backends = list(dict.fromkeys(place["backend"] for place in places)) or [action.get("backend", "")]
+    computes += more_lines(len(places) - _MAX_COMPUTES, "compute")
     attempt = f", attempt {action['attempt']}" if action.get("attempt", 1) > 1 else ""
-    return (
-        f"{code_span(action['address'])}{attempt}",
-        ", ".join(computes),
-        join_code(list(filter(None, backends)), _MAX_COMPUTES),
-        _steps_summary(action, forecast),
-    )
+    job, why = code_span(action["address"]), escape_markdown(_what_and_why(action))
+    return f"{job}{attempt}", why, ", ".join(computes), _steps_summary(action, forecast)
 
 
 def _compute_text(place: Mapping[str, Json], *, is_only: bool) -> str:
     steps = f" ({pluralize(place['steps'], 'step')})" if "steps" in place and not is_only else ""
-    return f"{code_span(place['compute'])}{steps}"
+    backend = f" on {code_span(place['backend'])}" if place["backend"] else ""
+    return f"{code_span(place['compute'])}{backend}{steps}"
 
 
 def _steps_summary(action: Mapping[str, Json], forecast: ReuseForecast | None) -> str:
@@ -201,7 +194,7 @@ def _steps_summary(action: Mapping[str, Json], forecast: ReuseForecast | None) -
         verdicts = [step.verdict for step in forecast.steps]
     else:
         verdicts = [StepVerdict(step["verdict"]) for step in steps]
-    labels = {StepVerdict.CHANGED: "run", StepVerdict.SAME: "reused", StepVerdict.KNOWN_LATER: "known later"}
+    labels = {StepVerdict.CHANGED: "to run", StepVerdict.SAME: "reused", StepVerdict.KNOWN_LATER: "known later"}
     return ", ".join(f"{verdicts.count(verdict)} {label}" for verdict, label in labels.items() if verdict in verdicts)
 
 
@@ -221,7 +214,7 @@ def _steps_block(action: Mapping[str, Json], forecast: ReuseForecast | None, sty
 def _impact_text(action: Mapping[str, Json]) -> str:
     direct = [item["address"] for item in action["impact"] if item["direct"]]
     others = [item["address"] for item in action["impact"] if not item["direct"]]
-    indirectly = f"; indirectly {join_code(others, _MAX_NAMES)}" if others else ""
+    indirectly = f", and indirectly {join_code(others, _MAX_NAMES)}" if others else ""
     return f"{join_code(direct, _MAX_NAMES)}{indirectly}"
 
 

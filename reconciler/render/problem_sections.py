@@ -12,7 +12,7 @@ from reconciler.render.markdown_page import Section
 from reconciler.render.markdown_text import code_block, code_span, escape_markdown, join_code, link
 from reconciler.render.plan_sections import PageStyle
 
-_POLICY = "policy"  # the codes of policies start so
+_POLICY = "policy-"  # the codes of policies start so
 _MAX_PLACES = 3
 _MAX_EXAMPLE_LINES = 12
 _NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -29,7 +29,7 @@ def problem_counts(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def problem_sections(diagnostics: Sequence[Diagnostic], files: str, style: PageStyle) -> Iterator[Section]:
-    """Yield the diagnostics, the worst first; ``files`` is the URL of the files, "" if unknown."""
+    """Yield the diagnostics, the worst first; ``files`` is the URL that paths follow, "" if unknown."""
     policies = [diagnostic for diagnostic in diagnostics if diagnostic.code.startswith(_POLICY)]
     others = [diagnostic for diagnostic in diagnostics if not diagnostic.code.startswith(_POLICY)]
     for severity, rank in ((Severity.ERROR, 0), (Severity.WARNING, 4), (Severity.NOTE, 12)):
@@ -66,8 +66,7 @@ def _indent(block: str) -> Iterator[str]:
 
 def _place_link(span: Span, files: str) -> str:
     """Return a position, as a link to its line if that is a file of the repository."""
-    label = code_span(str(span))
-    names = span.path.split("/")
+    label, names = code_span(str(span)), span.path.split("/")
     if not files or span.is_option or not all(name.strip(".") for name in names):
         return label
-    return link(label, f"{files.rstrip('/')}/{quote(span.path, errors='surrogateescape')}#L{span.line}")
+    return link(label, f"{files}{quote(span.path, errors='surrogateescape')}#L{span.line}")

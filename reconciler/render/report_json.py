@@ -24,6 +24,7 @@ def dump_report(report: Report) -> str:
         "base": report.base,
         "commit": report.commit,
         "target": report.target,
+        "root": report.root,
         "plan": json.loads(dump_plan_file(report.plan)) if report.plan else None,
         "pending": sorted(report.pending),
         "diagnostics": list(map(diagnostic_to_json, report.diagnostics)),
@@ -51,6 +52,7 @@ def parse_report(path: str, raw: bytes) -> Report:
         tuple(document["notes"]),
         tuple(map(_parse_forecast, document["forecasts"])),
         document["target"],
+        document["root"],
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import Diagnostic
@@ -26,7 +27,7 @@ from reconciler.render.plan_sections import (
 from reconciler.render.problem_sections import problem_counts, problem_sections
 
 SUMMARY_LIMIT = 1_048_576  # bytes of the summary of a step
-_COMMENT_STYLE = PageStyle(20)
+_COMMENT_STYLE = PageStyle(12)
 _SUMMARY_STYLE = PageStyle(200)
 
 
@@ -64,8 +65,9 @@ def _page(report: Report, links: ReportLinks, limit: int, style: PageStyle, mark
 
 def _sections(report: Report, links: ReportLinks, style: PageStyle) -> Iterator[Section]:
     own, body = report.own_actions, report.plan.body if report.plan else None
-    yield from problem_sections(_problems(report), links.files, style)
-    yield notes_section(report.notes, style)
+    files = f"{links.files.rstrip('/')}/{quote(report.root)}" if links.files and ".." not in report.root else ""
+    yield from problem_sections(_problems(report), files, style)
+    yield notes_section("Notes on this change", report.notes, style)
     if body:
         yield from plan_sections(own, body, report.forecasts, style)
     yield pending_action_section(report.pending_actions, style)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.abbreviation import abbreviate_id, pluralize
 from reconciler.diagnostics import has_errors
@@ -12,6 +11,8 @@ from reconciler.planning.report import Report
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS
 from reconciler.render.text import MAX_SHOWN_ACTIONS, format_plan_body
+
+NEEDLESS = "This change needs no action."
 
 
 def format_report(report: Report) -> str:
@@ -26,8 +27,9 @@ def _report_lines(report: Report) -> Iterator[str]:
     else:
         verdict, *lines = format_plan_body(restrict_body(report.plan.body, report.own_actions)).split("\n")
         is_needless = bool(report.pending_actions and not report.own_actions)
-        yield f"{report.heading}{'This change needs no action.' if is_needless else verdict}"
-        yield from (*lines, *_pending_lines(report))
+        yield f"{report.heading}{NEEDLESS if is_needless else verdict}"
+        sentences = [(Op(action["action"]), action["sentence"]) for action in report.pending_actions]
+        yield from (*lines, *pending_lines(abbreviate_id(report.base), sentences))
     if report.notes:
         yield from ("", "About this change:", *(f"  {sanitize_line(note)}" for note in report.notes))
 
@@ -44,17 +46,11 @@ def restrict_body(body: Mapping[str, Json], actions: Sequence[Mapping[str, Json]
     return {**body, "actions": list(actions), "summary": {**body["summary"], **counts}}
 
 
-def _pending_lines(report: Report) -> Iterator[str]:
-    """Yield the actions that are pending without the change."""
-    actions = report.pending_actions
-    if not actions:
-        return
-    yield from ("", f"Already pending on {abbreviate_id(report.base)}, with or without this change:")
-    yield from islice(_sentences(actions), MAX_SHOWN_ACTIONS)
+def pending_lines(base: str, actions: Sequence[tuple[Op, str]]) -> Iterator[str]:
+    """Yield what is pending on a base without the change: operations with their sentences."""
+    if actions:
+        yield from ("", f"Already pending on {sanitize_line(base)}, with or without this change:")
+    for op, sentence in actions[:MAX_SHOWN_ACTIONS]:
+        yield f"  {OP_SIGNS[op]} {sanitize_line(sentence)}"
     if len(actions) > MAX_SHOWN_ACTIONS:
         yield f"  and {len(actions) - MAX_SHOWN_ACTIONS} more"
-
-
-def _sentences(actions: Iterable[Mapping[str, Json]]) -> Iterator[str]:
-    for action in actions:
-        yield f"  {OP_SIGNS[Op(action['action'])]} {sanitize_line(action['sentence'])}"

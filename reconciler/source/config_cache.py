@@ -16,7 +16,7 @@ from reconciler.config.config import Config
 from reconciler.config.moved import Rename
 from reconciler.diagnostics import Span
 from reconciler.format.include import IncludeGlob
-from reconciler.model import Address
+from reconciler.model import Address, ReuseTarget
 from reconciler.source.cache import Cache
 from reconciler.source.parsed_file import DECODE_ERRORS
 
@@ -60,6 +60,7 @@ def _decode(value: Mapping[str, Any]) -> CachedConfig:
     values["mirrors"] = _to_pairs(values["mirrors"])
     values["include"] = tuple(IncludeGlob(**{**glob, "mirrors": values["mirrors"]}) for glob in values["include"])
     values["protect_spans"] = tuple(Span(**span) for span in values["protect_spans"])
+    values["reuse_from"] = tuple(ReuseTarget(*row) for row in values["reuse_from"])
     values["moved"] = tuple(_decode_rename(**rename) for rename in values["moved"])
     values.update({name: tuple(values[name]) for name in ("exclude", "protect", "targets")})
     return CachedConfig(Config(**values), _to_texts(value["store_paths"]))

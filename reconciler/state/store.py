@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +13,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
-from reconciler.model import Address, Json, Record, Run, State
+from reconciler.model import Address, Json, Record, ReuseTarget, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.downloads import encode_download, read_download
 from reconciler.state.experiments import list_experiments, read_experiments
@@ -40,13 +40,17 @@ _INDEX_EXPORT_FILE = "index"
 
 @dataclass(frozen=True, slots=True)
 class StateStore:
-    """The live state of one target: its refs, in a repository or at a ``remote`` of it, and the expected lineage."""
+    """The live state of one target: its refs, in a repository or at a ``remote`` of it, and the expected lineage.
+
+    ``reuse_from`` are the targets whose runs may be adopted.
+    """
 
     repository: Repository
     name: str
     lineage: str
     target: str = "default"
     remote: str = ""
+    reuse_from: tuple[ReuseTarget, ...] = ()
 
     @property
     def ref_store(self) -> RefStore:
@@ -73,10 +77,22 @@ class StateStore:
     def read(self, commit: str = "") -> State:
         """Return the state, now or at one of its commits; records are read when they are looked up."""
         snapshot = self._open_snapshot(commit)
+        reuse_states = cache(self._read_reuse_states)
         if snapshot is None:
-            return State(self.lineage, {}, lambda *_: None, lambda *_: None)
+            return State(self.lineage, {}, lambda *_: None, lambda *_: None, read_reuse_states=reuse_states)
         state = snapshot.load_state(self._read_meta(snapshot))
-        return replace(state, find_download=partial(read_download, snapshot))
+        return replace(state, find_download=partial(read_download, snapshot), read_reuse_states=reuse_states)
+
+    def _read_reuse_states(self) -> Mapping[str, State]:
+        """Return the live states of the targets whose runs may be adopted."""
+        stores = {
+            source.target: StateStore(self.repository, source.state, source.lineage, source.target, source.remote)
+            for source in self.reuse_from
+        }
+        for store in stores.values():
+            if store.remote and (store.remote, store.name) != (self.remote, self.name):
+                store.ref_store.fetch()  # the own fetch has brought the others
+        return {target: store.read() for target, store in stores.items()}
 
     def check_format(self, commit: str = "") -> None:
         """Raise UserError ``state-older`` if an older mlgit wrote the state; a damaged state passes."""

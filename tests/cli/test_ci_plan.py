@@ -69,6 +69,9 @@ def test_a_report_tells_what_the_change_brings_from_what_is_pending_on_the_base(
     saved = parse_plan_file("plan.json", (change / "report/plan.json").read_bytes())
     assert saved == report.plan
     assert json.loads((change / "report/results.sarif").read_text())["version"] == "2.1.0"
+    comment, summary = ((change / f"report/{name}.md").read_text("utf-8") for name in ("comment", "summary"))
+    assert comment.startswith("<!-- mlgit default -->\n### Plan: 2 changes, starts 1 run.\n\n1 more change is pending")
+    assert summary.startswith("### Plan: 2 changes")
     assert git(change, "status", "--porcelain") == ""
 
 
@@ -217,6 +220,33 @@ def test_a_valid_mlgit_yml_of_a_change_is_a_note(change, mlgit):
     )
 
 
+def test_what_the_mlgit_yml_of_the_base_protects_stays_protected(change, mlgit):
+    edit(change, "mlgit.yml", "backends:", "protect: [model/total]\nbackends:")
+    base = commit(change)
+    (change / "mlgit.yml").write_text((change / "mlgit.yml").read_text().replace("protect: [model/total]\n", ""))
+    (change / "models/total.yml").unlink()
+    commit(change)
+    ended, report = plan_change(mlgit, change, base=base)
+    assert ended.code == 1
+    (diagnostic,) = report.diagnostics
+    assert diagnostic.code == "protected"
+    assert diagnostic.span is None  # the line is of another file than that of the change
+    assert diagnostic.message.endswith(f"(line 3 of mlgit.yml at the base, {base[:10]})")
+    assert "archive model/total" in keys(report.plan.body["actions"])
+
+
+def test_an_mlgit_yml_of_the_base_that_cannot_be_used_is_mended_by_a_change(change, mlgit):
+    good = (change / "mlgit.yml").read_text()
+    edit(change, "mlgit.yml", "compute:", "computes:")
+    base = commit(change)
+    assert mlgit("ci", "plan", "--base", base, "--out", "report", cwd=change).code == 1
+    (change / "mlgit.yml").write_text(good)
+    commit(change)
+    ended, report = plan_change(mlgit, change, base=base)
+    assert (ended.code, report.plan) == (0, None)
+    assert f"mlgit.yml of the base, {base[:10]}, cannot be used, so nothing is planned" in " ".join(report.notes)
+
+
 def test_without_mlgit_yml_at_the_base_nothing_is_planned_and_the_report_says_what_to_do(empty, mlgit, small):
     commit(empty, files={"README.md": "nothing\n"})
     git(empty, "branch", "base")
@@ -263,6 +293,27 @@ def test_files_in_the_folder_of_the_store_are_an_error_whatever_mlgit_yml_of_the
     assert ended.code == 1
     assert report.plan is None
     assert "store-tracked" in codes(report)
+
+
+def test_an_asset_behind_a_link_out_of_the_repository_is_an_error_and_not_read(change, mlgit, tmp_path):
+    (tmp_path / "secret.csv").write_text("a secret\n")
+    (change / "data/numbers.csv").unlink()
+    (change / "data/numbers.csv").symlink_to(tmp_path / "secret.csv")
+    commit(change)
+    ended, report = plan_change(mlgit, change)
+    assert ended.code == 1
+    assert codes(report) == ["link-outside"]
+    assert "a secret" not in "".join(path.read_text() for path in (change / "report").iterdir())
+
+
+def test_a_change_of_mlgit_yml_is_planned_without_reading_all_files(change, mlgit, monkeypatch):
+    plan_change(mlgit, change)
+    edit(change, "mlgit.yml", "backends:", "limits: {submit: 0}\nbackends:")
+    edit(change, "jobs/sum.yml", "factor: 2", "factor: 3")
+    commit(change)
+    monkeypatch.delattr("reconciler.project.incremental._plan_all")
+    ended, _ = plan_change(mlgit, change)
+    assert "new run of job/sum" in ended.out
 
 
 # Where the files go.

@@ -139,7 +139,7 @@ def test_existing_settings_are_kept(tmp_path, mlgit):
     settings = json.loads(written)
     assert settings["editor.tabSize"] == 2
     assert settings["yaml.schemas"]["./own.json"] == "own.yml"
-    assert len(settings["yaml.schemas"]) == 4
+    assert len(settings["yaml.schemas"]) == 5
     mlgit("schema", "--write-editor-settings", ".", cwd=tmp_path)
     assert (tmp_path / ".vscode/settings.json").read_text("utf-8") == written
 

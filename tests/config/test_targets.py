@@ -38,7 +38,7 @@ def config_of(text: str, target: str = "prod") -> Config:
 
 def single_diagnostic(text: str, target: str = "prod") -> tuple[str, Span | None, str]:
     config, (diagnostic,) = parse_config(parse_document(text), target)
-    assert config is None or diagnostic.code == "backend-unknown"
+    assert config is None or diagnostic.code in {"backend-unknown", "target-unknown", "reuse-from-itself"}
     return diagnostic.code, diagnostic.span, diagnostic.hint
 
 
@@ -54,6 +54,23 @@ def test_the_default_target_ignores_other_overlays():
         config_of(PROD.partition("targets")[0], "default"),
     )
     assert with_overlay == replace(without, targets=("default", "prod"))
+
+
+def test_the_targets_whose_runs_are_reused_have_live_states_of_their_own():
+    text = STATE + "reuse_from: [dev]\ntargets: {dev: {state: {remote: origin}}, prod: {reuse_from: [default, dev]}}\n"
+    default, dev = config_of(text, "prod").reuse_from
+    assert (default.target, default.lineage, default.remote) == ("default", "1" * 32, "")
+    assert (dev.target, dev.state, dev.remote) == ("dev", "small", "origin")
+    assert dev.lineage == config_of(text, "dev").lineage
+    assert [source.target for source in config_of(text, "default").reuse_from] == ["dev"]
+    assert config_of(text, "dev").reuse_from == ()  # it inherits its own name
+
+
+def test_a_target_that_is_not_there_cannot_be_reused():
+    code, span, hint = single_diagnostic(STATE + "reuse_from: [prd]\ntargets: {prod: {}}\n")
+    assert (code, str(span), hint) == ("target-unknown", "mlgit.yml:2:14", "did you mean prod?")
+    assert single_diagnostic(STATE + "targets: {prod: {reuse_from: [prod]}}\n")[0] == "reuse-from-itself"
+    assert single_diagnostic(STATE + "reuse_from: [default]\n", "default")[0] == "reuse-from-itself"
 
 
 def test_the_default_target_can_have_an_overlay():

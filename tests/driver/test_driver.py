@@ -59,6 +59,15 @@ def test_an_equal_step_is_reused_with_its_outputs_and_its_log_and_a_changed_one_
     assert (train.outputs, train.handle) == (first["train"].outputs, first["train"].handle)
 
 
+def test_a_step_of_another_target_is_reused_if_the_graph_names_the_target(site):
+    graph = make_graph([make_step("prep", WRITE.format(1))])
+    first = site.run(graph)["prep"]
+    second, third = (dataclasses.replace(make_graph(graph.steps.values(), name), target="2" * 32) for name in "23")
+    prep = site.run(dataclasses.replace(second, reuse_from={"staging": graph.target}))["prep"]
+    assert (prep.reused_from, prep.outputs) == ("pipe-6b86b273/prep of target staging", first.outputs)
+    assert site.run(third)["prep"].reused_from == ""
+
+
 @pytest.mark.parametrize("is_damaged", [False, True])
 def test_a_result_whose_content_is_gone_or_damaged_is_not_reused(site, is_damaged):
     graph = make_graph([make_step("prep", WRITE.format(1))])

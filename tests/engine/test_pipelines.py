@@ -66,6 +66,26 @@ def pipe(small: Path) -> Path:
     return small
 
 
+@pytest.mark.services
+def test_another_target_adopts_the_run_of_a_pipeline_and_reuses_steps_of_it(pipe, mlgit):
+    with (pipe / "mlgit.yml").open("a") as file:
+        file.write("targets: {prod: {reuse_from: [default]}}\n")
+    commit(pipe)
+    assert mlgit(*APPLY, cwd=pipe).code == 0
+    adopted = mlgit(*APPLY, "--target", "prod", cwd=pipe)
+    assert (adopted.code, "nothing is submitted" in adopted.out) == (0, True), adopted.err
+    shown = json.loads(mlgit("job", "show", "pipe", "--target", "prod", "--format", "json", cwd=pipe).out)
+    assert {step["step"] for step in shown["steps"]} == {"prep", "train"}
+    assert shown["adopted_from"]["target"] == "default"
+    edit(pipe, "jobs/pipe.yml", TRAIN, "echo again;")
+    commit(pipe)
+    assert "1 of 2 steps reused" in mlgit("plan", "--target", "prod", cwd=pipe).out
+    assert mlgit(*APPLY, "--target", "prod", cwd=pipe).code == 0
+    shown = json.loads(mlgit("job", "show", "pipe", "--target", "prod", "--format", "json", cwd=pipe).out)
+    origins = {step["step"]: step.get("reused_from", "") for step in shown["steps"]}
+    assert (origins["prep"].endswith("/prep of target default"), origins["train"]) == (True, "")
+
+
 def steps_of(mlgit, folder):
     """Return the steps of the newest run by name, with status and reason or origin."""
     shown = json.loads(mlgit("job", "show", "pipe", "--format", "json", cwd=folder).out)

@@ -11,7 +11,7 @@ import pytest
 from github_api import BOT, Fault
 
 from .conftest import HEAD, MERGE
-from .reports import report
+from .reports import report, result
 
 pytestmark = pytest.mark.services
 MARKER = "<!-- mlgit default -->"
@@ -167,70 +167,62 @@ def test_a_pull_request_that_does_not_exist_is_named(comment, api):
 
 
 @pytest.fixture
-def result(folder):
+def apply(folder):
     """Write the result of an apply."""
-    (folder / "result.json").write_text('{"target": "default"}', "utf-8")
-    (folder / "result.md").write_text("### Applied\n\nrun train-1", "utf-8")
-    return folder
+
+    def write(*runs: str) -> None:
+        (folder / "result.json").write_text(result(*runs), "utf-8")
+
+    write("train-1")
+    return write
 
 
-def test_the_result_stands_above_the_plan(comment, api, result, monkeypatch):
+def test_the_result_stands_above_the_plan(comment, api, apply):
     comment()
     api.merge(7, MERGE)
-    monkeypatch.setenv("GITHUB_SHA", MERGE)
     assert "is updated" in comment("--result", ".").out
     (text,) = api.comments_of(7)
-    assert text.startswith(MARKER)
-    assert text.index("### Applied") < text.index("The first plan.")
+    assert text.startswith(f"{MARKER}\n")
+    assert text.index("train-1") < text.index("The first plan.")
 
 
-def test_the_next_result_replaces_the_one_before(comment, api, result):
+def test_the_next_result_replaces_the_one_before(comment, api, apply):
     comment()
     comment("--result", ".", "--pull", "7")
-    (result / "result.md").write_text("### Completed", "utf-8")
+    assert "is unchanged" in comment("--result", ".", "--pull", "7").out
+    apply("train-2")
     comment("--result", ".", "--pull", "7")
     (text,) = api.comments_of(7)
-    assert "### Completed" in text
-    assert "### Applied" not in text
+    assert "train-2" in text
+    assert "train-1" not in text
     assert text.count("The first plan.") == 1
 
 
-def test_the_result_is_written_although_the_comment_was_deleted(comment, api, result):
+def test_the_result_is_written_although_the_comment_was_deleted(comment, api, apply):
     comment("--result", ".", "--pull", "7")
     (text,) = api.comments_of(7)
-    assert "### Applied" in text
+    assert "train-1" in text
 
 
-def test_the_result_goes_to_each_pull_request_that_was_reviewed(comment, api, result, tmp_path):
+def test_the_result_goes_to_each_pull_request_that_was_reviewed(comment, api, apply, tmp_path):
     api.add_pull(12, "e" * 40)
     reviewed = tmp_path / "reviewed"
     reviewed.mkdir()
     for name in ("report-7.json", "report-12.json", "other.json"):
         (reviewed / name).write_text("{}", "utf-8")
     comment("reviewed", "--result", ".")
-    assert ["### Applied" in api.comments_of(number)[0] for number in (7, 12)] == [True, True]
+    assert ["train-1" in api.comments_of(number)[0] for number in (7, 12)] == [True, True]
 
 
-def test_the_result_of_a_push_without_a_pull_request_is_shown_nowhere(comment, api, result, monkeypatch):
+def test_the_result_of_a_push_without_a_pull_request_is_shown_nowhere(comment, api, apply):
     api.commit_pulls[MERGE] = []
-    monkeypatch.setenv("GITHUB_SHA", MERGE)
     ended = comment("--result", ".")
     assert (ended.code, ended.out) == (0, "Nothing is shown: the commit is the merge of no pull request.\n")
 
 
-def test_a_result_that_leaves_no_room_for_the_plan_says_so(comment, api, result):
-    comment()
-    (result / "result.md").write_text("### Applied\n" + "x\n" * 40_000, "utf-8")
-    assert comment("--result", ".", "--pull", "7").code == 0
-    (text,) = api.comments_of(7)
-    assert len(text) <= 65_536
-    assert "The rest is in the summary" in text
-    assert "The plan is left out" in text
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"target": "--> <script>"}', "{" * 100_000])
-def test_a_result_that_is_none_is_an_error(comment, result, text):
-    (result / "result.json").write_text(text, "utf-8")
+@pytest.mark.parametrize("text", ["", "[]", '{"target": "--> <script>"}', "{" * 100_000], ids=range(4))
+def test_a_result_that_is_none_is_an_error(comment, folder, text):
+    (folder / "result.json").write_text(text, "utf-8")
     ended = comment("--result", ".", "--pull", "7")
     assert ended.code == 1
     assert "[result-file]" in ended.err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from planning.project import (
     NUMBERS,
     SUM,
     TOTAL,
+    Files,
     InMemoryProject,
     action_keys,
     action_on,
@@ -17,7 +19,8 @@ from planning.project import (
     without,
 )
 
-from reconciler.model import ActionId, Address, Condition, Op, Run, RunStatus
+from reconciler.model import ActionId, Address, Condition, Op, Plan, Run, RunStatus, State
+from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import PlanInputs, make_plan
 
 pytestmark = pytest.mark.fast
@@ -117,6 +120,55 @@ def test_an_equal_output_runs_nothing_that_reads_it():
     assert [
         submission.address for plan in plans for submission in plan.submissions if submission.known_after is None
     ] == [SUM]
+
+
+def reusing(project: InMemoryProject, other: State, files: Files, **fields: str) -> Plan:
+    """Return the plan of a target that may adopt the runs of another one."""
+    state = replace(project.state(), read_reuse_states=lambda: {"staging": other}, **fields)
+    return run_plan_pipeline(PlanInputs(project.desired(files), state, plan_options_of(files)))[0]
+
+
+def test_a_completed_run_of_another_target_is_adopted_under_a_token_of_this_one():
+    staging, prod = InMemoryProject(), InMemoryProject()
+    staging.converge(small())
+    other = replace(staging.state(), lineage="2" * 32)
+    assert action_on(reusing(prod, other, small()), SUM).op is Op.SUBMIT  # its tokens are not of that lineage
+    plan = reusing(prod, staging.state(), small())
+    action = action_on(plan, SUM)
+    assert action.op is Op.ADOPT
+    assert action.run is not None
+    assert (action.run.realised["adopted_from"]["target"], action.run.attempt) == ("staging", 1)
+    assert action_on(plan, TOTAL).known_after is None
+    assert plan.submissions == ()
+
+
+@pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.RUNNING, RunStatus.CANCELED])
+def test_a_run_of_another_target_that_did_not_complete_is_not_adopted(status):
+    staging = InMemoryProject()
+    staging.apply(small())
+    staging.end(status)
+    assert action_on(reusing(InMemoryProject(), staging.state(), small()), SUM).op is Op.SUBMIT
+
+
+def test_a_run_whose_outputs_are_in_another_store_is_not_adopted_and_noted():
+    staging = InMemoryProject()
+    staging.converge(small())
+    other = replace(staging.state(), store_id="a")
+    plan = reusing(InMemoryProject(), other, small(), store_id="b")
+    assert action_on(plan, SUM).op is Op.SUBMIT
+    assert any("but its outputs are in another store" in note for note in plan.notes)
+    assert action_on(reusing(InMemoryProject(), other, small(), store_id="a"), SUM).op is Op.ADOPT
+
+
+def test_other_targets_are_read_only_if_a_job_would_be_submitted(project):
+    project.end(RunStatus.COMPLETED)
+    project.converge(small())
+
+    def fail() -> Mapping[str, State]:
+        raise AssertionError
+
+    state = replace(project.state(), read_reuse_states=fail)
+    assert run_plan_pipeline(PlanInputs(project.desired(small()), state, plan_options_of(small())))[0].actions == ()
 
 
 def test_returning_to_an_earlier_definition_adopts_its_run_and_submits_nothing():

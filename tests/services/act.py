@@ -36,9 +36,9 @@ class Run:
     log: str
 
     def jobs(self) -> Mapping[str, bool]:
-        """Return which jobs succeeded, by their names: ``review/plan``."""
-        found = re.findall(r"(?m)^\[[^/\]]*/([^\]]+?)\s*\] +\S+ +Job (succeeded|failed)", self.log)
-        return {name: result == "succeeded" for name, result in found}
+        """Return which jobs succeeded, by their names on GitHub: ``review / plan``."""
+        found = re.findall(r"(?m)^\[([\w-]+)/[^/\]]+/([\w-]+) *\] +\S+ +Job (succeeded|failed)", self.log)
+        return {f"{caller} / {name}": result == "succeeded" for caller, name, result in found}
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Act:
     """A repository on a GitHub of this machine."""
 
     folder: Path
+    cache: Path  # for this mlgit, and what act keeps of actions
     server: str
     api: str
     repository: str
@@ -80,11 +81,12 @@ class Act:
             "GITHUB_WORKFLOW_REF": f"{self.repository}/.github/workflows/mlgit.yml@{ref}",
             "RUNNER_ENVIRONMENT": "self-hosted",
             "ACT_STORAGE": str(self.storage),
+            "TERM": "dumb",  # act gives its steps a terminal, GitHub does not
             **(environment or {}),
         }
         command = [
             *(ACT, event, "--directory", str(clone), "--workflows", str(workflows)),
-            *("--eventpath", str(self.folder / "event.json"), "--action-cache-path", str(self.folder / "cache")),
+            *("--eventpath", str(self.folder / "event.json"), "--action-cache-path", str(self.cache / "act")),
             *("--no-skip-checkout", "--no-cache-server", "--action-offline-mode", "--pull=false"),
             *("--platform", "ubuntu-latest=-self-hosted", "--platform", "self-hosted=-self-hosted"),
             *("--secret", f"GITHUB_TOKEN={token}"),
@@ -108,7 +110,7 @@ class Act:
 
     def _local_repositories(self) -> Mapping[str, str]:
         """Return the folder for each repository at a commit that a workflow of mlgit uses."""
-        own = self.folder / "mlgit"
+        own = self.cache / "mlgit"
         if not own.exists():
             _copy_own_repository(own)
         texts = [path.read_text("utf-8") for path in (own / ".github").rglob("*.yml")]

@@ -1,21 +1,91 @@
-"""The workflows of a workspace, run by act from the pull request to the apply and after it."""
+"""The workflows that `mlgit init` writes, run by act: from the pull request to the apply, and what comes after it."""
 
 from __future__ import annotations
 
 import pytest
+from hub import assets
+from workspaces import commit, git
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-DATA = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: more\ntype: uri_file\npath: more.csv\n"
-CHANGE = {"data/more.csv": "n\n4\n", "data/more.yml": DATA}
 RUNNER = {"MLGIT_RUNNER": '["self-hosted"]'}
+DATA = {
+    "data/more.yml": """
+        $schema: https://azuremlschemas.azureedge.net/latest/data.schema.json
+        name: more
+        type: uri_file
+        path: more.csv
+        """,
+    "data/more.csv": "n\n4\n",
+}
 
 
-def test_a_pull_request_is_planned(hub):
-    hub.open_pull(7, CHANGE)
-    run = hub.run_pull_request(7)
-    print(run.log)
-    assert run.code == 0, run.log
-    print(hub.api.comments_of(7))
-    print(hub.requests("."))
-    pytest.fail("look")
+def test_a_merge_applies_what_the_pull_request_has_shown_and_nothing_twice(hub):
+    hub.open_pull(7, assets(hub.folder))
+    planned = hub.run_pull_request(7)
+    assert planned.jobs() == {"review / plan": True, "review / scan": True, "review / comment": True}, planned.log
+    [comment] = hub.api.comments_of(7)
+    assert "first run" in comment
+
+    merge_commit = hub.merge_commit(7)
+    same = hub.run_merge_group(7)
+    assert same.jobs() == {"review / check": True}, same.log
+    commit(hub.clone, "another change, which is merged before", DATA)
+    different = hub.run_merge_group(7)
+    assert different.jobs() == {"review / check": False}, different.log
+    assert "data/more" in different.log
+
+    git(hub.clone, "checkout", "--quiet", merge_commit)
+    hub.merge(7)
+    applied = hub.run_push(variables=RUNNER)
+    assert applied.jobs() == {"apply / apply": True, "apply / comment": True}, applied.log
+    [comment] = hub.api.comments_of(7)
+    assert "- model/total: waits for job/sum" in comment
+
+    hub.open_gate()
+    advanced = hub.run_event("schedule", {}, variables=RUNNER)
+    jobs = {"advance / apply": True, "drift / drift": True, "drift / report": True}
+    assert advanced.jobs() == jobs, advanced.log
+    assert "model/total: version 1 from run sum-" in advanced.log
+    assert hub.api.issues == {}
+
+    live = hub.live()
+    again = hub.run_push(variables=RUNNER)
+    assert again.jobs() == {"apply / apply": True, "apply / comment": True}, again.log
+    assert "No changes." in again.log
+    assert (hub.live(), hub.executions()) == (live, 1)
+
+    hub.open_pull(8, DATA)
+    next_plan = hub.run_pull_request(8)
+    assert "restored" in next_plan.log, "the cache that the apply has saved"
+    [comment] = hub.api.comments_of(8)
+    assert "data/more" in comment
+    assert "job/sum" not in comment
+
+
+def test_a_pull_request_from_a_fork_is_commented_by_another_workflow(hub):
+    hub.open_pull(7, DATA, fork="eve/ml")
+    planned = hub.run_pull_request(7)
+    assert planned.jobs() == {"review / plan": True}, planned.log
+    assert hub.requests(".") == [], "the token of a fork writes nothing, and none is needed to plan"
+
+    git(hub.clone, "checkout", "--quiet", "origin/main")
+    run = hub.api.runs[max(hub.api.runs)]
+    commented = hub.run_event("workflow_run", {"action": "completed", "workflow_run": run})
+    assert commented.jobs() == {"comment / comment": True}, commented.log
+    [comment] = hub.api.comments_of(7)
+    assert "data/more" in comment
+    assert "This pull request is from a fork." in comment
+
+
+def test_on_a_runner_of_githubs_apply_is_an_error_and_changes_nothing(hub):
+    applied = hub.run_push(variables=RUNNER, environment={"RUNNER_ENVIRONMENT": "github-hosted"})
+    assert applied.jobs()["apply / apply"] is False
+    assert "runner-not-kept" in applied.log
+    assert hub.live() == ""
+
+
+def test_nothing_is_applied_before_a_runner_is_named(hub):
+    run = hub.run_push()
+    assert run.code == 0
+    assert run.jobs() == {}

@@ -132,9 +132,10 @@ def forecast_reuse(graph: StepGraph, plan: Sequence[StepForecast], contents: Kno
     """Return what the driver of a pipeline would decide of each step if it started now; ``plan`` has the causes."""
     planned = {item.step: item for item in plan}
     target = contents.state.lineage
+    others = {source.target: source.lineage for source in contents.config.reuse_from}
     steps = {path: _freeze_step(step, planned.get(path), contents) for path, step in graph.steps.items()}
     frozen = FrozenGraph("", "", "", target, steps, continues_on_failure=graph.continues_on_failure)
-    table = decide_steps(frozen, {}, ReuseIndex(contents.store, target).look_up)
+    table = decide_steps(frozen, {}, ReuseIndex(contents.store, target, others).look_up)
     return tuple(_forecast(step, table, planned.get(path)) for path, step in steps.items())
 
 

@@ -118,6 +118,7 @@ class _Freezer:
             target=self.context.state.lineage,
             steps={step.path: step for step in steps},
             outputs=graph.outputs,
+            reuse_from={source.target: source.lineage for source in config.reuse_from},
             experiment=self.experiment,
             workspace=config.state,
             commit=self.run.commit,

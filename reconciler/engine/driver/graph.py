@@ -121,7 +121,8 @@ class FrozenStep:
 class FrozenGraph:
     """The steps of a run, each after those that it reads from, and what holds for all of them.
 
-    ``outputs`` are those of the run. ``target`` is the lineage of the live state, whose results are reused. With
+    ``outputs`` are those of the run. ``target`` is the lineage of the live state, whose results are reused, and
+    those of the lineages of ``reuse_from``, by the name of their target. With
     ``is_forced``, and of a sweep job, nothing is reused, nor kept for reuse. Without ``continues_on_failure`` a failed
     step cancels the others. ``retries`` is how often a step is tried again that was lost. ``backends`` are the settings
     of those in use.
@@ -133,6 +134,7 @@ class FrozenGraph:
     target: str
     steps: Mapping[str, FrozenStep]
     outputs: Mapping[str, StepOutput] = field(default_factory=lambda: EMPTY_MAPPING)
+    reuse_from: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     experiment: str = "Default"
     workspace: str = ""
     commit: str = ""
@@ -185,6 +187,7 @@ class FrozenGraph:
             "token": self.token,
             "address": self.address,
             "target": self.target,
+            "reuse_from": dict(self.reuse_from),
             "steps": [step.to_json() for step in self.steps.values()],
             "outputs": {name: list(output) for name, output in self.outputs.items()},
             "experiment": self.experiment,

@@ -51,7 +51,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.log = EventLog(self.store, self.graph)
         self.children = Children(self.graph, self.store, self.open_backend)
-        self.index = ReuseIndex(self.store, self.graph.target)
+        self.index = ReuseIndex(self.store, self.graph.target, self.graph.reuse_from)
         self.metrics = MetricReader(self.children.metrics)
 
     def start(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from reconciler.engine.driver.graph import FrozenGraph, FrozenStep
-from reconciler.model import Json, RunStatus, Spec
+from reconciler.model import EMPTY_MAPPING, Json, RunStatus, Spec
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
@@ -93,26 +93,46 @@ def run_reason(graph: FrozenGraph, step: FrozenStep, inputs: Mapping[str, Json],
 
 
 class ReuseIndex:
-    """The results that the runs of one target have left in the store."""
+    """The results that the runs of one target have left in the store, and those of targets that it may reuse.
 
-    def __init__(self, store: ObjectStore, target: str) -> None:
+    A target is given by its lineage; ``others`` are the lineages of the other ones by name.
+    """
+
+    def __init__(self, store: ObjectStore, target: str, others: Mapping[str, str] = EMPTY_MAPPING) -> None:
         self._store = store
-        self._prefix = f"{REUSE}/{target[:_TARGET_LENGTH]}."
+        self._prefix = _prefix(target)
+        self._others = others
 
     def find(self, key: str) -> Found:
-        """Return the result for a key if all of it is in the store as it was stored; any other entry is deleted.
+        """Return the result for a key if all of it is in the store as it was stored; any other own entry is deleted.
 
         With a damaged output, each run would reuse it, and each step that reads it would fail.
         """
-        found = self.look_up(key)
-        if found.is_dropped or (found.step and any(map(self._store.verify, _contents_of(found.step)))):
+        own = self._look_up(self._prefix, key)
+        if own.is_dropped or self._is_damaged(own):
             self._store.delete(self._prefix + key)
-            return Found(is_dropped=True)
-        return found
+            own = Found(is_dropped=True)
+        if own.step is not None:
+            return own
+        return next((found for found in self._of_others(key) if not self._is_damaged(found)), own)
 
     def look_up(self, key: str) -> Found:
         """Return the result for a key if all of it is in the store, and leave everything as it is."""
-        raw = self._store.read(self._prefix + key)
+        own = self._look_up(self._prefix, key)
+        return own if own.step is not None else next(self._of_others(key), own)
+
+    def _of_others(self, key: str) -> Iterator[Found]:
+        """Yield the results of other targets that are all in the store, each with the name of its target."""
+        for name, lineage in self._others.items():
+            found = self._look_up(_prefix(lineage), key)
+            if found.step is not None:
+                yield found._replace(origin=f"{found.origin} of target {name}")
+
+    def _is_damaged(self, found: Found) -> bool:
+        return found.step is not None and any(map(self._store.verify, _contents_of(found.step)))
+
+    def _look_up(self, prefix: str, key: str) -> Found:
+        raw = self._store.read(prefix + key)
         if raw is None:
             return Found()
         try:
@@ -127,6 +147,10 @@ class ReuseIndex:
         """Keep the result of a step for reuse; the first one of a key stands."""
         document = {"origin": f"{graph.run}/{run.step}", "step": run.to_json()}
         self._store.create(self._prefix + run.key, json.dumps(document, separators=(",", ":")).encode())
+
+
+def _prefix(lineage: str) -> str:
+    return f"{REUSE}/{lineage[:_TARGET_LENGTH]}."
 
 
 def _contents_of(step: StepRun) -> list[Content]:

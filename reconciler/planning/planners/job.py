@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from reconciler.model import DRIVER, Action, Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
+from reconciler.model import (
+    DRIVER,
+    Action,
+    Address,
+    Blocked,
+    Op,
+    Record,
+    ResolvedAsset,
+    Run,
+    RunStatus,
+    State,
+    parse_address,
+)
+from reconciler.planning.adoption import ADOPTED_FROM
 from reconciler.planning.compute import compute_name
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
 from reconciler.planning.drift import DriftPolicy, repair_policy_of
@@ -21,6 +35,39 @@ _OUTCOME_PHRASES = {RunStatus.CANCELED: "was canceled", RunStatus.LOST: "was los
 def make_run_id(address: Address, token: str) -> str:
     """Return the id of a run: the last part of the job's name and eight digits of the token."""
     return f"{address.name.rpartition('/')[2]}-{token[:8]}"
+
+
+def adopted_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run | None:
+    """Return the completed run of a target of ``reuse_from:`` with this fingerprint, as a run of this target.
+
+    One whose outputs are in another store is noted; None if there is no other.
+    """
+    address, fingerprint = resolved.asset.address, resolved.fingerprint
+    for target, state in context.state.read_reuse_states().items():
+        run = _find_completed_run(state, address, fingerprint)
+        if run is None:
+            continue
+        if context.state.store_id and state.store_id != context.state.store_id:
+            reason = "but its outputs are in another store"
+            context.notes.append(f"{address}: run {run.id} of target {target} has the same inputs, {reason}")
+            continue
+        token = submission_token(context.state.lineage, str(address), fingerprint, attempt)
+        source = {"target": target, "run": run.id}
+        own = replace(run, id=make_run_id(address, token), token=token, attempt=attempt, experiment=False)
+        return replace(own, references=resolved.references, realised={**run.realised, ADOPTED_FROM: source})
+    return None
+
+
+def _find_completed_run(state: State, address: Address, fingerprint: str) -> Run | None:
+    """Return the last completed run of a job with a fingerprint in a live state."""
+    completed, attempt = None, 1
+    while True:
+        token = submission_token(state.lineage, str(address), fingerprint, attempt)
+        run = state.find_run(address, make_run_id(address, token))
+        if run is None or run.token != token:
+            return completed
+        completed = run if run.status is RunStatus.COMPLETED and not run.is_unfinished else completed
+        attempt += 1
 
 
 def find_attempts(context: PlanContext, resolved: ResolvedAsset) -> Iterator[Run]:
@@ -53,9 +100,18 @@ def decide_job(context: PlanContext, resolved: ResolvedAsset, record: Record | N
     if is_replaced:
         return _decide_submission(context, resolved, record, runs)
     if all(map(_is_ignored, runs)):
-        runs_now = resolved.asset.runs_on_change
-        return _decide_submission(context, resolved, record, runs) if runs_now else _decide_manual_run(resolved)
+        return _decide_without_runs(context, resolved, record, runs)
     return _decide_by_runs(context, resolved, record, runs)
+
+
+def _decide_without_runs(
+    context: PlanContext, resolved: ResolvedAsset, record: Record | None, ignored: list[Run]
+) -> Decision:
+    if not resolved.asset.runs_on_change:
+        return _decide_manual_run(resolved)
+    if adopted := adopted_run(context, resolved, ignored[-1].attempt + 1 if ignored else 1):
+        return _decide_completed(context, resolved, record, adopted)
+    return _decide_submission(context, resolved, record, ignored)
 
 
 def _is_ignored(run: Run) -> bool:
