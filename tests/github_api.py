@@ -93,6 +93,7 @@ class GithubApi:
     repository: str = "octo/ml"
     login: str = BOT  # of the token
     token: str = TOKEN
+    read_token: str = ""  # one that may only read, as in the run of a pull request from a fork
     url: str = ""
     default_branch: str = "main"
     comments: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -597,8 +598,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(status, answer, headers)
 
     def _answer(self, path: str, query: str, body: bytes, document: Any) -> tuple[int, Any, Mapping[str, str]]:
-        if self.headers.get("Authorization", "").partition(" ")[2] != self.api.token:
+        token = self.headers.get("Authorization", "").partition(" ")[2]
+        if token not in {self.api.token, self.api.read_token}:
             return 401, {"message": "Bad credentials"}, {}
+        if token == self.api.read_token and self.command != "GET":
+            return 403, {"message": "Resource not accessible by integration"}, {}
         method, judged = self.command.lower(), github_openapi.judged_path(path)
         if violation := github_openapi.violation(method, judged, query, body):
             self.api.violations.append(f"{self.command} {self.path}: {violation}")
