@@ -16,6 +16,7 @@ from reconciler.planning.options import PlanOptions
 from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
 from reconciler.planning.reviewed import Comparison, Difference, compare_with_reports
+from reconciler.project.pending import plan_revision
 from reconciler.project.plan import make_plan
 from reconciler.project.prepare import PreparedApply
 from reconciler.project.saved_plan import check_plan_state
@@ -99,13 +100,8 @@ def _reviewed_submissions(body: Mapping[str, Json], limit: int) -> int:
 
 def pending_on_base(session: Session, state: State, plan: Plan, base: str) -> frozenset[str]:
     """Return the keys of the decisions that the base of a change has too; none if its files cannot be planned."""
-    quiet = replace(session, on_note=ignore_note, on_diagnostics=raise_on_error, on_refusals=ignore_diagnostics)
-    try:
-        of_base = quiet.at_revision(base)
-        base_plan, _ = make_plan(of_base, state, PlanOptions(of_base.config), refresh=False)
-    except UserError:
-        return frozenset()
-    return pending_keys(plan, base_plan)
+    base_plan = plan_revision(session, state, base)
+    return pending_keys(plan, base_plan) if base_plan else frozenset()
 
 
 def restrict_to_reviewed(prepared: PreparedApply, comparison: Comparison) -> PreparedApply:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
 from github_api import BOT, Fault
+
+from reconciler.model import parse_address
+from reconciler.planning.drift import Drift, DriftPolicy
+from reconciler.planning.drift_report import DriftReport
+from reconciler.planning.write_back import FileChange, WriteBack
+from reconciler.render.drift import drift_file_to_json
+from reconciler.render.drift_markdown import issue_markdown, write_back_to_json
 
 pytestmark = pytest.mark.services
 MARKER = "<!-- mlgit drift default -->"
@@ -24,6 +32,8 @@ def drift(mlgit, api, tmp_path):
         (tmp_path / "write-back.json").unlink(missing_ok=True)
         if files is not None:
             entries = [{"path": path, "content": content} for path, content in files.items()]
+            digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+            body = f"<!-- mlgit write-back {target} {digest} -->\n\n### {text}\n"
             document = {"format": 1, "target": target, "commit": api.refs["heads/main"], "title": text, "body": body}
             (tmp_path / "write-back.json").write_text(json.dumps(document | {"files": entries}), "utf-8")
         return mlgit("github", "drift", ".", cwd=tmp_path)
@@ -34,6 +44,27 @@ def drift(mlgit, api, tmp_path):
 
 def texts(items):
     return [(item["state"], item["body"].splitlines()[-1]) for item in items.values()]
+
+
+def test_what_mlgit_ci_drift_writes_is_read(mlgit, drift, api, tmp_path):
+    address = parse_address("compute/cpu")
+    change = FileChange("compute/cpu.yml", "size: 2\n", address, "size is 2, not 1")
+    drifts = (
+        Drift("compute/cpu", "resource-changed", "size is 2", "", DriftPolicy.WRITE_BACK, address=address),
+        Drift("store", "store-gone", "is gone", "restore it"),
+    )
+    report, write_back = DriftReport("prod", drifts), WriteBack((change,))
+    document = drift_file_to_json(report, write_back.addresses)
+    changes = write_back_to_json("prod", api.refs["heads/main"], "ml/", write_back)
+    (tmp_path / "drift.json").write_text(json.dumps(document), "utf-8")
+    (tmp_path / "write-back.json").write_text(json.dumps(changes), "utf-8")
+    (tmp_path / "issue.md").write_text(issue_markdown(report, write_back, api.refs["heads/main"]), "utf-8")
+    assert mlgit("github", "drift", ".", cwd=tmp_path).err == ""
+    assert api.files_of("mlgit/write-back-prod")["ml/compute/cpu.yml"] == "size: 2\n"
+    (pull,) = api.pulls.values()
+    assert "size is 2, not 1" in pull["body"]
+    (issue,) = api.issues.values()
+    assert (issue["title"], "is gone" in issue["body"]) == ("mlgit: drift of target prod", True)
 
 
 def test_drift_opens_an_issue(drift, api):
@@ -156,6 +187,15 @@ def test_a_pull_request_that_somebody_closed_is_not_opened_again_and_an_issue_sa
     assert "The issue on drift is opened" in ended.out
     assert [pull["state"] for pull in api.pulls.values()] == ["closed"]
     assert "The pull request on drift is opened" in drift("close", "Write back", FILES | {"b.yml": "x"}).out
+
+
+def test_a_pull_request_that_somebody_closed_stays_closed_without_its_branch_and_with_another_main(drift, api):
+    drift("close", "Write back", FILES)
+    api.pulls[1]["state"] = "closed"
+    del api.refs[f"heads/{BRANCH}"]
+    api.add_branch("main", {"compute/cpu.yml": "size: 1\n", "old.yml": "x\n", "other.yml": "y\n"})
+    assert "is left closed" in drift("close", "Write back", FILES).out
+    assert (len(api.pulls), f"heads/{BRANCH}" in api.refs) == (1, False)
 
 
 def test_new_drift_after_a_merge_has_a_new_pull_request(drift, api):
