@@ -93,6 +93,7 @@ class GithubApi:
     repository: str = "octo/ml"
     login: str = BOT  # of the token
     token: str = TOKEN
+    read_token: str = ""  # one that may only read, as in the run of a pull request from a fork
     url: str = ""
     default_branch: str = "main"
     comments: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -138,6 +139,7 @@ class GithubApi:
             "merged": False,
             "merged_at": None,
             "merge_commit_sha": None,
+            "changed_files": len(fields.get("files", ())),
             "user": user("ada"),
             "html_url": f"{self.url}/{self.repository}/pull/{number}",
             "head": {
@@ -375,6 +377,11 @@ class GithubApi:
         self.pulls[number].update(body)
         return 200, self._pull(number)
 
+    def _pulls_list_files(self, args: Any, *_: Any) -> Answer:
+        number = int(args["pull_number"])
+        files = self.pulls[number].get("files", ())
+        return 200, [{"filename": name, "status": "modified"} for name in files]
+
     def _pulls_list_reviews(self, args: Any, *_: Any) -> Answer:
         return 200, self.reviews.get(int(args["pull_number"]), [])
 
@@ -591,8 +598,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(status, answer, headers)
 
     def _answer(self, path: str, query: str, body: bytes, document: Any) -> tuple[int, Any, Mapping[str, str]]:
-        if self.headers.get("Authorization", "").partition(" ")[2] != self.api.token:
+        token = self.headers.get("Authorization", "").partition(" ")[2]
+        if token not in {self.api.token, self.api.read_token}:
             return 401, {"message": "Bad credentials"}, {}
+        if token == self.api.read_token and self.command != "GET":
+            return 403, {"message": "Resource not accessible by integration"}, {}
         method, judged = self.command.lower(), github_openapi.judged_path(path)
         if violation := github_openapi.violation(method, judged, query, body):
             self.api.violations.append(f"{self.command} {self.path}: {violation}")

@@ -12,7 +12,7 @@ from cmarkgfm.cmark import Options
 _OPTIONS = Options.CMARK_OPT_UNSAFE | Options.CMARK_OPT_FOOTNOTES  # HTML is kept, so that a test sees it
 _EXTENSIONS = ["table", "autolink", "strikethrough", "tasklist"]
 # In text outside of code: mentions, issues, commits, emoji, mathematics, and addresses, also those of GitLab.
-_REFERENCES = re.compile(r"@\w|[#!%~&][\w\"]|GH-\d|:\w+:|\$|://|www\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
+_REFERENCES = re.compile(r"@\w|!\w|[#%~&][\w\"]|GH-\d|:\w+:|\$|://|www\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
 
 
 @dataclass

@@ -124,6 +124,7 @@ class Hub:
         git(self.clone, "fetch", "--quiet", "origin", "main")
         git(self.clone, "checkout", "--quiet", "--detach", "origin/main")
         sha = git(self.clone, "rev-parse", "HEAD")
+        self.api.commit_pulls.setdefault(sha, [])
         payload = {"ref": "refs/heads/main", "after": sha, "before": "0" * 40, "deleted": False}
         run_id = self.api.add_run(sha, branch="main", event="push", status="in_progress", conclusion=None)
         return self._run("push", payload, "refs/heads/main", run_id, **options)

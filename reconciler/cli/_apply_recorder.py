@@ -35,6 +35,7 @@ class ApplyRecorder:
         self.reports: Sequence[Report] = ()
         self.prepared: PreparedApply | None = None
         self.differences: tuple[ReviewDifference, ...] = ()
+        self.note = ""
         self.exit_code = 1
 
     @property
@@ -62,6 +63,7 @@ class ApplyRecorder:
             self.reports,
             self.differences,
             errors,
+            self.note,
             is_failed=is_failed,
             is_interrupted=is_interrupted,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,12 +11,11 @@ from reconciler.cli._apply_recorder import ApplyRecorder
 from reconciler.cli._ci_reports import open_reports, reports_argument
 from reconciler.cli._plan_options import read_plan_options
 from reconciler.cli.apply import run_prepared
+from reconciler.cli.console import echo_line
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.model import Op
-from reconciler.planning.options import PlanOptions
-from reconciler.planning.report import Report
 from reconciler.planning.reviewed import compare_with_reports
 from reconciler.project.hosted_runner import refuse_hosted_runner
 from reconciler.project.prepare import ApplyOptions, Approval, PreparedApply, prepare_apply
@@ -25,7 +24,9 @@ from reconciler.project.review import (
     restrict_to_reviewed,
     review_error,
     reviewed_options,
+    superseded_note,
     unreviewed_error,
+    was_superseded,
     without_later_actions,
 )
 from reconciler.project.session import Session
@@ -73,13 +74,19 @@ def command(  # noqa: PLR0913 - one parameter for each option
         with ApplyRecorder(folder) as recorder:
             session = recorder.session = open_current_session("HEAD")
             refuse_hosted_runner(session)
-            reports = recorder.reports = open_reports(session, paths)
+            recorder.reports = open_reports(session, paths)
             if stream:
                 stream.write_plan_started(session.source)
-            plan_options = read_plan_options(
-                session.config, allow_submit=allow_submit, allow_mass_delete=allow_mass_delete
+            state = session.fetch_and_read_state()
+            if was_superseded(session, state):
+                recorder.exit_code = 0
+                note = recorder.note = superseded_note(session, state)
+                (stream.on_note if stream else echo_line)(note)
+                return 0
+            options = read_plan_options(session.config, allow_submit=allow_submit, allow_mass_delete=allow_mass_delete)
+            prepared = recorder.prepared = _prepare(
+                recorder, session, ApplyOptions(options, state), unreviewed=unreviewed
             )
-            prepared = recorder.prepared = _prepare(session, reports, plan_options, recorder, unreviewed=unreviewed)
             withheld = [action for action in prepared.withheld if action.op is not Op.REPAIR]
             if prepared.plan.actions or not withheld:
                 recorder.exit_code = run_prepared(
@@ -92,15 +99,15 @@ def command(  # noqa: PLR0913 - one parameter for each option
     return run_with_event_stream(work) if form == "json" else work(None)
 
 
-def _prepare(
-    session: Session, reports: Sequence[Report], plan_options: PlanOptions, recorder: ApplyRecorder, *, unreviewed: bool
-) -> PreparedApply:
+def _prepare(recorder: ApplyRecorder, session: Session, options: ApplyOptions, *, unreviewed: bool) -> PreparedApply:
     """Return what of the plan is approved. Raise UserError if it is not as it was reviewed."""
+    reports = recorder.reports
+    if unreviewed:
+        return prepare_apply(session, options)
     if not reports:
-        approval = Approval.PERSON if unreviewed else Approval.NOBODY
-        prepared = prepare_apply(session, ApplyOptions(plan_options, approval=approval))
-        return prepared if unreviewed else without_later_actions(prepared)
-    prepared = prepare_apply(session, ApplyOptions(reviewed_options(reports, plan_options)))
+        return without_later_actions(prepare_apply(session, replace(options, approval=Approval.NOBODY)))
+    options = replace(options, plan_options=reviewed_options(reports, options.plan_options))
+    prepared = prepare_apply(session, options)
     comparison = compare_with_reports(prepared.plan, reports, prepared.state)
     if comparison.differences:
         recorder.differences = explain_differences(session, prepared.state, reports, comparison.differences)

@@ -19,8 +19,9 @@ from reconciler.github.client import Client
 from reconciler.github.comments import put_comment
 from reconciler.github.event import Event, read_event
 from reconciler.github.pulls import (
-    HeadMovedError,
+    OutdatedError,
     PullRequest,
+    changes_workflows,
     find_current_pull,
     find_merged_pulls,
     find_pull,
@@ -40,8 +41,11 @@ RESULT_FILE = "result.json"
 _MAX_BYTES = 64 * 2**20
 _REPORT_NAME = re.compile(r"report-(\d+)\.json")
 _FORK_NOTE = (
-    "This pull request is from a fork. The plan was made by its own workflow run, whose workflow file the pull request "
-    "can change: compare it with the plan of the check on the merge."
+    "This pull request is from a fork. The plan was made by its own workflow run, with the workflows of the base."
+)
+_FORGEABLE_NOTE = (
+    "This pull request is from a fork. It changes workflows, and the plan was made by its own workflow run, so it can "
+    "be anything. An apply after the merge does not take it for reviewed."
 )
 
 
@@ -89,7 +93,7 @@ def command(folder: Path | None, run_id: int | None, number: int | None, result:
             shown = [_show_run(client, run_id, number)]
         else:
             shown = [_show_folder(client, event, folder or Path(), number)]
-    except HeadMovedError as error:
+    except OutdatedError as error:
         return echo_line(f"Nothing is shown: {error}.")
     if not shown:
         echo_line("Nothing is shown: the commit is the merge of no pull request.")
@@ -104,8 +108,9 @@ def _show_run(client: Client, run_id: int, number: int | None) -> _Shown:
     pull = find_pull_of_run(client, run, number)
     artifact = read_report_of_run(client, run)
     report = parse_report(REPORT_FILE, artifact.content)
-    if is_from_fork(client, run):
-        report = replace(report, notes=(_FORK_NOTE, *report.notes))
+    if is_from_fork(client, pull):
+        note = _FORGEABLE_NOTE if changes_workflows(pull) else _FORK_NOTE
+        report = replace(report, notes=(note, *report.notes))
     links = ReportLinks(artifact.run_url, artifact.url, f"{client.access.repository_url}/blob/{run.head_sha}")
     return _show_report(pull, report, links)
 

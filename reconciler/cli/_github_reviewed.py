@@ -15,12 +15,13 @@ from reconciler.diagnostics import user_error
 from reconciler.github.artifacts import read_reviewed_report
 from reconciler.github.client import Client
 from reconciler.github.event import Event, read_event
-from reconciler.github.pulls import PullRequest, find_merged_pulls, find_pull
+from reconciler.github.pulls import PullRequest, changes_workflows, find_merged_pulls, find_pull, is_from_fork
 from reconciler.render.report_json import parse_report
 
 _OUT_TYPE = click.Path(path_type=Path, file_okay=False)
 # OWNER/NAME/.github/workflows/FILE@REF: the workflow that is running
 _WORKFLOW_REF = re.compile(r"[^/]+/[^/]+/(\.github/workflows/[^@]+)@.*")
+_APPLY_BY_HAND = "look at `mlgit plan`, then apply by hand: `mlgit apply`"
 
 
 @click.command("reviewed")
@@ -33,8 +34,8 @@ def command(commit: str, folder: Path, workflow: str) -> None:
     """Download the reports that were reviewed, for `mlgit ci check` and `mlgit ci apply`.
 
     They are those of the pull requests that a push merges or, in a merge queue, of the one that its commit is for: of
-    each, the newest artifact mlgit-report that the workflow has uploaded for its head commit. DIR gets
-    report-NUMBER.json for each; the paths are printed.
+    each, the newest artifact mlgit-report that the workflow has uploaded for its head commit. That of a fork which
+    changes workflows does not count. DIR gets report-NUMBER.json for each; the paths are printed.
 
     The job needs `permissions: actions: read` and `pull-requests: read`.
 
@@ -49,6 +50,9 @@ def command(commit: str, folder: Path, workflow: str) -> None:
         return echo_line(f"Commit {commit[:10]} is the merge of no pull request: nothing was reviewed.", err=True)
     folder.mkdir(parents=True, exist_ok=True)
     for pull in pulls:
+        if is_from_fork(client, pull) and changes_workflows(pull):
+            message = f"pull request {pull.number} is from a fork and changes workflows: its report can be anything"
+            raise user_error("github-artifact", message, _APPLY_BY_HAND)
         report = read_reviewed_report(client, pull, workflow)
         path = folder / f"report-{pull.number}.json"
         parse_report(f"the report of pull request {pull.number}", report.content)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.cli.console import echo_line, print_coloured_lines
-from reconciler.diagnostics import UserError
 from reconciler.model import Plan, ReuseForecast, State
 from reconciler.planning.pending import pending_keys
-from reconciler.project.pending import plan_base, raise_if_wrong
+from reconciler.project.pending import plan_revision
 from reconciler.project.session import Session
 from reconciler.render.report_text import NEEDLESS, pending_lines
 from reconciler.render.sentences import action_sentence
@@ -18,7 +17,7 @@ from reconciler.render.text import format_plan
 
 def print_apart(session: Session, state: State, plan: Plan, forecasts: Sequence[ReuseForecast], revision: str) -> None:
     """Print a plan, and below it those of its actions that are pending on a revision as well."""
-    base_plan = _plan_at(session, state, revision)
+    base_plan = plan_revision(session, state, revision)
     pending = pending_keys(plan, base_plan) if base_plan else frozenset()
     own = replace(plan, actions=tuple(action for action in plan.actions if str(action.key) not in pending))
     verdict, *lines = format_plan(own, forecasts).split("\n")
@@ -30,13 +29,3 @@ def print_apart(session: Session, state: State, plan: Plan, forecasts: Sequence[
         echo_line(f"The files at {revision} have errors: what is pending there is not known.")
     if fetch_hint := session.fetch_state_hint(state):
         echo_line(fetch_hint)
-
-
-def _plan_at(session: Session, state: State, revision: str) -> Plan | None:
-    """Return the plan of a revision; None if its files have errors. Raise UserError if there is no such revision."""
-    try:
-        return plan_base(replace(session, on_diagnostics=raise_if_wrong).at_revision(revision), state)
-    except UserError as error:
-        if error.diagnostics[0].code == "revision-unknown":
-            raise
-        return None

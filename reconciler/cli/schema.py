@@ -33,7 +33,7 @@ _USUAL_FOLDERS = ("components", "compute", "data", "datastores", "environments",
 _FORM_KINDS = ("job", "compute", "datastore", "deployment", "endpoint", "workspace", "schedule", "component")
 _CONDA_SCHEMA_NAME = "conda"
 _CONDA_GLOBS = tuple(f"**/conda*.{suffix}" for suffix in ("yml", "yaml"))
-_POLICY_GLOBS = tuple(f"{POLICY_FOLDER}/*.{suffix}" for suffix in ("yml", "yaml"))
+_POLICY_GLOBS = tuple(f"{POLICY_FOLDER}/**/*.{suffix}" for suffix in ("yml", "yaml"))
 _CONFIG_SCHEMA_NAME = CONFIG_FILE.partition(".")[0]
 
 

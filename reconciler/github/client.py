@@ -23,6 +23,7 @@ _ACTIONS_BOT = "github-actions[bot]"  # writes for the token of a workflow
 _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 403, 404, 429, 500
 _FORK_HINT = "the run of a pull request from a fork cannot write at all: write from a workflow on `workflow_run`"
 # What the client raises for a response that it did not take after all retries says its status.
+_UNTRUSTED = "certificate verify failed"
 _LAST_STATUS = re.compile(r"too many (\d{3}) error responses")
 
 
@@ -85,13 +86,18 @@ def asking(what: str, permission: str) -> Iterator[None]:
         status = _LAST_STATUS.search(str(error))
         if status and int(status[1]) in (_FORBIDDEN, _TOO_MANY):
             raise _rate_limit_error(what) from error
-        cause = f"it answers with status {status[1]}" if status else "there is no connection"
         hint = "see https://www.githubstatus.com, then run the job again"
+        cause = f"it answers with status {status[1]}" if status else "there is no connection"
+        if _UNTRUSTED in str(error):
+            cause, hint = (
+                "its certificate is not trusted",
+                "set REQUESTS_CA_BUNDLE to the certificates of your GitHub server",
+            )
         raise user_error("github-unreachable", f"GitHub was asked for {what}, and {cause}", hint) from error
 
 
 def _rate_limit_error(what: str) -> UserError:
-    message = f"GitHub's rate limit for this token is used up: {what} is not done"
+    message = f"GitHub's rate limit for this token is used up: it was asked for {what}"
     return user_error("github-rate-limit", message, "run the job again later")
 
 
@@ -103,7 +109,7 @@ def _refusal(error: GithubException, what: str, permission: str) -> UserError:
             hint = "allow GitHub Actions to create pull requests: Settings, Actions, General, Workflow permissions"
         elif permission.endswith("write"):
             hint = f"{hint}; {_FORK_HINT}"
-        return user_error("github-permission", f"the token may not have {what}: {said}", hint)
+        return user_error("github-permission", f"the token has no permission for {what}: {said}", hint)
     if error.status == _NOT_FOUND:
         hint = f"see that it exists, and that the job has `permissions: {permission}`"
         return user_error("github-not-found", f"GitHub does not find {what}", hint)

@@ -17,41 +17,41 @@ _QUEUE_BRANCH = re.compile(r"refs/heads/gh-readonly-queue/.+/pr-(\d+)-[0-9a-f]{4
 
 
 class Event(NamedTuple):
-    """The name and the payload of an event; the name is "" outside of a workflow."""
+    """What an event is about; all is empty outside of a workflow.
 
-    name: str
-    payload: Mapping[str, Json]
+    ``pull`` are the number and the head commit of a pull request, ``queued_pull`` is the number of the one whose merge
+    group it is. A push has brought ``commits``, oldest first, and ``after`` is the newest; those that are on another
+    branch as well are left out.
+    """
 
-    @property
-    def pull(self) -> tuple[int, str] | None:
-        """The number and the head commit of the pull request that the event is about."""
-        pull = self.payload.get("pull_request")
-        return (pull["number"], pull["head"]["sha"]) if pull else None
-
-    @property
-    def queued_pull(self) -> int | None:
-        """The number of the pull request whose merge group the event is about."""
-        group = self.payload.get("merge_group") or {}
-        branch = _QUEUE_BRANCH.fullmatch(group.get("head_ref", ""))
-        return int(branch[1]) if branch else None
+    pull: tuple[int, str] | None = None
+    queued_pull: int | None = None
+    after: str = ""
+    commits: tuple[str, ...] = ()
 
     def pushed_commits(self, commit: str) -> tuple[str, ...]:
-        """Return a commit and those that a push has brought with it, newest first, but for those of other branches."""
-        if self.payload.get("after") != commit:
-            return (commit,)
-        commits = self.payload.get("commits") or ()
-        brought = (pushed["id"] for pushed in reversed(commits) if pushed.get("distinct", True))
-        return tuple(dict.fromkeys((commit, *brought)))
+        """Return a commit and, if a push has brought it, those that came with it, newest first."""
+        return tuple(dict.fromkeys((commit, *reversed(self.commits)))) if self.after == commit else (commit,)
 
 
 def read_event(variables: Mapping[str, str]) -> Event:
     """Return the event that the environment names. Raise UserError ``github-event`` if its file is no event."""
     path = variables.get("GITHUB_EVENT_PATH", "")
     if not path:
-        return Event("", {})
+        return Event()
     try:
-        payload = json.loads(read_regular_file(path, _MAX_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
+        return _parse_event(json.loads(read_regular_file(path, _MAX_BYTES)))
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         message = "GITHUB_EVENT_PATH names no file with an event"
         raise user_error("github-event", message, "leave the variable as the runner sets it") from error
-    return Event(variables.get("GITHUB_EVENT_NAME", ""), payload if isinstance(payload, dict) else {})
+
+
+def _parse_event(payload: Json) -> Event:
+    pull = payload.get("pull_request")
+    branch = _QUEUE_BRANCH.fullmatch((payload.get("merge_group") or {}).get("head_ref", ""))
+    return Event(
+        (int(pull["number"]), str(pull["head"]["sha"])) if pull else None,
+        int(branch[1]) if branch else None,
+        str(payload.get("after", "")),
+        tuple(str(commit["id"]) for commit in payload.get("commits") or () if commit.get("distinct", True)),
+    )

@@ -16,13 +16,15 @@ from reconciler.model import Json
 PERMISSION = "pull-requests: read"
 _PULL_REQUEST = "pull_request"
 _UNPROCESSABLE = 422
+_WORKFLOW_FOLDERS = (".github/workflows/", ".github/actions/")
+_MAX_LISTED_FILES = 3000  # GitHub lists no more
 _VERDICTS = frozenset(
     {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}
 )  # the newest of a reviewer counts; comments do not
 
 
-class HeadMovedError(Exception):
-    """What was made for a commit is not shown any more: the text says what is in its place."""
+class OutdatedError(Exception):
+    """What was made for the head of an open pull request is not shown any more: the text says why."""
 
 
 class Approval(NamedTuple):
@@ -41,22 +43,36 @@ def find_pull(client: Client, number: int) -> PullRequest:
 
 
 def find_current_pull(client: Client, number: int, head: str) -> PullRequest:
-    """Return a pull request whose head is a commit; raise HeadMovedError if it has another one."""
+    """Return an open pull request whose head is a commit; raise OutdatedError if it has another one, or is closed."""
     pull = find_pull(client, number)
+    if pull.state != "open":
+        raise OutdatedError(f"pull request {number} is closed")
     if pull.head.sha != head:
-        raise HeadMovedError(f"pull request {number} has a newer head, {pull.head.sha[:10]}, than {head[:10]}")
+        raise OutdatedError(f"pull request {number} has a newer head, {pull.head.sha[:10]}, than {head[:10]}")
     return pull
 
 
-def is_from_fork(client: Client, run: WorkflowRun) -> bool:
-    """Return True if the head of a workflow run is in another repository, or in one that is deleted."""
-    return _head_repository(run) != client.access.repository.lower()
+def is_from_fork(client: Client, pull: PullRequest) -> bool:
+    """Return True if the head of a pull request is in another repository, or in one that is deleted."""
+    return not _is_headed(pull, client.access.repository.lower())
+
+
+def changes_workflows(pull: PullRequest) -> bool:
+    """Return True if a pull request changes what its own workflow runs execute, or so many files that it may."""
+    with asking(f"the files of pull request {pull.number}", PERMISSION):
+        if pull.changed_files > _MAX_LISTED_FILES:
+            return True
+        return any(
+            name.startswith(_WORKFLOW_FOLDERS)
+            for file in pull.get_files()
+            for name in (file.filename, file.previous_filename or "")
+        )
 
 
 def find_pull_of_run(client: Client, run: WorkflowRun, number: int | None) -> PullRequest:
     """Return the open pull request whose head commit a workflow run is for; ``number`` is the expected one, if any.
 
-    It is searched by the head repository, branch and commit of the run. Raise HeadMovedError if none has that head, and
+    It is searched by the head repository, branch and commit of the run. Raise OutdatedError if none has that head, and
     UserError ``github-run`` if the run is not one of a pull request, or if another one or several have that head.
     """
     if run.event != _PULL_REQUEST:
@@ -70,7 +86,7 @@ def find_pull_of_run(client: Client, run: WorkflowRun, number: int | None) -> Pu
     if pulls := [pull for pull in opened if pull.head.sha == run.head_sha]:
         return _choose_pull(pulls, run, number)
     moved = "".join(f"; pull request {pull.number} has a newer head, {pull.head.sha[:10]}" for pull in opened)
-    raise HeadMovedError(f"no open pull request has the head of workflow run {run.id}, {run.head_sha[:10]}{moved}")
+    raise OutdatedError(f"no open pull request has the head of workflow run {run.id}, {run.head_sha[:10]}{moved}")
 
 
 def _choose_pull(pulls: Sequence[PullRequest], run: WorkflowRun, number: int | None) -> PullRequest:

@@ -60,7 +60,7 @@ def _without_refused(plan: Plan, refused: dict[ActionId, tuple[Diagnostic, ...]]
     for action, cause in excluded:
         if cause is None:
             errors = refused[action.key]
-            message = join_some([error.message for error in errors])
+            message = join_some([error.message.replace(f"{action.address}: ", "", 1) for error in errors])
             blocked[action.address] = Blocked(action.address, message, failed=True, refusals=errors)
         else:
             blocked.setdefault(action.address, Blocked(action.address, f"waits for {cause.address}"))

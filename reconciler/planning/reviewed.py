@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from reconciler.model import Action, ActionId, Address, Blocked, Json, Op, Plan, State, parse_address
@@ -14,37 +15,12 @@ from reconciler.planning.diff import field_changes
 from reconciler.planning.fingerprint import declaration_digest
 from reconciler.planning.preconditions import record_etag
 from reconciler.planning.report import Report
+from reconciler.planning.reviewed_decision import ReviewedDecision, is_done
 from reconciler.planning.saved import action_identity, saved_action_identity
 
 _MADE_FROM_FIELDS = (Op.CREATE, Op.UPDATE, Op.REPLACE)
+_RUN_OPS = (Op.SUBMIT, Op.ADOPT)
 _VERSION_OPS = (Op.NEW_VERSION, Op.REGISTER)
-
-
-class ReviewedDecision(NamedTuple):
-    """A decision of a report, as the plan file has it. ``report`` is the number of the report.
-
-    ``is_own`` is False for one that is pending on the base of the change. ``read`` is the etag of the record of its
-    address when it was reviewed.
-    """
-
-    action: Mapping[str, Json]
-    report: int
-    is_own: bool
-    read: str
-
-    @property
-    def op(self) -> Op:
-        """The operation."""
-        return Op(self.action["action"])
-
-    @property
-    def address(self) -> Address:
-        """The address of the asset."""
-        return parse_address(str(self.action["address"]))
-
-    def text(self, name: str) -> str:
-        """Return a field of the action, "" if it has none of that name."""
-        return str(self.action.get(name, ""))
 
 
 class Approval(NamedTuple):
@@ -69,11 +45,15 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What of a plan was reviewed: the keys of these decisions, the differences, and the repairs nobody reviewed."""
+    """What of a plan was reviewed: the keys of these decisions, the differences, and the repairs nobody reviewed.
+
+    ``later`` are the keys of reviewed decisions that are made when a run has ended.
+    """
 
     approved: frozenset[ActionId]
     differences: tuple[Difference, ...] = ()
     repairs: tuple[Action, ...] = ()
+    later: frozenset[ActionId] = frozenset()
 
 
 def compare_with_reports(
@@ -90,14 +70,8 @@ def compare_with_reports(
     for item in reviewed:
         by_address.setdefault(item.address, []).append(item)
     announced = _announced_addresses(plan, reports)
-    approvals: list[Approval] = []
-    unreviewed: list[Action] = []
-    for action in plan.decisions:
-        numbers = _approving_reports(action, by_address.get(action.address, ()))
-        if numbers or (action.address in announced and action.op in (Op.SUBMIT, Op.ADOPT, Op.BUILD)):
-            approvals.append(Approval(action, numbers))
-        elif str(action.key) not in pending:
-            unreviewed.append(action)
+    is_decided = partial(_was_decided_before, state, announced)
+    approvals, unreviewed = _split_decisions(plan, by_address, is_decided, pending)
     find_difference = _difference_maker(by_address, reports, state)
     differences = [find_difference(action.address, action) for action in unreviewed if action.op is not Op.REPAIR]
     known = {difference.address for difference in differences}
@@ -105,7 +79,34 @@ def compare_with_reports(
     missing = dict.fromkeys(item.address for item in _missing(reviewed, approvals, blocked, state))
     differences += [find_difference(address, blocked.get(address)) for address in missing if address not in known]
     repairs = tuple(action for action in unreviewed if action.op is Op.REPAIR)
-    return Comparison(frozenset(approval.action.key for approval in approvals), tuple(differences), repairs)
+    approved = frozenset(approval.action.key for approval in approvals)
+    runs = {action.address for action in plan.submissions if action.key in approved} | announced
+    later = frozenset(ActionId(op, address) for address in runs for op in _RUN_OPS)
+    return Comparison(approved, tuple(differences), repairs, later)
+
+
+def _split_decisions(
+    plan: Plan,
+    by_address: Mapping[Address, Sequence[ReviewedDecision]],
+    was_decided_before: Callable[[Action], bool],
+    pending: Container[str],
+) -> tuple[list[Approval], list[Action]]:
+    """Return the decisions of a plan that were reviewed, and the others, without those that others bring.
+
+    The build of an environment is part of the run that needs it.
+    """
+    approvals: list[Approval] = []
+    unreviewed: list[Action] = []
+    for action in plan.decisions:
+        numbers = _approving_reports(action, by_address.get(action.address, ()))
+        if numbers or was_decided_before(action):
+            approvals.append(Approval(action, numbers))
+        elif str(action.key) not in pending:
+            unreviewed.append(action)
+    needed = {key for approval in approvals for key in approval.action.needs}
+    builds = {action.key: action for action in unreviewed if action.op is Op.BUILD and action.key in needed}
+    approvals += [Approval(action, frozenset()) for action in builds.values()]
+    return approvals, [action for action in unreviewed if action.key not in builds]
 
 
 def _decisions_of(number: int, report: Report) -> Iterator[ReviewedDecision]:
@@ -131,6 +132,17 @@ def _announced_addresses(plan: Plan, reports: Iterable[Report]) -> frozenset[Add
         for entry in entries
         if not (entry["failed"] or entry.get("manual") or entry.get("refusals"))
     )
+
+
+def _was_decided_before(state: State, announced: Container[Address], action: Action) -> bool:
+    """Return True for a run that a report announced, and for another attempt at a run that an apply submitted."""
+    if action.address in announced:
+        return action.op in _RUN_OPS
+    record = state.current.get(action.address)
+    if action.op is not Op.SUBMIT or action.run is None or record is None or record.archived:
+        return False
+    latest = state.find_run(action.address, record.latest)
+    return latest is not None and latest.fingerprint == action.run.fingerprint and latest.attempt < action.run.attempt
 
 
 def _approving_reports(action: Action, candidates: Sequence[ReviewedDecision]) -> frozenset[int]:
@@ -204,7 +216,7 @@ def _missing(
             continue
         is_present = any(_answers(approval, item) for approval in found.get(item.address, ()))
         waits = item.address in blocked and _is_waiting(blocked[item.address])
-        if not (is_present or waits or _is_done(item, state)):
+        if not (is_present or waits or is_done(item, state)):
             yield item
 
 
@@ -222,63 +234,6 @@ def _answers(approval: Approval, reviewed: ReviewedDecision) -> bool:
 
 def _is_waiting(blocked: Blocked) -> bool:
     return not (blocked.manual or blocked.recorded_only or blocked.refusals)
-
-
-def _is_done(reviewed: ReviewedDecision, state: State) -> bool:
-    """Return True if the live state has what was reviewed."""
-    if reviewed.op is Op.BUILD:
-        return bool(state.find_builds(reviewed.text("fingerprint")))
-    return _DONE_CHECKS[reviewed.op](reviewed, state)
-
-
-def _is_removed(reviewed: ReviewedDecision, state: State) -> bool:
-    record = state.current.get(reviewed.address)
-    return record is None or (record.archived and reviewed.op is Op.ARCHIVE)
-
-
-def _is_renamed(reviewed: ReviewedDecision, state: State) -> bool:
-    record = state.current.get(reviewed.address)
-    return record is not None and reviewed.text("from") in record.formerly
-
-
-def _is_canceled(reviewed: ReviewedDecision, state: State) -> bool:
-    run = state.find_run(reviewed.address, reviewed.text("version"))
-    return run is None or not run.status.is_active
-
-
-def _is_submitted(reviewed: ReviewedDecision, state: State) -> bool:
-    if not reviewed.text("fingerprint"):
-        return _is_recorded(reviewed, state)
-    record = state.current.get(reviewed.address)
-    run_ids = (reviewed.text("run"), reviewed.text("version"), record.run if record else "")
-    runs = (state.find_run(reviewed.address, run_id) for run_id in run_ids if run_id)
-    return any(run is not None and run.fingerprint == reviewed.text("fingerprint") for run in runs)
-
-
-def _is_recorded(reviewed: ReviewedDecision, state: State) -> bool:
-    """Return True if the record has changed since the review, to what was reviewed as far as that was known."""
-    address, version, fingerprint = reviewed.address, reviewed.text("version"), reviewed.text("fingerprint")
-    record = state.current.get(address)
-    if version and reviewed.op is not Op.UPDATE:
-        older = state.find_version(address, version)
-        return older is not None and older.fingerprint == fingerprint
-    if record is None or record.archived or record_etag(record) == reviewed.read:
-        return False
-    return not fingerprint or record.fingerprint == fingerprint
-
-
-_DONE_CHECKS: Mapping[Op, Callable[[ReviewedDecision, State], bool]] = {
-    Op.RENAME: _is_renamed,
-    Op.CREATE: _is_recorded,
-    Op.UPDATE: _is_recorded,
-    Op.REPLACE: _is_recorded,
-    Op.NEW_VERSION: _is_recorded,
-    Op.SUBMIT: _is_submitted,
-    Op.ADOPT: lambda reviewed, state: (_is_submitted if reviewed.text("run") else _is_recorded)(reviewed, state),
-    Op.ARCHIVE: _is_removed,
-    Op.DELETE: _is_removed,
-    Op.CANCEL: _is_canceled,
-}
 
 
 def _difference_maker(

@@ -30,6 +30,7 @@ class BuiltIn(NamedTuple):
 
 
 REGISTERING = ("register", "new-version")  # the actions that have a candidate
+CANDIDATE_SCOPE = Scope(kinds=("model",), actions=REGISTERING)
 _MAKING = ("create", "update", "replace", "new-version", "register", "submit")
 _REMOVING = ("archive", "delete", "replace")
 _OWNED_KINDS = ("component", "data", "deployment", "endpoint", "environment", "job", "model")
@@ -136,7 +137,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     "unpinned-environment": BuiltIn(_check_environments, Scope(actions=_MAKING)),
     "owner-tag": BuiltIn(_check_tag, Scope(kinds=_OWNED_KINDS, actions=_MAKING)),
     "protected-deletion": BuiltIn(_check_removal, Scope(actions=_REMOVING)),
-    "metric-gate": BuiltIn(_check_metric, Scope(kinds=("model",), actions=REGISTERING), needs_candidate=True),
+    "metric-gate": BuiltIn(_check_metric, CANDIDATE_SCOPE, needs_candidate=True),
 }
 
 NOT_KNOWN_YET: Mapping[str, str] = {

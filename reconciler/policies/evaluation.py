@@ -11,9 +11,9 @@ from reconciler.abbreviation import abbreviate_text
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.pointers import find_value, join_pointer
 from reconciler.model import Json
-from reconciler.policies.built_in import BUILT_IN, REGISTERING, Finding
+from reconciler.policies.built_in import BUILT_IN, CANDIDATE_SCOPE, REGISTERING, Finding
 from reconciler.policies.expressions import ACTION_VARIABLES, EvaluationError, Expression, compile_expression
-from reconciler.policies.policy import EVERYTHING, Policy, PolicySet, Subject, Waiver
+from reconciler.policies.policy import EVERYTHING, Policy, PolicySet, Scope, Subject, Waiver
 
 _FIELD = re.compile(r"\b(?:action|asset|live|candidate|plan)(?:\.[A-Za-z_]\w*)+\b(?!\()")
 _SPEC_FIELD = re.compile(r"\basset\.spec((?:\.[A-Za-z_]\w*)+)\b(?!\()")
@@ -47,9 +47,16 @@ class CompiledPolicy:
         return "candidate" in self.expression.variables
 
     def is_about(self, subject: Subject) -> bool:
-        """Return True if an action has to satisfy the policy; only what is registered is a candidate."""
-        is_possible = not self.needs_candidate or subject.action["action"] in REGISTERING
-        return is_possible and not self.is_about_plan and subject.is_in(self.policy.scope)
+        """Return True if an action has to satisfy the policy.
+
+        What is registered is a candidate, and of that models unless the policy says which kinds or addresses it means.
+        """
+        scope = self.policy.scope
+        if self.needs_candidate and not subject.is_in(Scope(actions=REGISTERING)):
+            return False
+        if self.needs_candidate and not (scope.kinds or scope.addresses):
+            scope = scope._replace(kinds=CANDIDATE_SCOPE.kinds)
+        return not self.is_about_plan and subject.is_in(scope)
 
     def find_problems(self, subject: Subject | None, plan: Json) -> Iterator[Finding]:
         """Yield why an action, or None for the plan, does not satisfy the policy."""
@@ -128,13 +135,14 @@ def _find_expression_problems(
 ) -> Iterator[Finding]:
     """Yield why an expression is not true: it is false, or it has no value, which is never a pass."""
     values: Mapping[str, Json] = {name: getattr(subject, name, None) for name in ACTION_VARIABLES} | {"plan": plan}
-    pointer, shown = _first_spec_pointer(policy.check), _format_values(policy.check, values)
     try:
-        if not expression.is_true(values):
-            yield Finding(f"{policy.message}{shown}", pointer)
+        if expression.is_true(values):
+            return
+        message = policy.message
     except EvaluationError as error:
         check = abbreviate_text(" ".join(policy.check.split()))
-        yield Finding(f"{policy.message}: `{check}` cannot be evaluated: {error}{shown}", pointer)
+        message = f"{policy.message}: `{check}` cannot be evaluated: {error}"
+    yield Finding(f"{message}{_format_values(policy.check, values)}", _first_spec_pointer(policy.check))
 
 
 def _first_spec_pointer(check: str) -> str:

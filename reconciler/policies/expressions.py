@@ -9,7 +9,6 @@ than a second.
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,11 +68,12 @@ class Expression:
     variables: frozenset[str]
 
     def is_true(self, values: Mapping[str, Json]) -> bool:
-        """Return the value of the expression; raise EvaluationError if it has none, or is no boolean."""
+        """Return the value of the expression; raise EvaluationError if it has none, or is no boolean.
+
+        The values are those that ``json.loads`` makes: the library knows no other lists and mappings.
+        """
         try:
-            # Through JSON, since only plain values can be handed over.
-            data = {name: json.loads(json.dumps(values[name], default=dict)) for name in self.variables}
-            result = self.compiled.eval(data=data)
+            result = self.compiled.eval(data={name: values[name] for name in self.variables})
             type_name, value = result.type().name(), result.plain_value()
         except (RuntimeError, ValueError, TypeError) as error:
             raise EvaluationError(_explain_error(str(error))) from error
@@ -86,6 +86,12 @@ class Expression:
 
 def compile_expression(text: str) -> Expression:
     """Return the compiled expression; raise InvalidExpressionError, or UserError if the library is not installed."""
+    compiled = check_expression(text)
+    return Expression(compiled, frozenset(name for name in VARIABLES if not _compiles_without(name, text)))
+
+
+def check_expression(text: str) -> Any:
+    """Return what the library makes of an expression; raise as ``compile_expression``."""
     try:
         compiled = _environment(VARIABLES).compile(text)
     except RuntimeError as error:
@@ -93,7 +99,7 @@ def compile_expression(text: str) -> Expression:
     type_name = compiled.return_type().name()
     if type_name not in ("BOOL", "DYN"):
         raise InvalidExpressionError((ExpressionProblem(0, 0, f"its value is {type_name.lower()}, not true or false"),))
-    return Expression(compiled, frozenset(name for name in VARIABLES if not _compiles_without(name, text)))
+    return compiled
 
 
 def _compiles_without(variable: str, text: str) -> bool:

@@ -12,7 +12,7 @@ from reconciler.format.schemas import check_against_schema
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import EMPTY_MAPPING, Json, Op
 from reconciler.policies.built_in import BUILT_IN, NOT_KNOWN_YET
-from reconciler.policies.expressions import ExpressionProblem, InvalidExpressionError, compile_expression
+from reconciler.policies.expressions import ExpressionProblem, InvalidExpressionError, check_expression
 from reconciler.policies.policy import POLICY_SCHEMA, Policy, PolicySet, Scope, Waiver
 from reconciler.timestamps import is_date
 
@@ -112,7 +112,7 @@ def _check_address(document: Document, address: str, pointer: Sequence[str | int
 
 def _check_expression(document: Document, text: str, pointer: str) -> Iterator[Diagnostic]:
     try:
-        compile_expression(text)
+        check_expression(text)
     except InvalidExpressionError as error:
         for problem in error.problems:
             span = _problem_span(document, text, pointer, problem)

@@ -31,13 +31,14 @@ _UNREVIEWED_CODE = "review-missing"
 
 
 class ApplyEnd(NamedTuple):
-    """How an apply ended: its events, its result if it got that far, and what stopped it."""
+    """How an apply ended: its events, its result if it got that far, what stopped it, a note why it did not begin."""
 
     events: Sequence[Event]
     result: ApplyResult | None
     reports: Sequence[Report] = ()
     differences: tuple[ReviewDifference, ...] = ()
     errors: tuple[Diagnostic, ...] = ()
+    note: str = ""
     is_failed: bool = False
     is_interrupted: bool = False
 
@@ -61,7 +62,7 @@ def make_apply_report(session: Session, prepared: PreparedApply | None, end: App
         tuple(_waiting(prepared, end)),
         end.differences,
         end.errors,
-        prepared.annotated_plan.notes if prepared else (),
+        prepared.annotated_plan.notes if prepared else tuple(filter(None, (end.note,))),
     )
 
 

@@ -18,11 +18,11 @@ from reconciler.policies.evaluation import PolicyCheck, compile_policies, expire
 from reconciler.policies.files import check_across_files, parse_policy_files
 from reconciler.policies.policy import PolicySet, Subject, Waiver
 from reconciler.project.policy_files import find_policy_files
-from reconciler.project.policy_subjects import make_subject
+from reconciler.project.policy_subjects import make_subject, plain_json
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.render.impact import compute_impact
-from reconciler.source.policy_files import is_policy_file
+from reconciler.source.policy_files import POLICY_FOLDER, is_policy_file
 from reconciler.timestamps import utc_date
 
 
@@ -51,10 +51,11 @@ def check_policies(session: Session, plan: Plan, body: Json, state: State) -> tu
     found = list(rules.diagnostics)
     if not has_errors(found):
         find_span = _span_finder(session.tree)
-        found += rules.check.check_plan(body)
+        plan_values = plain_json(body)
+        found += rules.check.check_plan(plan_values)
         for action, action_body in zip(plan.actions, body["actions"], strict=True):
             subject = make_subject(action, action_body, session.tree, state)
-            found += rules.check.check_action(subject, body, find_span)
+            found += rules.check.check_action(subject, plan_values, find_span)
     unique = dict.fromkeys(found)  # several actions may concern one asset
     return (*(_place_at_base(session, diagnostic) for diagnostic in unique), *_unmerged_notes(session))
 
@@ -92,6 +93,9 @@ def read_policies(files: PolicyFiles, paths: Iterable[str]) -> tuple[PolicySet, 
 
 def _read_document(tree: PolicyFiles, path: str) -> tuple[Document, tuple[Diagnostic, ...]]:
     shown = tree.display_path(path)
+    if shown == POLICY_FOLDER:
+        message = f"{shown} is a link or a submodule: policies are files of the workspace itself"
+        return Document(shown, None), (Diagnostic("policy-invalid", message, Span(shown), "make it a folder"),)
     if problem := tree.path_problem(path, must_be_file=True):
         return Document(shown, None), (Diagnostic(problem.code, str(problem), Span(shown), problem.hint),)
     return parse_yaml(shown, tree.read_file(path))

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model import Tree
+from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, Tree
 from reconciler.source.disk import DiskFiles, expand_paths
 from reconciler.source.policy_files import POLICY_FOLDER, is_policy_file
 
@@ -21,8 +21,10 @@ _WAIVERS_KEY = b"waivers"
 
 
 def find_policy_files(tree: Tree) -> tuple[str, ...]:
-    """Return the paths of the policy files from the top of the repository."""
+    """Return the paths of the policy files from the top of the repository; if the folder is a link, the link."""
     folder = f"{tree.root}{POLICY_FOLDER}"
+    if folder in tree.entries and tree.entries[folder].mode in (SYMLINK_MODE, SUBMODULE_MODE):
+        return (folder,)
     return tuple(sorted(path for path, _ in tree.entries_below(folder) if is_policy_file(path.removeprefix(tree.root))))
 
 

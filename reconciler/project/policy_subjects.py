@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from reconciler.model import Action, Json, Record, ResolvedReference, Run, State, Tree
@@ -16,14 +17,19 @@ def make_subject(action: Action, action_body: Json, tree: Tree, state: State | N
     is_candidate = str(action.op) in REGISTERING
     record = (state.current.get(action.address) if state else None) or action.record
     return Subject(
-        action_body,
-        _asset_values(action, tree) if asset else None,
-        _live_values(record, state) if record and not record.archived else None,
-        _candidate_values(action, state) if is_candidate and action.known_after is None else None,
+        plain_json(action_body),
+        plain_json(_asset_values(action, tree)) if asset else None,
+        plain_json(_live_values(record, state)) if record and not record.archived else None,
+        plain_json(_candidate_values(action, state)) if is_candidate and action.known_after is None else None,
         str(action.known_after) if is_candidate and action.known_after else "",
         asset.source if asset else "",
         asset.place if asset else "",
     )
+
+
+def plain_json(value: Json) -> Json:
+    """Return a value as ``json.loads`` makes it."""
+    return json.loads(json.dumps(value, default=dict))
 
 
 def _asset_values(action: Action, tree: Tree) -> Json:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from reconciler.abbreviation import abbreviate_id, abbreviate_text, join_some
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.config.targets import DEFAULT_TARGET
-from reconciler.diagnostics import Diagnostic, UserError, has_errors
+from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors
 from reconciler.format.yaml import parse_yaml
 from reconciler.git.lazy_tree import load_tree
 from reconciler.git.merge import merge_trees
@@ -33,7 +33,7 @@ from reconciler.project.pending import plan_base, raise_if_wrong
 from reconciler.project.plan import make_plan
 from reconciler.project.policy_files import report_policies
 from reconciler.project.saved_plan import make_saved_plan
-from reconciler.project.session import Session, provider_diagnostics, read_tree_lines
+from reconciler.project.session import Session, ignore_diagnostics, provider_diagnostics, read_tree_lines
 from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.source.workspace import (
     Workspace,
@@ -223,15 +223,17 @@ def _plan_change(
     """Return the plan of the merged tree, and what of it is pending on the base; None if the files have errors."""
     refuse = findings.add_of_plan
     session = Session(change.workspace, config, findings.notes.append, change.source, change.tree, refuse, refuse)
-    session = replace(session, on_refusals=lambda _tree, diagnostics: findings.add(diagnostics))
     session = replace(session, base_tree=change.base_tree, approvers=approvers)
     if warning := session.fetch_state():
         findings.add(notes=[warning])
     state = session.state_store.read()
     if hint := session.fetch_state_hint(state):
         findings.add(notes=[hint])
-    base_plan = plan_base(replace(session, source=change.base, tree=change.base_tree, base_tree=None), state)
     plan_options = PlanOptions(config)
+    base_session = replace(session, source=change.base, tree=change.base_tree, base_tree=None)
+    base_plan = plan_base(base_session, state)
+    known = _refusals(base_session, base_plan, plan_options, state) if base_plan else frozenset()
+    session = replace(session, on_refusals=lambda _tree, found: findings.add(_lower_known(found, known)))
     try:
         session.on_diagnostics(session.tree, tuple(check_store_location(session.tree, config)))
         plan, refusal = make_plan(session, state, plan_options, refresh=False)
@@ -247,6 +249,21 @@ def _plan_change(
             notes=[f"the files at the base, {change.base_name}, have errors: what is pending there is not known"]
         )
     return _PlannedChange(plan, plan_options, pending, _forecast(session, state, plan))
+
+
+def _refusals(session: Session, plan: Plan, plan_options: PlanOptions, state: State) -> frozenset[tuple[str, str]]:
+    """Return what providers and policies refuse of a plan, each by its code and message: its line may be another."""
+    session = replace(session, on_refusals=ignore_diagnostics)
+    refusals = (*plan.refusals, *report_policies(session, plan, plan_options, state))
+    return frozenset((diagnostic.code, diagnostic.message) for diagnostic in refusals)
+
+
+def _lower_known(diagnostics: Iterable[Diagnostic], known: frozenset[tuple[str, str]]) -> Iterator[Diagnostic]:
+    """Yield diagnostics, as a warning what is refused without the change as well: it is not the fault of the change."""
+    for diagnostic in diagnostics:
+        is_known = diagnostic.severity is Severity.ERROR and (diagnostic.code, diagnostic.message) in known
+        hint = f"{diagnostic.hint}; it is so on the base too".removeprefix("; ")
+        yield replace(diagnostic, severity=Severity.WARNING, hint=hint) if is_known else diagnostic
 
 
 def _forecast(session: Session, state: State, plan: Plan) -> tuple[ReuseForecast, ...]:

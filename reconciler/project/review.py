@@ -10,12 +10,13 @@ from pathlib import Path
 from reconciler.abbreviation import abbreviate_id, join_some, pluralize
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic, UserError, user_error
-from reconciler.model import Action, ActionId, Address, Blocked, Json, Op, Plan, State
+from reconciler.model import Action, Address, Blocked, Json, Op, Plan, State
 from reconciler.planning.apply_report import ReviewDifference
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pending import pending_keys
 from reconciler.planning.report import Report
 from reconciler.planning.reviewed import Comparison, Difference, compare_with_reports
+from reconciler.project.pending import plan_revision
 from reconciler.project.plan import make_plan
 from reconciler.project.prepare import PreparedApply
 from reconciler.project.saved_plan import check_plan_state
@@ -67,6 +68,18 @@ def check_reports(reports: Iterable[Report], config: Config) -> None:
         check_plan_state(report.plan, config)
 
 
+def was_superseded(session: Session, state: State) -> bool:
+    """Return True if a later commit was applied since: an old workflow that runs again has nothing to do."""
+    commit, applied = session.source.commit, state.applied_commit
+    return applied not in ("", commit) and bool(session.workspace.repository.is_ancestor(commit, applied))
+
+
+def superseded_note(session: Session, state: State) -> str:
+    """Return why nothing is done for a commit that a later one follows."""
+    commit, applied = abbreviate_id(session.source.commit), abbreviate_id(state.applied_commit)
+    return f"commit {applied} was applied, which follows {commit}: nothing is left to do for this one"
+
+
 def reviewed_options(reports: Iterable[Report], plan_options: PlanOptions) -> PlanOptions:
     """Return plan options that allow what the reviewed plans were allowed, all together."""
     plans = [report.plan.body for report in reports if report.plan]
@@ -87,21 +100,15 @@ def _reviewed_submissions(body: Mapping[str, Json], limit: int) -> int:
 
 def pending_on_base(session: Session, state: State, plan: Plan, base: str) -> frozenset[str]:
     """Return the keys of the decisions that the base of a change has too; none if its files cannot be planned."""
-    quiet = replace(session, on_note=ignore_note, on_diagnostics=raise_on_error, on_refusals=ignore_diagnostics)
-    try:
-        of_base = quiet.at_revision(base)
-        base_plan, _ = make_plan(of_base, state, PlanOptions(of_base.config), refresh=False)
-    except UserError:
-        return frozenset()
-    return pending_keys(plan, base_plan)
+    base_plan = plan_revision(session, state, base)
+    return pending_keys(plan, base_plan) if base_plan else frozenset()
 
 
 def restrict_to_reviewed(prepared: PreparedApply, comparison: Comparison) -> PreparedApply:
     """Return a prepared apply of the decisions that were reviewed; what nobody reviewed is never done, later either."""
     plan, _ = prepared.plan.without(lambda action: action.op.is_decision and action.key not in comparison.approved)
     left_out = [f"not reviewed, left out: {action_sentence(action)}" for action in comparison.repairs]
-    adoptions = {ActionId(Op.ADOPT, action.address) for action in plan.submissions}  # once more is known
-    request = replace(prepared.request, allowed_keys=comparison.approved | adoptions)
+    request = replace(prepared.request, allowed_keys=comparison.approved | comparison.later)
     body = plan_json.plan_body(plan, request.plan_options)
     return replace(prepared, plan=plan, body=body, request=request, notes=(*prepared.notes, *left_out))
 

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from reconciler.abbreviation import cut_middle, join_some
+from reconciler.abbreviation import join_some
 from reconciler.model import Json
 from reconciler.planning.diff import is_digest
-from reconciler.render.sanitize import sanitize_line
+from reconciler.render.markdown_text import more_lines, shorten_line
 
-_MAX_LINES = 40  # of one asset
+_MAX_LINES = 30  # of one field, and of one asset before its next field is left out
 _MAX_LENGTH = 200  # of a value
 _MAX_LINE = 2 * _MAX_LENGTH
 _MAX_FILES = 10
@@ -23,14 +23,17 @@ _CUT = "..."
 
 def field_diff_lines(action: Mapping[str, Json]) -> list[str]:
     """Return the diff of an action: its address, then the fields; nothing if no field differs."""
-    lines = [line for change in action.get("changes", ()) for line in _change_lines(change)]
-    if not lines:
+    changes = action.get("changes", ())
+    if not changes:
         return []
-    more = [f"  and {len(lines) - _MAX_LINES:,} more lines"] if len(lines) > _MAX_LINES else []
-    return [
-        cut_middle(sanitize_line(line), _MAX_LINE)
-        for line in (f"@@ {action['address']} @@", *lines[:_MAX_LINES], *more)
-    ]
+    lines, shown = [f"@@ {action['address']} @@"], 0
+    for change in changes:
+        if len(lines) > _MAX_LINES:
+            break
+        lines += islice(_change_lines(change), _MAX_LINES)
+        shown += 1
+    more = [f"  {line}" for line in more_lines(len(changes) - shown, "field")]
+    return [shorten_line(line, _MAX_LINE) for line in (*lines, *more)]
 
 
 def _change_lines(change: Mapping[str, Json]) -> Iterator[str]:

@@ -19,31 +19,45 @@ _MAX_LINE, _MAX_CODE, _MAX_NAME = 1000, 300, 60  # characters; longer text loses
 _SYNTAX = re.compile(r"([\\`*_\[\]<#|~&!])")
 _BLOCK_START = re.compile(r"^([-+=>]|\d+(?=[.)]))")  # of a list or a quote, or the line under a heading
 _LINKED = re.compile(
-    r"""@ | :// | www\. | \b(?:mailto|xmpp): | \$ | [#!%~&][\w"] | \bGH-\d | :[\w+-]+: | \b[0-9a-f]{7,64}\b""",
+    r"""@ | :// | www\. | \b(?:mailto|xmpp): | \$ | !\w | [#%~&][\w"] | GH-\d | :[\w+-]+: | \b[0-9a-f]{7,64}\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_TOKEN = re.compile(r"([(\[{\"']*)(?:`([^`]+)`|(\S*?))([.,;:)\]}\"'!?]*)(\s+|$)")
+# What mlgit's own messages have between backticks, with the punctuation around it.
+_PHRASE = re.compile(r"((?<!\S)[(\[{\"']*`[^`]+`[.,;:)\]}\"'!?]*(?!\S))")
+_OPENING, _CLOSING = "([{\"'", ".,;:)]}\"'!?"
 _URL_CHARACTERS = ":/?#@!$&'*+,;=%~"  # all that a URL may have, without brackets
 
 
 def escape_markdown(text: str) -> str:
     """Return a line of text as Markdown, for a paragraph, an item of a list or a cell of a table."""
-    line = cut_middle(sanitize_line(text), _MAX_LINE).strip()
-    escaped = "".join(_escape_token(*token.groups()) for token in _TOKEN.finditer(line))
-    return _BLOCK_START.sub(_escape_block_start, escaped)
+    parts = _PHRASE.split(shorten_line(text, _MAX_LINE).strip())  # every second one is a phrase
+    escaped = [_escape_phrase(part) if index % 2 else _escape_words(part) for index, part in enumerate(parts)]
+    return _BLOCK_START.sub(_escape_block_start, "".join(escaped))
 
 
-def _escape_token(opening: str, code: str | None, word: str | None, closing: str, space: str) -> str:
-    """Return a word, or what stands between backticks, with the punctuation around it."""
-    if code is not None:
-        shown = code_span(code)
-    elif _LINKED.search(word or ""):
-        shown = code_span(word or "")
-    elif _LINKED.search(f"{word}{closing}"):
-        shown, closing = code_span(f"{word}{closing}"), ""
-    else:
-        shown = _escape_syntax(word or "")
-    return f"{_escape_syntax(opening)}{shown}{_escape_syntax(closing)}{space}"
+def _escape_phrase(phrase: str) -> str:
+    opening, code, closing = phrase.split("`")
+    return f"{_escape_syntax(opening)}{code_span(code)}{_escape_syntax(closing)}"
+
+
+def _escape_words(text: str) -> str:
+    return "".join(map(_escape_word, re.split(r"(\s+)", text)))
+
+
+def _escape_word(word: str) -> str:
+    core = word.lstrip(_OPENING)
+    opening, core = word[: len(word) - len(core)], core.rstrip(_CLOSING)
+    closing = word[len(opening) + len(core) :]
+    if _LINKED.search(core):
+        return f"{_escape_syntax(opening)}{code_span(core)}{_escape_syntax(closing)}"
+    if _LINKED.search(word):
+        return code_span(word)
+    return _escape_syntax(word)
+
+
+def shorten_line(text: str, limit: int) -> str:
+    """Return text on one line and within a limit; it is cut before, so that no very long text is looked through."""
+    return cut_middle(sanitize_line(cut_middle(text, limit)), limit)
 
 
 def _escape_syntax(text: str) -> str:
@@ -57,7 +71,7 @@ def _escape_block_start(match: re.Match[str]) -> str:
 
 def code_span(text: str) -> str:
     """Return text as code within a line; a ``|`` stands between two pieces of code, or it would end a cell."""
-    return r"\|".join(map(_code_piece, cut_middle(sanitize_line(text), _MAX_CODE).split("|")))
+    return r"\|".join(map(_code_piece, shorten_line(text, _MAX_CODE).split("|")))
 
 
 def _code_piece(text: str) -> str:
@@ -79,14 +93,14 @@ def _longest_backticks(lines: Iterable[str]) -> int:
 
 def code_block(lines: Sequence[str]) -> str:
     """Return lines as a block of code."""
-    safe = [cut_middle(sanitize_line(line), _MAX_CODE) for line in lines]
+    safe = [shorten_line(line, _MAX_CODE) for line in lines]
     fence = code_fence(safe)
     return "\n".join((fence, *safe, fence))
 
 
 def html_code(text: str) -> str:
     """Return text as code within HTML, such as a summary, which Markdown does not read."""
-    return f"<code>{escape(cut_middle(sanitize_line(text), _MAX_NAME))}</code>"
+    return f"<code>{escape(shorten_line(text, _MAX_NAME))}</code>"
 
 
 def more_lines(number: int, noun: str) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
-from reconciler.abbreviation import cut_middle
 from reconciler.model import Json, Op
-from reconciler.render.sanitize import sanitize_line
+from reconciler.render.markdown_text import shorten_line
 
 _MAX_NODES = 24
 _MAX_EDGES = 60
@@ -35,9 +35,12 @@ def draw_impact(actions: Sequence[Mapping[str, Json]]) -> tuple[str, int]:
     Without any, the graph is "".
     """
     by_address: dict[str, list[Mapping[str, Json]]] = {}
+    versions: dict[str, set[str]] = {}  # those that the plan makes, and "" for any
     for action in actions:
         by_address.setdefault(action["address"], []).append(action)
-    edges = list(dict.fromkeys(edge for action in actions for edge in _edges_to(action, by_address)))
+        if action["action"] not in _WITHOUT_IMPACT:
+            versions.setdefault(action["address"], {""}).add(action.get("version", ""))
+    edges = list(dict.fromkeys(edge for action in actions for edge in _edges_to(action, versions)))
     linked = {address for edge in edges for address in edge}
     ranked = sorted((address for address in by_address if address in linked), key=lambda a: _rank(by_address[a]))
     drawn = set(ranked[:_MAX_NODES])
@@ -53,9 +56,7 @@ def draw_impact(actions: Sequence[Mapping[str, Json]]) -> tuple[str, int]:
     return "\n".join(lines), len(linked) - len(drawn)
 
 
-def _edges_to(
-    action: Mapping[str, Json], by_address: Mapping[str, Sequence[Mapping[str, Json]]]
-) -> Iterable[tuple[str, str]]:
+def _edges_to(action: Mapping[str, Json], versions: Mapping[str, AbstractSet[str]]) -> Iterable[tuple[str, str]]:
     """Yield the changed assets that an action follows from, each with its own."""
     dependent = action["address"]
     if action["action"] in _WITHOUT_IMPACT:
@@ -64,13 +65,8 @@ def _edges_to(
     references = (target.partition(" ")[0].partition("@") for target in action.get("references", {}).values())
     targets += [(cause, version) for cause, _, version in references]
     for cause, version in targets:
-        if cause != dependent and any(_gives(other, version) for other in by_address.get(cause, ())):
+        if cause != dependent and version in versions.get(cause, ()):
             yield cause, dependent
-
-
-def _gives(action: Mapping[str, Json], version: str) -> bool:
-    """Return True if an action makes the version that another asset refers to."""
-    return action["action"] not in _WITHOUT_IMPACT and version in ("", action.get("version", ""))
 
 
 def _class(actions: Sequence[Mapping[str, Json]]) -> str:
@@ -87,7 +83,7 @@ def _rank(actions: Sequence[Mapping[str, Json]]) -> int:
 
 def _label(address: str) -> str:
     """Return the address as the text of a node, in quotes: no character of it has a meaning for Mermaid."""
-    short = cut_middle(sanitize_line(address), _MAX_LABEL)
+    short = shorten_line(address, _MAX_LABEL)
     plain = _PLAIN.match(short)
     end = plain.end() if plain else 0
     rest = (char if char.isascii() and char.isalnum() else f"#{ord(char)};" for char in short[end:])

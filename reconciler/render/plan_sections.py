@@ -96,7 +96,7 @@ def _action_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], styl
     runs = [action for action in actions if action["action"] == Op.SUBMIT]
     others = [action for action in actions if action["action"] != Op.SUBMIT]
     rows = [_run_cells(action, by_job.get(action["address"])) for action in runs]
-    columns = ("job", "why", "compute and backend", "steps")[: 4 if any(steps for *_, steps in rows) else 3]
+    columns = ("job", "why", "compute (backend)", "steps")[: 4 if any(steps for *_, steps in rows) else 3]
     yield Section(
         "Runs that start",
         tuple(table_row(*row[: len(columns)]) for row in rows),
@@ -123,7 +123,7 @@ def pending_action_section(actions: Actions, style: PageStyle) -> Section:
 def _detail_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
     """Yield the steps of pipelines, what the actions have an impact on, and the fields that differ."""
     blocks = (_steps_block(action, by_job.get(action["address"]), style) for action in actions)
-    yield Section("Steps", tuple(filter(None, blocks)), "pipeline", rank=7)
+    yield Section("" if style.folds else "Steps", tuple(filter(None, blocks)), "pipeline", rank=7)
     causes = (action for action in actions if action.get("impact"))
     impacts = tuple(f"- {code_span(action['address'])} affects {_impact_text(action)}" for action in causes)
     yield Section("Downstream impact", impacts, "asset", rank=8, share=0.2, unfolded=style.unfolded)
@@ -182,18 +182,18 @@ def _run_cells(action: Mapping[str, Json], forecast: ReuseForecast | None) -> tu
 
 
 def _compute_text(place: Mapping[str, Json], *, is_only: bool) -> str:
-    steps = f" ({pluralize(place['steps'], 'step')})" if "steps" in place and not is_only else ""
-    backend = f" on {code_span(place['backend'])}" if place["backend"] else ""
+    steps = f": {pluralize(place['steps'], 'step')}" if "steps" in place and not is_only else ""
+    backend = f" ({code_span(place['backend'])})" if place["backend"] else ""
     return f"{code_span(place['compute'])}{backend}{steps}"
 
 
 def _steps_summary(action: Mapping[str, Json], forecast: ReuseForecast | None) -> str:
     """Return how many steps run and how many are reused, as far as it is known; "" for a job without steps."""
-    steps = action.get("steps", ())
-    if forecast and forecast.steps:
-        verdicts = [step.verdict for step in forecast.steps]
-    else:
-        verdicts = [StepVerdict(step["verdict"]) for step in steps]
+    known = {step.step: step.verdict for step in forecasts_from_json(action.get("steps", ()))}
+    for step in forecast.steps if forecast else ():  # what the store cannot tell yet, the plan may know
+        if step.verdict is not StepVerdict.KNOWN_LATER or known.get(step.step) is not StepVerdict.CHANGED:
+            known[step.step] = step.verdict
+    verdicts = list(known.values())
     labels = {StepVerdict.CHANGED: "to run", StepVerdict.SAME: "reused", StepVerdict.KNOWN_LATER: "known later"}
     return ", ".join(f"{verdicts.count(verdict)} {label}" for verdict, label in labels.items() if verdict in verdicts)
 
@@ -207,7 +207,7 @@ def _steps_block(action: Mapping[str, Json], forecast: ReuseForecast | None, sty
     block = code_block([*lines[:_MAX_STEP_LINES], *more_lines(len(lines) - _MAX_STEP_LINES, "line")])
     summary = _steps_summary(action, forecast)
     if style.folds:
-        return fold(f"{html_code(action['address'])}: {summary}", block)
+        return fold(f"Steps of {html_code(action['address'])}: {summary}", block)
     return f"{code_span(action['address'])}: {summary}\n\n{block}\n"
 
 

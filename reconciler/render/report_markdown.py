@@ -67,7 +67,7 @@ def _sections(report: Report, links: ReportLinks, style: PageStyle) -> Iterator[
     own, body = report.own_actions, report.plan.body if report.plan else None
     files = f"{links.files.rstrip('/')}/{quote(report.root)}" if links.files and ".." not in report.root else ""
     yield from problem_sections(_problems(report), files, style)
-    yield notes_section("Notes on this change", report.notes, style)
+    yield notes_section("About this change", report.notes, style)
     if body:
         yield from plan_sections(own, body, report.forecasts, style)
     yield pending_action_section(report.pending_actions, style)

@@ -6,40 +6,38 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.abbreviation import abbreviate_id, pluralize
 from reconciler.planning.apply_report import ApplyReport, ApplyVerdict
+from reconciler.render.markdown_page import Section, fit_page
 from reconciler.render.markdown_text import code_span, escape_markdown, table_header, table_row
 
-_MAX_SHOWN = 40  # rows of a table, items of a list: a comment holds 65,536 characters
+RESULT_LIMIT = 20_000  # bytes; the plan is in the same comment
+_UNFOLDED = 10
 
 
-def result_markdown(report: ApplyReport) -> str:
-    """Return the report on an apply as Markdown that fits a comment, together with a report on a change."""
-    return "\n".join(_lines(report)) + "\n"
-
-
-def _lines(report: ApplyReport) -> Iterator[str]:
+def result_markdown(report: ApplyReport, limit: int = RESULT_LIMIT) -> str:
+    """Return the report on an apply as Markdown within a limit in bytes; what went wrong is left out last."""
     target = "" if report.is_default_target else f", target {code_span(report.target)}"
-    yield f"### {_verdict(report)} ({code_span(abbreviate_id(report.commit))}{target})"
+    heading = f"### {_verdict(report)} ({code_span(abbreviate_id(report.commit))}{target})"
+    return fit_page([heading], _sections(report), [], limit, "in result.json") + "\n"
+
+
+def _sections(report: ApplyReport) -> Iterator[Section]:
     differences = [
-        table_row(*map(escape_markdown, (item.address, item.reviewed or "nothing", item.now or "nothing", item.reason)))
-        for item in report.differences
+        (item.address, item.reviewed or "nothing", item.now or "nothing", item.reason) for item in report.differences
     ]
-    yield from _table("Not as reviewed", ("asset", "reviewed", "now", "why"), differences)
+    yield _table("Not as reviewed", ("asset", "reviewed", "now", "why"), differences, 0)
     if not differences:
         errors = (f"{error.message} [{error.code}]; {error.hint}".removesuffix("; ") for error in report.errors)
-        yield from _list("Errors", errors)
-    yield from _list("Failed", (f"{item.action}: {item.message}" for item in report.failures))
+        yield _list("Errors", errors, 0)
+    yield _list("Failed", (f"{item.action}: {item.message}" for item in report.failures), 1)
     runs = [
-        table_row(
-            *map(escape_markdown, (run.job, run.run, run.status, _what_was_done(run.done, run.origin), run.message))
-        )
+        (run.job, run.run, run.status, _what_was_done(run.done, run.origin), run.message)
         for run in sorted(report.runs, key=lambda run: not run.message)
     ]
-    yield from _table("Runs", ("job", "run", "status", "done", "error"), runs)
-    versions = [table_row(*map(escape_markdown, item)) for item in report.versions]
-    yield from _table("Versions", ("asset", "version", "from run"), versions)
-    yield from _list("Also done", report.changes)
-    yield from _list("Waiting", (f"{item.address}: {item.message}" for item in report.waiting))
-    yield from _list("Notes", report.notes)
+    yield _table("Runs", ("job", "run", "status", "done", "error"), runs, 2)
+    yield _table("Versions", ("asset", "version", "from run"), report.versions, 3)
+    yield _list("Waiting", (f"{item.address}: {item.message}" for item in report.waiting), 4)
+    yield _list("Also done", report.changes, 5)
+    yield _list("Notes", report.notes, 6)
 
 
 def _verdict(report: ApplyReport) -> str:
@@ -62,7 +60,7 @@ def _join_counts(report: ApplyReport) -> str:
     for run in report.runs:
         by_word[run.done] = by_word.get(run.done, 0) + 1
     versions = [f"{pluralize(len(report.versions), 'version')} registered"] if report.versions else []
-    runs = [f"{pluralize(number, 'run')} {word}" for word, number in by_word.items()]
+    runs = [f"{pluralize(number, 'run')} {escape_markdown(word)}" for word, number in by_word.items()]
     others = [pluralize(len(report.changes), "other change")] if report.changes else []
     waiting = [f"{pluralize(len(report.waiting), 'asset')} waiting"] if report.waiting else []
     return ", ".join((*versions, *runs, *others, *waiting))
@@ -72,19 +70,11 @@ def _what_was_done(done: str, origin: str) -> str:
     return f"{done}: {origin}" if origin else done
 
 
-def _table(title: str, headings: Sequence[str], rows: Sequence[str]) -> Iterator[str]:
-    if rows:
-        yield from ("", f"**{title}**", "", table_header(*headings), *rows[:_MAX_SHOWN])
-        yield from _more(len(rows))
+def _table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], rank: int) -> Section:
+    lines = tuple(table_row(*map(escape_markdown, row)) for row in rows)
+    return Section(title, lines, "row", table_header(*headings), rank=rank, share=0.6, unfolded=_UNFOLDED)
 
 
-def _list(title: str, items: Iterable[str]) -> Iterator[str]:
-    lines = list(items)
-    if lines:
-        yield from ("", f"**{title}**", "", *(f"- {escape_markdown(line)}" for line in lines[:_MAX_SHOWN]))
-        yield from _more(len(lines))
-
-
-def _more(number: int) -> Iterator[str]:
-    if number > _MAX_SHOWN:
-        yield from ("", f"and {number - _MAX_SHOWN:,} more in result.json")
+def _list(title: str, items: Iterable[str], rank: int) -> Section:
+    lines = tuple(f"- {escape_markdown(item)}" for item in items)
+    return Section(title, lines, "item", rank=rank, share=0.6, unfolded=_UNFOLDED)

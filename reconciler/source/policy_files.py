@@ -1,4 +1,4 @@
-"""Where the policies of a workspace are: the YAML files in its folder policies/, which are no assets."""
+"""Where the policies of a workspace are: the YAML files below its folder policies/, which are no assets."""
 
 from __future__ import annotations
 
@@ -8,5 +8,4 @@ _SUFFIXES = (".yml", ".yaml")
 
 def is_policy_file(path: str) -> bool:
     """Return True for a path from the workspace root that is a policy file."""
-    folder, _, name = path.rpartition("/")
-    return folder == POLICY_FOLDER and name.lower().endswith(_SUFFIXES)
+    return path.startswith(f"{POLICY_FOLDER}/") and path.lower().endswith(_SUFFIXES)

@@ -165,6 +165,14 @@ def test_a_workflow_that_runs_again_finds_nothing_to_do_and_says_so(applied, rep
     ended, result = apply(applied, reviewed)
     assert (ended.code, result["verdict"], live(applied)) == (0, "nothing", before)
     assert (tmp_path / "result/result.md").read_text("utf-8").startswith("### Nothing to apply: what was reviewed is")
+    commit(applied, "newer", {"data/numbers.csv": "n\n7\n"})
+    assert apply(applied, "--unreviewed", "--wait")[1]["verdict"] == "applied"
+    git(applied, "checkout", "--quiet", "HEAD^")
+    before = live(applied)
+    ended, result = apply(applied, reviewed)
+    assert (ended.code, result["verdict"], live(applied)) == (0, "nothing", before)
+    assert ended.out.startswith("commit ")
+    assert "nothing is left to do for this one" in result["notes"][0]
 
 
 def test_a_report_that_was_edited_or_is_of_another_target_is_refused(applied, report, apply):

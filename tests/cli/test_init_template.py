@@ -46,7 +46,7 @@ def test_actions_at_a_branch_are_refused(tmp_path, mlgit):
 
 def test_the_schemas_that_the_editor_settings_name_are_in_a_clone(clone):
     schemas = json.loads((clone / ".vscode/settings.json").read_text("utf-8"))["yaml.schemas"]
-    assert len(schemas) == 3
+    assert len(schemas) == 4
     for path in schemas:
         assert path.startswith("./"), "relative to the folder that the editor opens"
         assert json.loads((clone / path).read_text("utf-8"))["$schema"].endswith("2020-12/schema")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.config.affinity import check_host_affinity
+from reconciler.config.affinity import check_ephemeral_machine, check_host_affinity
 from reconciler.config.config import parse_config
 from reconciler.config.targets import document_for_target
 from reconciler.diagnostics import Severity, Span
@@ -51,6 +51,22 @@ def test_a_target_with_a_remote_is_checked_with_its_own_settings():
     text += "targets:\n  prod:\n    state: {remote: origin}\n    backends: {local: {type: local, host: big}}\n"
     assert check(text) == []
     assert check(text, "prod") == [("store-not-shared", Span("mlgit.yml", 4, 21))]
+
+
+def lost_with_a_runner(text: str, host: str = "runner") -> list[str]:
+    config, _ = parse_config(parse_yaml("mlgit.yml", text.encode())[0])
+    assert config is not None
+    document = parse_yaml("mlgit.yml", text.encode())[0]
+    return [str(item.span) for item in check_ephemeral_machine(document, config, SINGLE_HOST_BACKENDS, host)]
+
+
+def test_a_runner_that_is_gone_after_its_job_may_have_nothing_that_must_outlast_it():
+    bound = STATE + "store: {host: big}\nbackends: {local: {type: local, host: big}}\n"
+    assert lost_with_a_runner(bound) == []
+    assert lost_with_a_runner(bound, "big") == ["mlgit.yml:3:12", "mlgit.yml:5:19"]
+    assert lost_with_a_runner(STATE) == ["mlgit.yml:3:12", "mlgit.yml:3:12"]
+    alone = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'
+    assert lost_with_a_runner(alone) == ["mlgit.yml:1:8"] * 3
 
 
 def test_the_severity_can_be_lowered():

@@ -151,6 +151,13 @@ def test_a_report_on_an_older_head_is_not_shown(comment, api, event):
     assert f"Nothing is shown: pull request 7 has a newer head, {HEAD[:10]}, than 9999999999." in ended.out
 
 
+def test_a_report_on_a_closed_pull_request_does_not_replace_its_result(comment, api, event):
+    event("pull_request", {"pull_request": {"number": 7, "head": {"sha": HEAD}}})
+    api.merge(7, MERGE)
+    ended = comment(".")
+    assert (ended.code, ended.out) == (0, "Nothing is shown: pull request 7 is closed.\n")
+
+
 def test_without_an_event_the_pull_request_must_be_named(comment, api):
     ended = comment(".")
     assert ended.code == 1
@@ -260,7 +267,10 @@ def test_a_comment_that_was_made_although_the_answer_was_lost_is_not_made_twice(
     [
         ("502", "GitHub was asked for pull request 7, and it answers with status 502 [github-unreachable]"),
         ("dropped", "GitHub was asked for pull request 7, and there is no connection [github-unreachable]"),
-        ("secondary", "GitHub's rate limit for this token is used up: pull request 7 is not done [github-rate-limit]"),
+        (
+            "secondary",
+            "GitHub's rate limit for this token is used up: it was asked for pull request 7 [github-rate-limit]",
+        ),
         ("secondary-429", "[github-rate-limit]"),
         ("primary", "[github-rate-limit]"),
         ("primary-429", "[github-rate-limit]"),
@@ -287,7 +297,10 @@ def test_a_missing_permission_is_named_as_a_workflow_has_it(comment, api):
     api.faults.append(Fault(f"^POST .*{COMMENTS}", "forbidden"))
     ended = comment()
     assert ended.code == 1
-    assert "the token may not have a comment on pull request 7: Resource not accessible by integration" in ended.err
+    assert (
+        "the token has no permission for a comment on pull request 7: Resource not accessible by integration"
+        in ended.err
+    )
     assert "`permissions: pull-requests: write`" in ended.err
     assert "from a fork" in ended.err
 

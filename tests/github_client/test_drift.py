@@ -8,6 +8,13 @@ import json
 import pytest
 from github_api import BOT, Fault
 
+from reconciler.model import parse_address
+from reconciler.planning.drift import Drift, DriftPolicy
+from reconciler.planning.drift_report import DriftReport
+from reconciler.planning.write_back import FileChange, WriteBack
+from reconciler.render.drift import drift_file_to_json
+from reconciler.render.drift_markdown import issue_markdown, write_back_to_json
+
 pytestmark = pytest.mark.services
 MARKER = "<!-- mlgit drift default -->"
 BRANCH = "mlgit/write-back-default"
@@ -37,6 +44,27 @@ def drift(mlgit, api, tmp_path):
 
 def texts(items):
     return [(item["state"], item["body"].splitlines()[-1]) for item in items.values()]
+
+
+def test_what_mlgit_ci_drift_writes_is_read(mlgit, drift, api, tmp_path):
+    address = parse_address("compute/cpu")
+    change = FileChange("compute/cpu.yml", "size: 2\n", address, "size is 2, not 1")
+    drifts = (
+        Drift("compute/cpu", "resource-changed", "size is 2", "", DriftPolicy.WRITE_BACK, address=address),
+        Drift("store", "store-gone", "is gone", "restore it"),
+    )
+    report, write_back = DriftReport("prod", drifts), WriteBack((change,))
+    document = drift_file_to_json(report, write_back.addresses)
+    changes = write_back_to_json("prod", api.refs["heads/main"], "ml/", write_back)
+    (tmp_path / "drift.json").write_text(json.dumps(document), "utf-8")
+    (tmp_path / "write-back.json").write_text(json.dumps(changes), "utf-8")
+    (tmp_path / "issue.md").write_text(issue_markdown(report, write_back, api.refs["heads/main"]), "utf-8")
+    assert mlgit("github", "drift", ".", cwd=tmp_path).err == ""
+    assert api.files_of("mlgit/write-back-prod")["ml/compute/cpu.yml"] == "size: 2\n"
+    (pull,) = api.pulls.values()
+    assert "size is 2, not 1" in pull["body"]
+    (issue,) = api.issues.values()
+    assert (issue["title"], "is gone" in issue["body"]) == ("mlgit: drift of target prod", True)
 
 
 def test_drift_opens_an_issue(drift, api):

@@ -112,6 +112,31 @@ def test_a_merge_group_brings_the_pull_request_of_its_branch(reviewed, api, even
     assert files(tmp_path) == {"report-7.json": report()}
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"files": ["data/iris.yml"]}, 0),
+        ({"files": ["data/iris.yml", ".github/workflows/other.yml"]}, 1),
+        ({"files": [".github/actions/plan/action.yml"]}, 1),
+        ({"changed_files": 3001}, 1),
+    ],
+)
+def test_a_fork_that_changes_workflows_has_no_report_that_counts(reviewed, api, fields, code):
+    api.add_pull(7, HEAD, fork="mallory/ml", **fields)
+    api.merge(7, MERGE)
+    api.add_artifact(api.add_run(HEAD, fork="mallory/ml"), {"report.json": report()})
+    ended = reviewed()
+    assert ended.code == code
+    assert not code or "is from a fork and changes workflows: its report can be anything [github-artifact]" in ended.err
+
+
+def test_a_branch_of_the_repository_may_change_workflows(reviewed, api):
+    api.add_pull(7, HEAD, files=[".github/workflows/mlgit.yml"])
+    api.merge(7, MERGE)
+    api.add_artifact(api.add_run(HEAD), {"report.json": report()})
+    assert reviewed().code == 0
+
+
 def test_a_commit_of_no_pull_request_was_not_reviewed(reviewed, api, tmp_path):
     api.commit_pulls[MERGE] = []
     ended = reviewed()

@@ -44,9 +44,16 @@ def test_the_report_of_a_fork_is_shown_with_where_it_is_from(comment, api, fork_
     assert (ended.code, ended.err) == (0, "")
     (text,) = api.comments_of(7)
     assert "no such data" in text
-    assert "The plan was made by its own workflow run" in text
+    assert "from a fork. The plan was made by its own workflow run" in text
     assert "script" not in text  # what is shown is rendered from report.json
     assert f"/octo/ml/actions/runs/{fork_run}/artifacts/{artifact}" in text
+
+
+def test_the_report_of_a_fork_that_changes_workflows_can_be_anything(comment, api, fork_run):
+    api.add_pull(7, HEAD, branch="change", fork=FORK, files=["data/iris.yml", ".github/workflows/mlgit.yml"])
+    api.add_artifact(fork_run, {"report.json": report()})
+    comment(fork_run)
+    assert "so it can be anything" in api.comments_of(7)[0]
 
 
 def test_the_report_of_the_repository_itself_has_no_such_note(comment, api):

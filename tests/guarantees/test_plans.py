@@ -115,12 +115,13 @@ def test_a_saved_plan_is_refused_for_a_merge_without_one_of_its_decisions(projec
 
 
 def test_checks_of_pull_requests_never_refresh():
-    """The workflow for pull requests in the template never refreshes and never applies."""
-    workflow = ROOT / "workspace-template/.github/workflows/mlgit.yml"
-    steps = parse_yaml("mlgit.yml", workflow.read_bytes())[0].data["jobs"]["plan"]["steps"]
-    commands = [step["run"] for step in steps if "mlgit plan" in step.get("run", "")]
-    assert commands != []
-    assert [command for command in commands if "--refresh" in command or "mlgit apply" in command] == []
+    """The jobs for a pull request and for a merge queue never refresh and never apply."""
+    jobs = parse_yaml("mlgit-plan.yml", (ROOT / ".github/workflows/mlgit-plan.yml").read_bytes())[0].data["jobs"]
+    used = {step["uses"] for job in jobs.values() for step in job["steps"] if step["uses"].startswith("$/")}
+    assert used == {f"$/.github/actions/{name}" for name in ("plan", "comment", "check")}
+    actions = [parse_yaml(path, (ROOT / path[2:] / "action.yml").read_bytes())[0].data for path in used]
+    scripts = [step["run"] for action in actions for step in action["runs"]["steps"] if "run" in step]
+    assert [script for script in scripts if "--refresh" in script or "apply" in script] == []
 
 
 def test_sources_keep_each_applied_commit_though_its_branch_is_deleted(small, mlgit):

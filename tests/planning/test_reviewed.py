@@ -182,6 +182,19 @@ def test_another_attempt_after_a_lost_run_is_the_same_submission(project):
     assert comparison.differences == ()
 
 
+def test_another_attempt_at_a_run_that_an_apply_has_lost_needs_no_report_of_its_own(project):
+    project.apply(PARAMETER)
+    project.end(RunStatus.LOST, "lost")
+    files = without("models/total.yml", PARAMETER)
+    comparison = compared(project, files, report(project, files, base=files))
+    assert comparison.differences == ()
+    described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new", PARAMETER)
+    other = report(project, edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new"))
+    assert addresses(compared(project, described, other)) == []
+    changed = edited("jobs/sum.yml", "factor: 3", "factor: 4", described)
+    assert addresses(compared(project, changed, other)) == ["job/sum"]
+
+
 def test_what_was_known_later_is_the_same_decision_once_it_is_known():
     project = InMemoryProject()
     reviewed = report(project, CHAINED)

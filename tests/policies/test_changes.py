@@ -14,9 +14,12 @@ OWNERS = {".github/CODEOWNERS": "/policies/ @ada @team/ml\n/jobs/ @grace\n"}
 
 @pytest.fixture
 def base(small):
-    """Return the small workspace with a policy on its main branch, on another branch."""
+    """Return the small workspace with a policy on its main branch, on the branch of a change that fails it."""
+    edit(small, "jobs/sum.yml", "name: sum", "name: sum\ntags: {owner: ada}")
     commit(small, "policies", {"policies/team.yml": OWNER, **OWNERS})
     git(small, "switch", "--quiet", "-c", "change")
+    edit(small, "jobs/sum.yml", "\ntags: {owner: ada}", "")
+    commit(small, "nobody owns it")
     return small
 
 
@@ -40,8 +43,6 @@ def approve(folder, *logins, head=""):
 
 
 def test_a_change_that_fails_a_policy_of_the_base_has_an_error_in_its_report(base, report):
-    edit(base, "jobs/sum.yml", "factor: 2", "factor: 3")
-    commit(base, "change")
     ended, found = report(base)
     assert ended.code == 1
     assert found == [("policy-failed", "error")]
@@ -62,6 +63,17 @@ def test_a_change_cannot_relax_the_policies_that_judge_it(base, report, text):
     git(base, "merge", "--quiet", "change")
     ended, _ = report(base)
     assert ended.code == 0  # once it is on the base
+
+
+def test_what_fails_on_the_base_too_is_a_warning_and_does_not_stop_another_change(base, report):
+    git(base, "switch", "--quiet", "main")
+    git(base, "merge", "--quiet", "change")
+    git(base, "switch", "--quiet", "-c", "other")
+    commit(base, "unrelated", {"data/more.csv": "n\n"})
+    ended, found = report(base)
+    assert ended.code == 0
+    assert found == [("policy-failed", "warning")]
+    assert "it is so on the base too" in ended.err
 
 
 def test_a_new_policy_of_a_change_is_checked_and_does_not_rule_yet(base, report):
@@ -120,9 +132,10 @@ def test_a_file_without_approvals_is_an_error(base, report, tmp_path, text):
 
 def test_a_policy_whose_file_the_change_has_otherwise_is_named_with_its_place_at_the_base(base, report):
     git(base, "switch", "--quiet", "main")
-    few = "policies:\n- name: few\n  check: plan.summary.changes < 2\n  message: too much\n"
+    few = "policies:\n- name: few\n  check: plan.summary.changes < 7\n  message: too much\n"
     commit(base, "few", {"policies/few.yml": few})
     git(base, "switch", "--quiet", "-c", "other")
-    commit(base, "shift", {"policies/few.yml": f"# shifted\n{few}"})
+    data = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: more\npath: numbers.csv\n"
+    commit(base, "shift", {"policies/few.yml": f"# shifted\n{few}", "data/more.yml": data})
     ended, _ = report(base)
-    assert "policy few: too much (plan.summary.changes is 6) (policies/few.yml:2:9 at the base)" in ended.err
+    assert "policy few: too much (plan.summary.changes is 7) (policies/few.yml:2:9 at the base)" in ended.err

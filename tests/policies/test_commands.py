@@ -156,6 +156,28 @@ def test_a_folder_of_policies_declares_no_assets_and_one_deeper_down_is_any_fold
     assert "data/x: version 1" in mlgit("plan", cwd=small).out
 
 
+def test_a_policy_is_never_skipped_for_where_it_stands(small, mlgit, tmp_path):
+    commit(small, "deep", {"policies/teams/ml/owner.yaml": TAGGED})
+    assert "the tag owner is missing" in mlgit("plan", cwd=small).err
+    git(small, "mv", "policies", "shared")
+    (small / "policies").symlink_to("shared")
+    commit(small, "link")
+    for command in (("plan",), ("plan", "--select", "data/numbers"), ("validate",)):
+        ended = mlgit(*command, cwd=small)
+        assert ended.code == 1
+        assert "policies is a link or a submodule" in ended.out + ended.err
+
+
+def test_a_part_of_the_files_is_not_planned_without_the_policies(small, mlgit):
+    commit(small, "policies", {"policies/team.yml": "policies: [{name: x, check: acton, message: m}]\n"})
+    for command in ("plan", "apply"):
+        options = ("--auto-approve",) if command == "apply" else ()
+        ended = mlgit(command, "--select", "data/numbers", *options, cwd=small)
+        assert ended.code == 1
+        assert "there is no variable acton" in ended.out + ended.err
+    assert json.loads(mlgit("list", "--format", "json", cwd=small).out) == []
+
+
 def test_without_the_library_a_policy_is_an_error_and_a_built_in_one_needs_none(small, mlgit, monkeypatch):
     monkeypatch.setattr(expressions, "_LIBRARY", "reconciler.no_such_module")
     expressions._environment.cache_clear()
@@ -184,3 +206,18 @@ def test_who_has_no_policies_loads_nothing_for_them(small):
         assert not [name for name in modules if "policies" in name or name.startswith("cel_")]
     write(small, {"policies/team.yml": SUBMIT})
     assert "cel_expr_python.cel" in loaded(small, "plan")
+
+
+def test_the_controller_decides_nothing_of_a_plan_that_fails_a_policy(applied, mlgit):
+    edit(applied, "data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: more")
+    text = "policies: [{name: owner, uses: owner-tag, for: {kinds: [data]}}]\n"
+    commit(applied, "policies", {"policies/team.yml": text})
+    ended = mlgit("reconcile", "--once", "--ref", "main", cwd=applied)
+    assert ended.code == 1
+    assert "policy owner: data/numbers: the tag owner is missing" in ended.out + ended.err
+    edit(applied, "data/numbers.yml", "description: more", "description: more\ntags: {owner: ada}")
+    commit(applied, "tag")
+    assert mlgit("reconcile", "--once", "--ref", "main", cwd=applied).code == 0
+    assert (
+        "Nothing to do" in mlgit("plan", cwd=applied).out or mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0
+    )

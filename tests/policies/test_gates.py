@@ -108,3 +108,42 @@ def test_a_metric_that_was_not_logged_is_a_failure_not_a_pass(small, mlgit):
     assert applied.code == 1
     assert "has not logged the metric auc" in applied.out
     assert live_version(mlgit, small, "model/total") is None
+
+
+@pytest.mark.slow
+def test_a_model_from_a_step_of_a_pipeline_is_judged_by_the_metrics_of_the_step(small, mlgit):
+    pipeline = """
+        $schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
+        type: pipeline
+        name: pipe
+        settings: {default_compute: azureml:local}
+        jobs:
+          train:
+            type: command
+            command: python sum.py x 0.9 ${{outputs.model}}
+            code: ../src
+            environment: azureml:plain@latest
+            outputs: {model: {type: custom_model}}
+        """
+    model = """
+        $schema: https://azuremlschemas.azureedge.net/latest/model.schema.json
+        name: total
+        type: custom_model
+        path: azureml://jobs/pipe/outputs/train.model
+        """
+    policy = """
+        policies:
+          - name: gate
+            check: candidate.metrics.auc >= BOUND && candidate.steps.train.auc == candidate.metrics.auc
+            message: the model is not good enough
+          - {name: same, uses: metric-gate, with: {metric: auc, step: train, bound: BOUND}}
+        """
+    files = {"src/sum.py": LOGGING, "jobs/pipe.yml": pipeline, "models/total.yml": model}
+    commit(small, "start", {**files, "policies/gates.yml": policy.replace("BOUND", "0.95")})
+    applied = mlgit(*APPLY, "--exclude", "job/sum", cwd=small)
+    assert applied.code == 1
+    assert "model/total: policy gate: the model is not good enough (candidate.metrics.auc is 0.9" in applied.out
+    assert "policy same: auc of the candidate is 0.9; it must be at least 0.95" in applied.out
+    commit(small, "lower", {"policies/gates.yml": policy.replace("BOUND", "0.85")})
+    assert mlgit(*APPLY, "--exclude", "job/sum", cwd=small).code == 0
+    assert live_version(mlgit, small, "model/total") == "1"

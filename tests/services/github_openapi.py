@@ -52,6 +52,7 @@ OPERATIONS = (
     ("post", f"{_REPO}/pulls"),
     ("get", f"{_REPO}/pulls/{{pull_number}}"),
     ("patch", f"{_REPO}/pulls/{{pull_number}}"),
+    ("get", f"{_REPO}/pulls/{{pull_number}}/files"),
     ("get", f"{_REPO}/pulls/{{pull_number}}/reviews"),
 )
 

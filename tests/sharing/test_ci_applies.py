@@ -1,95 +1,47 @@
-"""The applies of merges in CI: two at once, one that runs again later, one whose branch was pushed anew."""
+"""The applies of two merges that run at once, in two clones: each run is executed once, and nothing is lost."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from sharing.conftest import Team
-from workspaces import commit, edit, git
+from workspaces import APPLY, commit, edit, git
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
-@pytest.fixture
-def merges(without_job: Team, mlgit, data) -> Callable[[str], tuple[Path, Path]]:
-    """Merge a branch with one more data asset; return a checkout of the merge, and the report on the branch."""
-    assert mlgit("apply", "--auto-approve", cwd=without_job.first).code == 0
-
-    def merge(name: str) -> tuple[Path, Path]:
-        first, report = without_job.first, without_job.folder / "reports" / name
-        git(first, "checkout", "--quiet", "-b", name, "main")
-        data(first, name)
-        assert mlgit("ci", "plan", "--base", "main", "--out", str(report), cwd=first).code == 0
-        git(first, "checkout", "--quiet", "main")
-        git(first, "merge", "--quiet", "--no-ff", "--no-edit", name)
-        git(first, "push", "--quiet", "origin", "main")
-        return without_job.clone(f"checkout-{name}"), report / "report.json"
-
-    return merge
-
-
-def start(folder: Path, *reports: Path) -> subprocess.Popen[str]:
-    """Start the apply of a merge, in a process of its own."""
-    out = str(folder.with_name(f"result-{folder.name}"))
-    command = [sys.executable, "-m", "reconciler", "ci", "apply", *map(str, reports), "--out", out]
+def start(folder, *arguments):
+    command = [sys.executable, "-m", "reconciler", "ci", "apply", *map(str, arguments), "--out", f"{folder}-result"]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def run(folder: Path, *reports: Path) -> tuple[int, str]:
-    """Apply a merge; return the exit code, and all that was printed."""
-    process = start(folder, *reports)
-    output = process.communicate(timeout=300)[0]
-    return process.returncode, output
+def report(mlgit, folder, out):
+    assert mlgit("ci", "plan", "--base", "origin/main", "--out", str(out), cwd=folder).code == 0
+    return out
 
 
-def result(folder: Path) -> dict:
-    return json.loads(folder.with_name(f"result-{folder.name}").joinpath("result.json").read_text("utf-8"))
-
-
-def live_data(mlgit, folder: Path) -> dict[str, str]:
-    listed = json.loads(mlgit("list", "data", "--format", "json", cwd=folder).out)
-    return {entry["address"]: entry["version"] for entry in listed}
-
-
-def test_two_merges_that_are_applied_at_once_make_everything_once(merges, without_job, mlgit):
-    (one, first), (two, second) = merges("one"), merges("two")
-    processes = [start(one, first), start(two, first, second)]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    results = [result(one), result(two)]
-    # What the other one has locked is left to it: nothing fails, and whoever runs again has nothing more to do.
-    assert [item["failures"] for item in results] == [[], []], "\n\n".join(outputs)
-    assert all(
-        process.returncode == 0 or item["waiting"] or item["verdict"] == "refused"
-        for process, item in zip(processes, results, strict=True)
-    )
-    assert run(two, first, second)[0] == 0
-    assert live_data(mlgit, two) == {"data/numbers": "1", "data/one": "1", "data/two": "1"}
-    assert mlgit("plan", "--detailed-exitcode", cwd=without_job.clone("fresh")).code == 0
-    assert without_job.lock_refs() == []
-
-
-def test_an_old_workflow_that_runs_again_does_not_undo_a_newer_merge(merges, without_job):
-    (one, first), (two, second) = merges("one"), merges("two")
-    assert run(one, first)[0] == 0
-    assert run(two, second)[0] == 0
-    before = without_job.live()
-    code, output = run(one, first)
-    assert (code, without_job.live()) == (1, before), output
-    assert "[apply-rewinds]" in output
-
-
-def test_a_branch_that_was_pushed_anew_after_its_report_is_not_applied(merges, without_job, mlgit):
-    folder, report = merges("one")
-    edit(without_job.first, "data/one.csv", "one", "another")
-    commit(without_job.first, "amended")
-    git(without_job.first, "push", "--quiet", "origin", "main")
-    git(folder, "pull", "--quiet")
-    before = without_job.live()
-    code, output = run(folder, report)
-    assert (code, result(folder)["verdict"]) == (1, "differs"), output
-    assert without_job.live() == before
+def test_two_merges_that_are_applied_at_once_execute_everything_once(team, mlgit, data, tmp_path):
+    assert mlgit(*APPLY, cwd=team.first).code == 0
+    executed = team.executions()
+    git(team.first, "checkout", "--quiet", "-b", "one")
+    edit(team.first, "jobs/sum.yml", "factor: 2", "factor: 3")
+    commit(team.first, "one")
+    reports = [report(mlgit, team.first, tmp_path / "reports/1")]
+    git(team.first, "checkout", "--quiet", "-b", "two", "origin/main")
+    data(team.first, "more")
+    reports.append(report(mlgit, team.first, tmp_path / "reports/2"))
+    git(team.first, "merge", "--quiet", "--no-edit", "one")
+    git(team.first, "push", "--quiet", "origin", "HEAD:main")
+    folders = [team.clone("clone-1"), team.clone("clone-2")]
+    processes = [start(folder, *reports, "--wait") for folder in folders]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n\n".join(outputs)
+    assert team.executions() == executed + 1
+    assert team.lock_refs() == []
+    assert mlgit("plan", cwd=team.clone("fresh")).out.startswith("No changes. ")
+    results = [json.loads((tmp_path / f"{folder.name}-result/result.json").read_text("utf-8")) for folder in folders]
+    assert {result["verdict"] for result in results} <= {"applied", "nothing"}
+    versions = [item["address"] for result in results for item in result["versions"]]
+    assert sorted(versions) == ["data/more", "model/total"]

@@ -36,6 +36,7 @@ def hub(tmp_path: Path, act_cache: Path, github_api: GithubApi) -> Iterator[Hub]
     sha = commit(tmp_path / "clone", "start", {"mlgit.yml": settings(tmp_path)})
     git(tmp_path / "clone", "push", "--quiet", "origin", "HEAD:main")
     github_api.refs["heads/main"] = sha
+    github_api.read_token = READ_TOKEN
     with ExitStack() as stack:
         servers = [
             stack.enter_context(git_http.GitOverHttp(tmp_path / name, tmp_path / "srv", {USER: token}, writer=writer))
