@@ -96,8 +96,10 @@ def _change_files(session: Session, write_back: WriteBack) -> None:
         try:
             if change.content is None:
                 files.remove_file(change.path)
-            else:
-                files.replace_file(change.path, change.content.encode(), make_folders=True)
+            elif session.tree.exists(f"{session.tree.root}{change.path}"):
+                files.replace_file(change.path, change.content.encode())
+            else:  # what Git ignores may be there
+                files.create_file(change.path, change.content.encode())
         except OSError as error:
             message = f"{change.path} cannot be changed: {error.strerror}"
             raise user_error("path-not-writable", message, "what was said before it is done") from error

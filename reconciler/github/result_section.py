@@ -12,7 +12,7 @@ def with_result(comment: str, marker: str, result: str, limit: int) -> str:
 
     ``marker`` is its first line. What there is no room for is left out and named.
     """
-    section = f"{marker}\n{_START}\n{_cut(result.strip(), limit - _reserve(marker))}\n{_END}\n"
+    section = f"{marker}\n{_START}\n{_cut(result.strip(), limit - _reserve(marker))}\n\n{_END}\n"
     plan = _plan_of(comment, marker)
     if not plan:
         return section

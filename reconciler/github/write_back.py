@@ -24,7 +24,10 @@ _PROTECTED = frozenset({"", ".", "..", ".git", ".github"})
 
 
 class WriteBackFiles(NamedTuple):
-    """What a pull request changes: its title and text, the commit it starts from, and the files, None for a removal."""
+    """What a pull request changes: its title and text, the commit it starts from, and the files, None for a removal.
+
+    The first line of the text identifies the changes, whatever commit they start from.
+    """
 
     target: str
     commit: str
@@ -41,8 +44,8 @@ class WriteBackFiles(NamedTuple):
 def put_write_back(client: Client, files: WriteBackFiles) -> Posted:
     """Open or update the pull request that changes files.
 
-    One that a person has closed is not opened again for the same files, and a branch with a commit of a person is left
-    as it is.
+    One that a person has closed is not opened again for the same changes, whatever else has changed since and whether
+    or not its branch is gone. A branch with a commit of a person is left as it is.
     """
     _check_paths(files.files)
     branch = _branch(files.target)
@@ -57,7 +60,8 @@ def put_write_back(client: Client, files: WriteBackFiles) -> Posted:
     if last is not None and _trailer(files.target) not in last.message:
         return Posted(newest.html_url if newest else branch, _LEFT_ALONE)
     is_same_tree = last is not None and last.tree.sha == tree.sha
-    if newest and newest.state == "closed" and not newest.merged_at and is_same_tree:
+    is_refused = newest is not None and newest.state == "closed" and not newest.merged_at
+    if newest and is_refused and _marker(newest.body) == _marker(files.body):
         return Posted(newest.html_url, LEFT_CLOSED)
     is_pushed = last is None or not is_same_tree or [parent.sha for parent in last.parents] != [start.sha]
     if is_pushed:
@@ -68,13 +72,17 @@ def put_write_back(client: Client, files: WriteBackFiles) -> Posted:
 
 
 def close_write_back(client: Client, target: str) -> Posted | None:
-    """Close the open pull request of a target, and remove its branch; None if there is none."""
+    """Close the open pull request of a target, and remove its branch; None if there is none.
+
+    It loses its first line, so that the same changes are not taken for unwanted when they are needed again.
+    """
     branch = _branch(target)
     newest = _find_newest_pull(client, branch)
     if newest is None or newest.state != "open":
         return None
     with asking(f"pull request {newest.number}", _PULL_PERMISSION):
-        newest.edit(state="closed")
+        text = normalize_text(newest.body).removeprefix(_marker(newest.body)).lstrip("\n")
+        newest.edit(state="closed", body=text)
     with asking(f"the branch {branch}", _BRANCH_PERMISSION):
         ref = _find_ref(client, branch)
         if ref:
@@ -94,6 +102,10 @@ def _put_pull(
         if is_text_new:
             newest.edit(title=files.title, body=files.body)
         return Posted(newest.html_url, "updated" if is_pushed or is_text_new else "unchanged")
+
+
+def _marker(text: str | None) -> str:
+    return normalize_text(text).partition("\n")[0]
 
 
 def _branch(target: str) -> str:

@@ -13,13 +13,14 @@ from reconciler.config.config import Config
 from reconciler.diagnostics import UserError
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.edit import edit_document
+from reconciler.format.pointers import split_pointer
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import SYMLINK_MODE, Address, Asset, State, Tree
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
 from reconciler.planning.drift import CHANGED, UNDECLARED, Drift, DriftPolicy
 from reconciler.planning.resource_settings import format_changed_settings, overwritten_settings
 from reconciler.planning.write_back import FileChange, Unwritten, WriteBack
-from reconciler.secrets.redact import redact_spec
+from reconciler.secrets.redact import hide_secrets, redact_spec
 
 _PROTECTED_FOLDERS = frozenset({".git", ".github"})  # nothing that is live may change what CI runs
 _MAX_CONTENT_FILES, _MAX_CONTENT_BYTES = 100, 500_000
@@ -143,6 +144,8 @@ class _Writer:
         settings = overwritten_settings(self.state.current[asset.address], asset.spec)
         if not settings:
             raise _UnwritableError(f"{asset.source} gives other values now, which the next apply makes live")
+        if any(hide_secrets(setting.live, split_pointer(setting.pointer)) != setting.live for setting in settings):
+            raise _UnwritableError("its provider reports what may be a secret; change its file by hand")
         raw = self.tree.read_file(f"{self.tree.root}{asset.source}")
         document, _ = parse_yaml(asset.source, raw)
         text = edit_document(document, {setting.pointer: setting.live for setting in settings})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
-from reconciler.diagnostics import has_errors
+from reconciler.diagnostics import UserError, has_errors
 from reconciler.format.assets import AssetSet
 from reconciler.model import Observation, Record, State
 from reconciler.planning.drift import DriftPolicy, drift_policy_of, find_drift, find_undeclared_drift
@@ -16,6 +18,7 @@ from reconciler.project.refresh import observe_all
 from reconciler.project.session import Session
 
 _FILES_WRONG = "files have errors, so what is live and declared by none was not looked for: see `mlgit validate`"
+_OTHER_STORE = "the store is another one: neither contents nor runs were checked"
 _SHALLOW = "a shallow clone cannot tell whether its file was removed (in CI fetch-depth: 0): not checked"
 
 
@@ -41,6 +44,7 @@ def observe_drift(session: Session, *, deep: bool = False) -> ObservedDrift:
     writes_back = DriftPolicy.WRITE_BACK in session.config.drift.values()
     declared = session.read_assets() if writes_back else None
     undeclared, notes = _undeclared_records(session, state, declared) if declared else ([], [])
+    _fetch_sources(session, undeclared)
     drift = (
         *find_drift(state, observation, session.config, session.tree.tree_at_commit),
         *find_undeclared_drift(undeclared, session.config),
@@ -48,10 +52,18 @@ def observe_drift(session: Session, *, deep: bool = False) -> ObservedDrift:
     not_asked = (
         *([stale] if stale else []),
         *_missing_state_notes(session, state),
+        *([_OTHER_STORE] if observation.unexpected_store else []),
         *observation.skipped_checks,
         *notes,
     )
     return ObservedDrift(DriftReport(session.config.target, drift, not_asked), state, observation, declared)
+
+
+def _fetch_sources(session: Session, records: Iterable[Record]) -> None:
+    """Fetch the commits that records were applied from, as far as the remote has them: not every clone needs them."""
+    for commit in sorted({str(record.lineage.get("commit", "")) for record in records} - {""}):
+        with suppress(UserError):  # what lacks its content then is not written back, which is said
+            session.state_store.fetch_source_commit(commit)
 
 
 def _missing_state_notes(session: Session, state: State) -> list[str]:

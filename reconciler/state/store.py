@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
+from reconciler.git.remotes import fetch_refs
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, ReuseTarget, Run, State
@@ -191,6 +192,11 @@ class StateStore:
     def pin_source_commit(self, commit: str) -> None:
         """Keep an applied commit reachable, also when its branch is deleted."""
         self.ref_store.compare_and_swap(RefUpdate(f"{SOURCES_PREFIX}{commit}", commit, None))
+
+    def fetch_source_commit(self, commit: str) -> None:
+        """Fetch an applied commit that this clone lacks from the remote, which keeps it; raise UserError as a fetch."""
+        if self.remote and not self.repository.resolve(commit):
+            fetch_refs(self.repository, self.remote, [f"refs/mlgit/{self.name}/{self.target}/{SOURCES_PREFIX}{commit}"])
 
     def publish_index(self, index: bytes, source: str) -> None:
         """Publish the index that a plan of all files of a source tree made, in place of an older one.

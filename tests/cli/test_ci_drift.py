@@ -251,3 +251,35 @@ def test_other_drift_of_assets_to_write_back_is_repaired(applied, mlgit):
     assert shown in mlgit("drift", cwd=applied).out
     assert mlgit(*APPLY, cwd=applied).code == 0
     assert mlgit("drift", "--detailed-exitcode", cwd=applied).code == 0
+
+
+def test_what_may_be_a_secret_is_neither_shown_nor_written(cluster, provider, mlgit, drift):
+    policy(cluster)
+    assert mlgit(*APPLY, cwd=cluster).code == 0
+    change_live(provider, description="https://ada:hunter22@example.org/")
+    ended = drift(cluster)
+    assert "its provider reports what may be a secret" in ended.out
+    assert report(cluster, "write-back.json") is None
+    assert "hunter22" not in ended.out + json.dumps(report(cluster)) + report(cluster, "issue.md")
+
+
+def test_an_ignored_file_is_not_overwritten(cluster, mlgit):
+    policy(cluster, 'drift: {"*": write-back}\n')
+    git(cluster, "switch", "--quiet", "-c", "branch")
+    commit(cluster, "gpu", compute("gpu"))
+    assert mlgit(*APPLY, cwd=cluster).code == 0
+    git(cluster, "switch", "--quiet", "main")
+    commit(cluster, "ignore", {".gitignore": "/.mlgit/\n/compute/gpu.yml\n"})
+    (cluster / "compute/gpu.yml").write_text("mine")
+    ended = mlgit("ci", "drift", "--write", cwd=cluster)
+    assert (ended.code, "[path-not-writable]" in ended.err) == (1, True)
+    assert (cluster / "compute/gpu.yml").read_text() == "mine"
+
+
+def test_a_saved_plan_sets_a_setting_back(cluster, provider, mlgit):
+    assert mlgit(*APPLY, cwd=cluster).code == 0
+    change_live(provider, max_instances=3)
+    assert mlgit("plan", "--refresh", "-o", "../plan.json", cwd=cluster).code == 0
+    ended = mlgit("apply", "../plan.json", cwd=cluster)
+    assert ended.code == 0, ended.out + ended.err
+    assert provider.things["cpu"][0]["max_instances"] == 1

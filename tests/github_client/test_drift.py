@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -31,6 +32,8 @@ def drift(mlgit, api, tmp_path):
         (tmp_path / "write-back.json").unlink(missing_ok=True)
         if files is not None:
             entries = [{"path": path, "content": content} for path, content in files.items()]
+            digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+            body = f"<!-- mlgit write-back {target} {digest} -->\n\n### {text}\n"
             document = {"format": 1, "target": target, "commit": api.refs["heads/main"], "title": text, "body": body}
             (tmp_path / "write-back.json").write_text(json.dumps(document | {"files": entries}), "utf-8")
         return mlgit("github", "drift", ".", cwd=tmp_path)
@@ -184,6 +187,15 @@ def test_a_pull_request_that_somebody_closed_is_not_opened_again_and_an_issue_sa
     assert "The issue on drift is opened" in ended.out
     assert [pull["state"] for pull in api.pulls.values()] == ["closed"]
     assert "The pull request on drift is opened" in drift("close", "Write back", FILES | {"b.yml": "x"}).out
+
+
+def test_a_pull_request_that_somebody_closed_stays_closed_without_its_branch_and_with_another_main(drift, api):
+    drift("close", "Write back", FILES)
+    api.pulls[1]["state"] = "closed"
+    del api.refs[f"heads/{BRANCH}"]
+    api.add_branch("main", {"compute/cpu.yml": "size: 1\n", "old.yml": "x\n", "other.yml": "y\n"})
+    assert "is left closed" in drift("close", "Write back", FILES).out
+    assert (len(api.pulls), f"heads/{BRANCH}" in api.refs) == (1, False)
 
 
 def test_new_drift_after_a_merge_has_a_new_pull_request(drift, api):
