@@ -20,7 +20,8 @@ from reconciler.backends import BACKENDS, load_backend
 from reconciler.model import Condition, Handle, Phase
 from reconciler.model.backend import Backend
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.tasks import Task
+from reconciler.model.tasks import Environment, Task
+from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
@@ -47,10 +48,15 @@ class Bench:
             return RemoteBackend({"port": self.server.port}, self.folder)
         return load_backend({"type": self.type}, self.folder)
 
+    @property
+    def environment(self) -> Environment:
+        """An environment of the form that the backend accepts, with a Python that has pip."""
+        return PYTHON
+
     def task(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **fields: Any) -> Task:
         token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
         code = self.content(files) if files else None
-        fields.setdefault("environment", PYTHON)
+        fields.setdefault("environment", self.environment)
         return Task(f"{name}-{token[:8]}", f"job/{name}", token, command, code=code, **fields)
 
     def content(self, files: Mapping[str, str]) -> Content:
@@ -78,15 +84,19 @@ class Bench:
         until(lambda: not self.is_active(handle))
         return self.condition(handle)
 
-    def wait_until_running(self, handle: Handle) -> None:
-        """Wait until the command of a run has written its first line."""
-        until(lambda: self.condition(handle).phase is Phase.RUNNING and self.log(handle).endswith("\n"))
+    def wait_until_running(self, handle: Handle, lines: int = 1) -> None:
+        """Wait until the command of a run has written its first lines."""
+        until(lambda: self.condition(handle).phase is Phase.RUNNING and self.log(handle).count("\n") >= lines)
 
     def log(self, handle: Handle) -> str:
         return b"".join(self.backend.log(handle)).decode()
 
-    def kill_supervisor(self, task: Task, handle: Handle) -> None:
-        """Kill the supervisor of a run; the token file has its process id."""
+    def processes(self, handle: Handle) -> tuple[int, ...]:
+        """Return the processes of the command of a run, by the mark that they bear on the machine of the backend."""
+        return find_marked(self.folder / "runs" / handle.id)
+
+    def kill_runner(self, task: Task, handle: Handle) -> None:
+        """Kill the runner of a run; the token file has its process id."""
         os.kill(json.loads((self.folder / "tokens" / task.token).read_text())["pid"], signal.SIGKILL)
         until(lambda: not self.is_active(handle))
 
@@ -107,13 +117,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         server.stop()
 
 
-@pytest.fixture
-def family(bench: Bench) -> Callable[[Handle], list[int]]:
-    """Return the process ids that a run of `FAMILY` has printed."""
-
-    def read(handle: Handle) -> list[int]:
-        bench.wait_until_running(handle)
-        until(lambda: bench.log(handle).count("\n") == 3)
-        return [int(line) for line in bench.log(handle).splitlines()]
-
-    return read
+@pytest.fixture(autouse=True)
+def _behaviour(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Name the numbered behaviour that a test shows, and its backend, in the file of results."""
+    mark = request.node.get_closest_marker("behaviour")
+    if mark and "bench" in request.fixturenames:
+        record_property("behaviour", mark.args[0])
+        record_property("backend", request.node.callspec.params["bench"])
