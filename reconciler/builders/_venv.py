@@ -35,8 +35,9 @@ from reconciler.builders._prefix_files import (
     write_json,
 )
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
+from reconciler.builders._programs import terminate_children
 from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
-from reconciler.builders._uv import error_from_stderr, run_uv, terminate_children
+from reconciler.builders._uv import error_from_stderr, run_uv
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import EMPTY_MAPPING
 from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
