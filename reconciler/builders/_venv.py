@@ -11,9 +11,6 @@ import hashlib
 import json
 import os
 import platform
-import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,16 +24,26 @@ from reconciler.builders._conda_file import read_conda_file
 from reconciler.builders._interpreter import Interpreter, find_interpreter
 from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
 from reconciler.builders._notes import find_notes
+from reconciler.builders._prefix_files import (
+    MARKER,
+    index_path,
+    list_prefixes,
+    lock_path,
+    read_json,
+    remove_listed_prefix,
+    remove_prefix,
+    write_json,
+)
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
+from reconciler.builders._programs import terminate_children
 from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
-from reconciler.builders._uv import error_from_stderr, run_uv, terminate_children
+from reconciler.builders._uv import error_from_stderr, run_uv
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Prefix
 
-MARKER = "mlgit-environment.json"
 _PIP = "pip"
 _ABOUT_PACKAGES = frozenset(
     {"package-not-found", "package-without-wheel", "packages-conflict", "environment-build-failed"}
@@ -115,6 +122,15 @@ class VenvBuilder:
         except UserError as error:
             raise _with_replacement(error, plan) from error
 
+    def find_base(self, _spec: Mapping[str, Any]) -> str:
+        return ""
+
+    def list_builds(self) -> tuple[LocalBuild, ...]:
+        return list_prefixes(self._root)
+
+    def remove(self, build: LocalBuild) -> bool:
+        return remove_listed_prefix(self._root, build)
+
     def stop(self) -> None:
         terminate_children()
 
@@ -126,7 +142,7 @@ class VenvBuilder:
         with self._exclusive_lock(identity, progress):
             if not _is_finished(prefix, identity):
                 _install_prefix(plan.address, prefix, python, lock, progress)
-                _write_json(prefix / MARKER, {"identity": identity, "python": python.version, "lock": lock})
+                write_json(prefix / MARKER, {"identity": identity, "python": python.version, "lock": lock})
         index = {
             "format": _INDEX_FORMAT,
             "identity": identity,
@@ -139,7 +155,7 @@ class VenvBuilder:
             "instead_of": plan.instead_of,
             "variant": plan.variant,
         }
-        _write_json(self._index_path(plan.fingerprint), index)
+        write_json(self._index_path(plan.fingerprint), index)
         environment = self.find(plan.fingerprint)
         if not environment:
             message = f"{plan.address}: the environment was removed while it was built"
@@ -155,12 +171,12 @@ class VenvBuilder:
 
     def _read_index(self, fingerprint: str) -> dict[str, Any]:
         """Return the index file of an environment; empty if there is none, or if it is not one of this mlgit."""
-        index = _read_json(self._index_path(fingerprint))
+        index = read_json(self._index_path(fingerprint))
         is_complete = isinstance(index.get("variables"), dict) and index.keys() >= _INDEX_TEXTS
         return index if index.get("format") == _INDEX_FORMAT and is_complete else {}
 
     def _index_path(self, fingerprint: str) -> Path:
-        return self._root / "by-fingerprint" / f"{_safe_file_name(fingerprint)}.json"
+        return index_path(self._root, fingerprint)
 
     def _prefix_path(self, identity: str) -> Path:
         return self._root / f"{identity[:16]}-{_PREFIX_FORMAT}"
@@ -168,9 +184,7 @@ class VenvBuilder:
     @contextmanager
     def _exclusive_lock(self, key: str, progress: ReportProgress) -> Iterator[None]:
         """Hold the lock of a fingerprint or an identity on this machine; always acquired in this order."""
-        folder = self._root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{_safe_file_name(key)}.lock")
+        lock = FileLock(lock_path(self._root, key))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -208,7 +222,7 @@ def _with_replacement(error: UserError, plan: BuildPlan) -> UserError:
 def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, progress: ReportProgress) -> None:
     """Install the packages of a lock into a new prefix; after any error there is no prefix."""
     packages = parse_lock(address, lock)
-    _remove_prefix(prefix)
+    remove_prefix(prefix)
     try:
         progress(f"installing {_format_package_count(len(packages))} for Python {python.version}")
         _run_uv_checked(address, ["venv", "--no-project", "--python", python.executable, str(prefix)])
@@ -219,7 +233,7 @@ def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, 
         if _PIP not in packages and python.pip_wheel:
             _run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
     except BaseException:
-        _remove_prefix(prefix)
+        remove_prefix(prefix)
         raise
 
 
@@ -232,7 +246,7 @@ def _run_uv_checked(address: str, arguments: list[str], stdin: str = "") -> str:
 
 
 def _is_finished(prefix: Path, identity: str) -> bool:
-    marker = _read_json(prefix / MARKER)
+    marker = read_json(prefix / MARKER)
     return bool(marker) and marker.get("identity") == identity and _python_path(prefix).exists()
 
 
@@ -244,35 +258,8 @@ def _python_path(prefix: Path) -> Path:
     return _bin_dir(prefix) / ("python.exe" if os.name == "nt" else "python")
 
 
-def _remove_prefix(prefix: Path) -> None:
-    """Remove a prefix, its marker first, so that an incomplete one is never used."""
-    (prefix / MARKER).unlink(missing_ok=True)
-    if prefix.exists():
-        shutil.rmtree(prefix)
-
-
 def _format_package_count(count: int) -> str:
     return f"{count} package" + ("" if count == 1 else "s")
-
-
-def _safe_file_name(key: str) -> str:
-    return key if re.fullmatch(r"[0-9A-Za-z_-]{1,128}", key) else hashlib.sha256(key.encode()).hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; empty if it is missing or invalid, so that it is written again."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        json.dump(document, file, indent=1)
-    os.replace(file.name, path)  # noqa: PTH105  -- file.name is a str
 
 
 def make_venv_builder(settings: Mapping[str, Any], root: Path | None) -> VenvBuilder:

@@ -141,3 +141,19 @@ def test_what_is_recorded_of_a_build_has_no_path_of_this_machine(
     document = json.dumps(built.to_json())
     assert json.loads(document) == built.to_json()
     assert str(tmp_path) not in document
+
+
+def test_only_what_a_builder_made_is_listed_and_removed(builder: Builder, store: FolderStore, tmp_path: Path) -> None:
+    assert builder.list_builds() == ()
+    built, _ = build(builder, store)
+    (made,) = builder.list_builds()
+    assert made.fingerprints == {FINGERPRINT}
+    assert made.size > 0
+    assert made.made_at > 0
+    if isinstance(built.environment, Prefix):
+        (Path(built.environment.path).parent / "of-another").mkdir()
+    assert builder.list_builds() == (made,)
+    assert builder.remove(made)
+    assert builder.find(FINGERPRINT) is None
+    assert builder.list_builds() == ()
+    assert build(builder, store)[0].identity == built.identity
