@@ -14,18 +14,19 @@ from typing import Any
 
 import pytest
 from remote.backend_server import PYTHON, RemoteBackend, ServerProcess
+from services.docker import DockerEngine
 from workspaces import until
 
 from reconciler.backends import BACKENDS, load_backend
 from reconciler.model import Condition, Handle, Phase
 from reconciler.model.backend import Backend
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.tasks import Environment, Task
+from reconciler.model.tasks import Environment, Image, Task
 from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
-REMOTE = "remote"
+REMOTE, DOCKER = "remote", "docker"
 
 
 @dataclass
@@ -39,6 +40,8 @@ class Bench:
     store: FolderStore
     folder: Path
     server: ServerProcess | None = None
+    engine: DockerEngine | None = None
+    image: Image | None = None
     started: dict[str, Handle] = field(default_factory=dict)
 
     @property
@@ -46,12 +49,17 @@ class Bench:
         """The backend, opened anew, as each command of mlgit opens one."""
         if self.server:
             return RemoteBackend({"port": self.server.port}, self.folder)
-        return load_backend({"type": self.type}, self.folder)
+        return self.open()
+
+    def open(self, **settings: Any) -> Backend:
+        """Return the backend with settings of mlgit.yml."""
+        address = {"engine": self.engine.url} if self.engine else {}
+        return load_backend({"type": self.type, **address, **settings}, self.folder)
 
     @property
     def environment(self) -> Environment:
         """An environment of the form that the backend accepts, with a Python that has pip."""
-        return PYTHON
+        return self.image or PYTHON
 
     def task(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **fields: Any) -> Task:
         token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
@@ -96,12 +104,22 @@ class Bench:
         return find_marked(self.folder / "runs" / handle.id)
 
     def kill_runner(self, task: Task, handle: Handle) -> None:
-        """Kill the runner of a run; the token file has its process id."""
+        """Kill the runner of a run; the token file has its process id, or it is the first one of the container."""
+        if self.engine:
+            self.engine.run("kill", "--signal", "KILL", task.token)
+            until(lambda: not self.is_active(handle))
+            return
         os.kill(json.loads((self.folder / "tokens" / task.token).read_text())["pid"], signal.SIGKILL)
         until(lambda: not self.is_active(handle))
 
 
-@pytest.fixture(params=[*BACKENDS.names(), REMOTE])
+# A backend that needs a service is tested with the other services.
+PARAMETERS = [
+    pytest.param(name, marks=pytest.mark.services) if name == DOCKER else name for name in (*BACKENDS.names(), REMOTE)
+]
+
+
+@pytest.fixture(params=PARAMETERS)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     store, folder = FolderStore(tmp_path / "store"), tmp_path / "backend"
     server = None
@@ -110,6 +128,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         server, folder = ServerProcess(tmp_path / "server"), tmp_path / "server" / "backend"
         server.start()
     bench = Bench(request.param, store, folder, server)
+    if request.param == DOCKER:
+        bench.engine = request.getfixturevalue("docker_engine")
+        name = "mlgit-tests/python:3"
+        bench.image = Image(name, bench.engine.run("image", "inspect", "--format", "{{.Id}}", name))
     yield bench
     for handle in bench.started.values():
         bench.backend.cancel(handle)

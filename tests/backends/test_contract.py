@@ -31,7 +31,7 @@ if depth:
     subprocess.Popen([sys.executable, __file__, str(depth - 1)])
 time.sleep(60)
 """
-DETACHED = "setsid sleep 300 & setsid bash -c 'trap \"\" TERM; sleep 301' & echo up; sleep 200"
+DETACHED = "setsid sleep 300 & setsid sh -c 'trap \"\" TERM; sleep 301' & echo up; sleep 200"
 MODEL = {"model": TaskOutput("uri_folder")}
 
 
