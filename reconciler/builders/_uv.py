@@ -13,6 +13,7 @@ from reconciler.builders._programs import CommandResult, run_command
 from reconciler.diagnostics import UserError, user_error
 from reconciler.secrets.urls import mask_url_secrets
 
+WHEELS_ONLY = ("--only-binary", ":all:")
 _PASSED_VARIABLES = frozenset({
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "NETRC", "TMPDIR", "TMP", "TEMP"),
     *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -32,6 +33,23 @@ def run_uv(arguments: Sequence[str], stdin: str = "") -> CommandResult:
     except FileNotFoundError as error:
         raise user_error("uv-not-found", "uv is not installed", "reinstall mlgit, or run: pip install uv") from error
     return run_program([program, *arguments], stdin)
+
+
+def run_uv_checked(address: str, arguments: Sequence[str], stdin: str = "") -> str:
+    """Run uv for an environment and return its standard output; raises UserError if it fails."""
+    outcome = run_uv(arguments, stdin)
+    if outcome.exit_code:
+        raise error_from_stderr(address, outcome.stderr)
+    return outcome.stdout
+
+
+def compile_lock(address: str, packages: Sequence[str], target: Sequence[str]) -> str:
+    """Return the lock for pip of packages, wheels alone, for the Python that options of uv name; "" for none."""
+    if not packages:
+        return ""
+    bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+    command = ["pip", "compile", "-", *target, "--generate-hashes", *bare_output, *WHEELS_ONLY]
+    return run_uv_checked(address, command, "\n".join(packages))
 
 
 def run_program(command: Sequence[str], stdin: str = "") -> CommandResult:

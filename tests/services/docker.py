@@ -25,6 +25,8 @@ from docker.errors import APIError
 from services import base_image, proxy
 from workspaces import until
 
+from reconciler.docker_engine import LABELS
+
 _PATH = f"/usr/bin:/usr/sbin:{os.environ.get('PATH', '')}"  # a distribution's docker before any other
 _PROGRAMS = ("docker", "dockerd", "iptables", "docker-registry", "busybox", "ip", "unshare", "setpriv")
 _SUDO = () if os.geteuid() == 0 else ("sudo", "-n")
@@ -39,6 +41,7 @@ def _find_missing() -> str:
 
 
 MISSING = _find_missing()
+BASE = "mlgit-tests/python:3"
 REGISTRY = "127.0.0.1:5000"
 READ_ONLY = "127.0.0.1:5001"
 _PROXY_PORT = 3128
@@ -90,6 +93,15 @@ class DockerEngine:
         return subprocess.run(
             [program, *arguments], env=environment, capture_output=True, text=True, check=True
         ).stdout.strip()
+
+    def remove_images(self) -> None:
+        """Remove all containers, and the images that mlgit made or that come from a registry."""
+        with self.client() as client:
+            for container in client.containers.list(all=True):
+                container.remove(force=True)
+            for image in client.images.list():
+                if f"{LABELS}identity" in image.labels or any(tag.startswith("127.0.0.1") for tag in image.tags):
+                    client.images.remove(image.id, force=True)
 
     def start(self) -> None:
         """Start, and wait until the engine answers."""
@@ -176,7 +188,7 @@ def _first_process(pid: int) -> int:
     return pid
 
 
-def import_base(engine: DockerEngine, name: str = "mlgit-tests/python:3") -> str:
+def import_base(engine: DockerEngine, name: str = BASE) -> str:
     """Import the base image with this machine's Python under a name; return its id."""
     with engine.client() as client:
         repository, _, tag = name.rpartition(":")

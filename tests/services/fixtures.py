@@ -52,3 +52,12 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.D
     with docker.DockerEngine(tmp_path_factory.mktemp("docker") / "engine") as engine:
         docker.import_base(engine)
         yield engine
+
+
+@pytest.fixture
+def docker_host(docker_engine: docker.DockerEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerEngine]:
+    """Make the engine the one that is used; what mlgit made on it is removed when the test is over."""
+    for name, value in docker_engine.environment.items():
+        monkeypatch.setenv(name, value)
+    yield docker_engine
+    docker_engine.remove_images()
