@@ -288,6 +288,14 @@ def test_a_link_in_place_of_mlgit_yml_is_not_followed(change, mlgit):
     assert "root:" not in ended.out + ended.err
 
 
+def test_a_submodule_in_place_of_the_policies_is_an_error_in_the_report(change, mlgit):
+    git(change, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},policies")
+    git(change, "commit", "--quiet", "-m", "submodule")
+    ended, report = plan_change(mlgit, change)
+    assert ended.code == 1
+    assert codes(report) == ["policy-invalid"]
+
+
 def test_a_change_cannot_move_the_workspace(change, mlgit):
     commit(change, files={"jobs/mlgit.yml": HOSTILE})
     ended = mlgit("ci", "plan", "--base", "base", "--out", "../report", cwd=change / "jobs")
