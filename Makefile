@@ -37,7 +37,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 lock: $(UV)
 	$(UV) pip compile $(LOCK) pyproject.toml --output-file requirements.lock
 	$(UV) pip compile $(LOCK) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	$(UV) pip compile $(LOCK) pyproject.toml --extra github --extra policies --extra sweep \
+	$(UV) pip compile $(LOCK) pyproject.toml --extra conda --extra github --extra policies --extra sweep \
 	  --constraints requirements-dev.lock --output-file requirements-ci.lock
 
 # Test other versions than those of the lock: make test-versions RESOLUTION=highest (or lowest-direct)

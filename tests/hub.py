@@ -149,6 +149,7 @@ class Hub:
             ref=ref,
             token=READ_TOKEN if is_fork else TOKEN,
             run_id=run_id,
+            workflow={"schedule": "mlgit-schedule.yml", "workflow_run": "mlgit-forks.yml"}.get(event, "mlgit.yml"),
             environment={"MLGIT_HOST": HOST, **options.pop("environment", {})},
             **options,
         )

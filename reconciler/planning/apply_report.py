@@ -54,7 +54,7 @@ class AppliedRun(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An action that failed, and the first line of its error."""
+    """An action that failed, or an asset that had failed before, and the first line of its error."""
 
     action: str
     message: str

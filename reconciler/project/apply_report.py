@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
 from reconciler.engine.request import ApplyResult
-from reconciler.model import Action, Event, Op, Progress, Run, RunStatus, State, failure_reason
+from reconciler.model import Action, Blocked, Event, Op, Progress, Run, RunStatus, State, failure_reason
 from reconciler.planning.adoption import run_origin
 from reconciler.planning.apply_report import (
     AppliedRun,
@@ -58,7 +58,7 @@ def make_apply_report(session: Session, prepared: PreparedApply | None, end: App
         versions,
         tuple(_applied_runs(done, state)),
         tuple(map(finished_sentence, others)),
-        tuple(_failures(end)),
+        tuple(_failures(prepared, end)),
         tuple(_waiting(prepared, end)),
         end.differences,
         end.errors,
@@ -115,7 +115,13 @@ def _failure_line(run: Run) -> str:
     return mask_secrets(failure_reason(run.message), secret_values(run.spec))
 
 
-def _failures(end: ApplyEnd) -> Iterator[Failure]:
+def _pending(prepared: PreparedApply | None, end: ApplyEnd) -> Iterator[Blocked]:
+    pending = end.result.pending if end.result else prepared.plan.blocked if prepared else ()
+    return (blocked for blocked in pending if not (blocked.manual or blocked.recorded_only))
+
+
+def _failures(prepared: PreparedApply | None, end: ApplyEnd) -> Iterator[Failure]:
+    """Yield the actions that failed, then what is declared and failed before."""
     events = end.result.failed if end.result else end.events
     for event in events:
         if event.progress is Progress.FAILED:
@@ -123,12 +129,14 @@ def _failures(end: ApplyEnd) -> Iterator[Failure]:
             yield Failure(action_sentence(event.action), (event.message or error).partition("\n")[0])
         elif event.progress is Progress.SKIPPED:
             yield Failure(action_sentence(event.action), event.message or "skipped")
+    for blocked in _pending(prepared, end):
+        if blocked.failed:
+            yield Failure(str(blocked.address), blocked.message)
 
 
 def _waiting(prepared: PreparedApply | None, end: ApplyEnd) -> Iterator[Waiting]:
-    pending = end.result.pending if end.result else prepared.plan.blocked if prepared else ()
-    for blocked in pending:
-        if not (blocked.manual or blocked.recorded_only):
+    for blocked in _pending(prepared, end):
+        if not blocked.failed:
             yield Waiting(str(blocked.address), blocked.message)
     for event in end.result.locked_out if end.result else ():
         yield Waiting(str(event.action.address), event.message)

@@ -114,7 +114,7 @@ def write_back_markdown(target: str, write_back: WriteBack, limit: int = COMMENT
 
     Its first line has a digest of the changes, by which one that was closed is known again.
     """
-    verdict = f"{pluralize(len(write_back.changes), 'file')} as the live assets are"
+    verdict = f"{pluralize(len(write_back.changes), 'file')} changed to match what is live"
     marker = f"<!-- mlgit write-back {target} {_content_digest(write_back)} -->"
     head = [marker, f"### {_heading(target)}{verdict}", _WRITE_BACK_TEXT]
     sections = (

@@ -269,7 +269,7 @@ def test_the_result_says_which_run_failed_and_why(small, report, apply):
     (run,) = result["runs"]
     assert (run["status"], run["done"]) == ("failed", "submitted")
     assert "exit code 1" in run["message"] or "no numbers" in run["message"]
-    assert result["waiting"]
+    assert result["failures"][0]["action"] == "job/sum"
 
 
 def test_a_run_of_another_target_is_adopted_and_stays_so(applied, report, apply, mlgit):

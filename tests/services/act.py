@@ -65,10 +65,11 @@ class Act:
         ref: str,
         token: str,
         run_id: int,
+        workflow: str,
         variables: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Run:
-        """Run the workflows of a clone, at its HEAD, for an event."""
+        """Run the workflows of a clone, at its HEAD, for an event; ``workflow`` is the file of the one that runs."""
         assert ACT
         workflows = _copy_workflows(clone / ".github/workflows", self.folder / f"workflows-{run_id}")
         (self.folder / "event.json").write_text(json.dumps(payload), "utf-8")
@@ -78,7 +79,7 @@ class Act:
             "GITHUB_REPOSITORY": self.repository,
             "GITHUB_REF": ref,
             "GITHUB_RUN_ID": str(run_id),
-            "GITHUB_WORKFLOW_REF": f"{self.repository}/.github/workflows/mlgit.yml@{ref}",
+            "GITHUB_WORKFLOW_REF": f"{self.repository}/.github/workflows/{workflow}@{ref}",
             "RUNNER_ENVIRONMENT": "self-hosted",
             "ACT_STORAGE": str(self.storage),
             "TERM": "dumb",  # act gives its steps a terminal, GitHub does not

@@ -51,11 +51,6 @@ def result(folder: Path) -> dict:
     return json.loads(folder.with_name(f"result-{folder.name}").joinpath("result.json").read_text("utf-8"))
 
 
-def live_data(mlgit, folder: Path) -> dict[str, str]:
-    listed = json.loads(mlgit("list", "data", "--format", "json", cwd=folder).out)
-    return {entry["address"]: entry["version"] for entry in listed}
-
-
 def test_an_old_workflow_that_runs_again_does_not_undo_a_newer_merge(merges, without_job):
     (one, first), (two, second) = merges("one"), merges("two")
     assert run(one, first)[0] == 0

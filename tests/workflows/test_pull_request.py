@@ -46,6 +46,7 @@ def test_a_merge_applies_what_the_pull_request_has_shown_and_nothing_twice(hub):
     advanced = hub.run_event("schedule", {}, variables=RUNNER)
     jobs = {"advance / apply": True, "advance / comment": True, "drift / drift": True, "drift / report": True}
     assert advanced.jobs() == jobs, advanced.log
+    assert "report-7.json" in advanced.log, "what was reviewed counts when runs are advanced"
     [comment] = hub.api.comments_of(7)
     assert "| model/total | 1 | `sum-" in comment
     assert hub.api.issues == {}
