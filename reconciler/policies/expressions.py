@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+from reconciler.bounded_call import TooCostlyError, call_bounded
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
-from reconciler.bounded_call import TooCostlyError, call_bounded
 
 ACTION_VARIABLES = ("action", "asset", "live", "candidate")
 VARIABLES = (*ACTION_VARIABLES, "plan")
