@@ -145,7 +145,7 @@ class _PlannedChange(NamedTuple):
 
 @dataclass(slots=True)
 class _Findings:
-    """What is found in the files of a change, in order; ``renames`` are those of its mlgit.yml, None if it is invalid."""
+    """What is found in the files of a change, in order; ``renames`` are those of its mlgit.yml, None if it is wrong."""
 
     change: Change
     renames: tuple[Rename, ...] | None = None
