@@ -27,7 +27,7 @@ from reconciler.git.merge import merge_trees
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Json, Op, Plan, ReuseForecast, SourceRevision, State, Tree
 from reconciler.planning.options import PlanOptions
-from reconciler.planning.pending import pending_keys
+from reconciler.planning.pending import pending_edits, pending_keys
 from reconciler.planning.report import Report
 from reconciler.project.approvals import NO_APPROVALS, Approvals, approvers_of
 from reconciler.project.base_revision import find_base
@@ -37,6 +37,7 @@ from reconciler.project.policy_files import report_policies
 from reconciler.project.saved_plan import make_saved_plan
 from reconciler.project.session import Session, ignore_diagnostics, provider_diagnostics, read_tree_lines
 from reconciler.render.masked_diagnostics import mask_diagnostics
+from reconciler.render.report_text import pending_edit_sentence
 from reconciler.source.workspace import (
     Workspace,
     check_store_location,
@@ -145,7 +146,7 @@ class _PlannedChange(NamedTuple):
 
 @dataclass(slots=True)
 class _Findings:
-    """What is found in the files of a change, in order; ``renames`` are those of its mlgit.yml, None if it is invalid."""
+    """What is found in the files of a change, in order; ``renames`` are those of its mlgit.yml, None if it is wrong."""
 
     change: Change
     renames: tuple[Rename, ...] | None = None
@@ -251,7 +252,9 @@ def _plan_change(
     if refusal and not change.source.dirty:
         findings.add(notes=[f"`mlgit apply` would refuse this plan: {refusal}"])
     pending = pending_keys(plan, base_plan) if base_plan else frozenset()
-    if base_plan is None and plan.actions:
+    if base_plan is not None:
+        findings.add(notes=map(pending_edit_sentence, pending_edits(plan, base_plan)))
+    elif plan.actions:
         findings.add(
             notes=[f"the files at the base, {change.base_name}, have errors: what is pending there is not known"]
         )
