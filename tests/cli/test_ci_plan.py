@@ -231,6 +231,23 @@ def test_a_valid_mlgit_yml_of_a_change_is_a_note(change, mlgit):
     )
 
 
+def test_a_rename_and_its_entry_in_mlgit_yml_are_one_change(change, mlgit):
+    edit(change, "mlgit.yml", "backends:", "moved: [{from: data/numbers, to: data/figures}]\nbackends:")
+    commit(change)
+    ended, report = plan_change(mlgit, change)
+    assert ended.code == 1
+    (diagnostic,) = report.diagnostics
+    assert (diagnostic.code, diagnostic.span.line) == ("moved-wrong", 3), "merging it would stop all plans of the base"
+    edit(change, "data/numbers.yml", "name: numbers", "name: figures")
+    edit(change, "jobs/sum.yml", "azureml:numbers", "azureml:figures")
+    commit(change)
+    ended, report = plan_change(mlgit, change)
+    assert (ended.code, report.notes) == (0, ())
+    assert keys(report.own_actions) == ["move data/figures"]
+    ended = mlgit("ci", "check", "report", cwd=change)
+    assert ended.out == "As reviewed: 1 decision.\n"
+
+
 def test_what_the_mlgit_yml_of_the_base_protects_stays_protected(change, mlgit):
     edit(change, "mlgit.yml", "backends:", "protect: [model/total]\nbackends:")
     base = commit(change)
