@@ -139,7 +139,8 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     """Build an environment unless it is built already; with a recorded lock, exactly as it was."""
     resolved, report_progress = resolved_asset_of(action), context.progress_reporter(action)
     asset = resolved.asset
-    environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec)
+    contents = store_asset_contents(context, resolved) if asset.paths else {}
+    environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec, contents)
     name = choose_builder(context.providers, asset.spec)
     if built := context.providers.builders[name].find(resolved.fingerprint):
         report_progress(f"already built on this machine, Python {built.python_version}")
