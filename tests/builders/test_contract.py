@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from services import docker
 
 from reconciler.builders import BUILDERS, load_builder
