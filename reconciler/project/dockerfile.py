@@ -6,6 +6,7 @@ from reconciler.builders import BUILDERS
 from reconciler.diagnostics import user_error
 from reconciler.model import Record, State
 from reconciler.model.content import Content
+from reconciler.project.export import is_built
 from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
 
@@ -19,7 +20,7 @@ def show_dockerfile(session: StateSession, state: State, record: Record) -> str:
     types = {name: str(session.config.builders[name]["type"]) for name in builders}
     sources = {name: BUILDERS.load(type_name).dockerfile for name, type_name in types.items()}
     name = next((name for name, source in sources.items() if source), "")
-    if record.address.kind != "environment" or not name:
+    if not is_built(record.address) or not name:
         message = f"no builder of mlgit.yml makes {record.address} by a Dockerfile"
         raise user_error("dockerfile-missing", message, "add a builder of the type docker to builders:")
     lock = str(state.find_builds(record.fingerprint).get(name, {}).get("lock", ""))

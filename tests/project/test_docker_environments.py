@@ -33,6 +33,17 @@ conda_file:
 }
 
 
+ON_DOCKER = "backends: {local: {type: docker}}\ncompute: {'*': local}\n"
+JOB = """\
+$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
+name: train
+command: python /train.py > ${{outputs.model}}/printed
+environment: azureml:context@latest
+outputs: {model: {type: uri_folder}}
+"""
+INLINE = JOB.replace("environment: azureml:context@latest", "environment:\n  build: {path: ../context}")
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, docker_host: DockerEngine) -> Path:
     folder = tmp_path / "workspace"
@@ -56,9 +67,24 @@ def test_environments_are_built_as_images_and_their_dockerfiles_are_shown(
     assert mlgit("plan", "--detailed-exitcode", cwd=workspace).code == 0
 
 
+def test_a_build_context_that_a_job_writes_itself_is_refused_at_its_line(workspace: Path, mlgit: Mlgit) -> None:
+    commit(workspace, "job", {"jobs/train.yml": INLINE, "mlgit.yml": FILES["mlgit.yml"] + ON_DOCKER})
+    ended = mlgit("validate", cwd=workspace)
+    assert "jobs/train.yml:5:" in ended.err + ended.out
+    assert "a build context needs an environment with a file of its own" in ended.err + ended.out
+
+
 def test_a_change_of_a_file_of_the_context_makes_a_version_that_is_built(workspace: Path, mlgit: Mlgit) -> None:
     assert mlgit("apply", "--auto-approve", cwd=workspace).code == 0
     commit(workspace, "change", {"context/train.py": "print(2)\n"})
     ended = mlgit("apply", "--auto-approve", cwd=workspace)
     assert ended.code == 0, ended.out + ended.err
     assert "environment/context@2" in mlgit("list", "environment", cwd=workspace).out or "2" in ended.out
+
+
+def test_a_job_runs_in_the_image_of_a_build_context(workspace: Path, mlgit: Mlgit) -> None:
+    commit(workspace, "job", {"jobs/train.yml": JOB, "mlgit.yml": FILES["mlgit.yml"] + ON_DOCKER})
+    ended = mlgit("apply", "--auto-approve", "--wait", cwd=workspace)
+    assert ended.code == 0, ended.out + ended.err
+    shown = mlgit("job", "show", "train", cwd=workspace).out
+    assert "completed" in shown.lower(), shown
