@@ -186,9 +186,12 @@ class _Providers:
         return plugin.produces if isinstance(plugin, BuilderPlugin) else None
 
     def _accepted_forms(self, backend: str) -> frozenset[Form] | None:
-        """Return which forms of environments a backend accepts, None if it is not known."""
+        """Return which forms of environments a backend accepts, None if it is not known or cannot be imported."""
         settings = self.config.backends.get(backend)
-        plugin = self._plugin("backend", str(settings["type"])) if settings else None
+        try:
+            plugin = self._plugin("backend", str(settings["type"])) if settings else None
+        except UserError:  # it stops only the jobs that run there
+            return None
         return plugin.accepts if isinstance(plugin, BackendPlugin) else None
 
     def _check_builder(
