@@ -1,0 +1,217 @@
+"""The environments of a builder as folders of this machine: named by content, marked when finished, built once.
+
+A prefix is used only if it has its marker, which is written last: a build that was killed leaves no usable prefix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from reconciler.diagnostics import user_error
+from reconciler.model import EMPTY_MAPPING
+from reconciler.model.builder import BuildPlan, Built, ReportProgress
+from reconciler.model.tasks import Prefix
+
+MARKER = "mlgit-environment.json"
+_INDEX_FORMAT = 2  # of the index files; an environment whose index has another format is built again
+_INDEX_TEXTS = frozenset({"identity", "python", "platform", "lock", "variant"})
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixContent:
+    """What a prefix is to have in it; ``choices`` are what the builder compares to know that it would choose the same.
+
+    ``install`` makes the prefix, which does not exist when it is called.
+    """
+
+    lock: str
+    python: str
+    platform: str
+    install: Callable[[Path], None]
+    choices: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+
+    @property
+    def identity(self) -> str:
+        """The digest of the content."""
+        return hashlib.sha256(json.dumps([self.lock, self.python, self.platform]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixFolder:
+    """The prefixes of a builder below a folder; several processes may build at once.
+
+    ``version`` is that of what is in a prefix besides its packages, ``variable`` the environment variable that names
+    the prefix, ``choices`` are the names of the choices of each `PrefixContent`.
+    """
+
+    path: Path
+    version: int
+    variable: str
+    choices: frozenset[str] = frozenset()
+
+    def find(self, fingerprint: str, is_current: Callable[[Mapping[str, Any]], bool]) -> Built | None:
+        """Return the finished build of a fingerprint if its index, with the choices made, is current; else None."""
+        index = self.read_index(fingerprint)
+        if not index or not is_current(index):
+            return None
+        prefix = self._prefix_path(index["identity"])
+        if not _is_finished(prefix, index["identity"]):
+            return None
+        return Built(
+            environment=Prefix(str(prefix), platform.node(), {**index["variables"], self.variable: str(prefix)}),
+            identity=index["identity"],
+            platform=index["platform"],
+            lock=index["lock"],
+            python_version=index["python"],
+            variant=index["variant"],
+        )
+
+    def build(
+        self,
+        plan: BuildPlan,
+        progress: ReportProgress,
+        find: Callable[[str], Built | None],
+        resolve: Callable[[], PrefixContent],
+    ) -> Built:
+        """Return the finished build of a plan; if there is none, make what `resolve` returns. Raise UserError."""
+        try:
+            with self._exclusive_lock(plan.fingerprint, progress):
+                built = find(plan.fingerprint)
+                if built and plan.lock in {"", built.lock}:
+                    return built
+                self._make(plan, resolve(), progress)
+                built = find(plan.fingerprint)
+        except OSError as error:
+            message = f"{plan.address}: the environment cannot be written below {self.path}: {error.strerror}"
+            hint = "make that folder writable, or set MLGIT_CACHE_DIR to another one"
+            raise user_error("cache-not-writable", message, hint) from error
+        if not built:
+            message = f"{plan.address}: the environment was removed while it was built"
+            raise user_error("environment-build-failed", message, f"do not remove files of {self.path} during a build")
+        return built
+
+    def read_index(self, fingerprint: str) -> dict[str, Any]:
+        """Return the index file of an environment; empty if there is none, or if it is not one of this mlgit."""
+        index = _read_json(self._index_path(fingerprint))
+        is_complete = isinstance(index.get("variables"), dict) and index.keys() >= _INDEX_TEXTS | self.choices
+        return index if index.get("format") == _INDEX_FORMAT and is_complete else {}
+
+    @contextmanager
+    def temporary_prefix(self) -> Iterator[Path]:
+        """Give the path of a prefix that is removed at the end; nothing is there yet."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="temporary-", dir=self.path))
+        try:
+            yield folder / "prefix"
+        finally:
+            shutil.rmtree(folder)
+
+    def _make(self, plan: BuildPlan, content: PrefixContent, progress: ReportProgress) -> None:
+        identity = content.identity
+        prefix = self._prefix_path(identity)
+        with self._exclusive_lock(identity, progress):
+            if not _is_finished(prefix, identity):
+                _remove_prefix(prefix)
+                try:
+                    content.install(prefix)
+                except BaseException:
+                    _remove_prefix(prefix)
+                    raise
+                _write_json(prefix / MARKER, {"identity": identity, "python": content.python, "lock": content.lock})
+        index = {
+            "format": _INDEX_FORMAT,
+            "identity": identity,
+            "python": content.python,
+            "platform": content.platform,
+            "lock": content.lock,
+            "variables": dict(plan.variables),
+            "variant": plan.variant,
+            **content.choices,
+        }
+        _write_json(self._index_path(plan.fingerprint), index)
+
+    def _index_path(self, fingerprint: str) -> Path:
+        return self.path / "by-fingerprint" / f"{_safe_file_name(fingerprint)}.json"
+
+    def _prefix_path(self, identity: str) -> Path:
+        return self.path / f"{identity[:16]}-{self.version}"
+
+    @contextmanager
+    def _exclusive_lock(self, key: str, progress: ReportProgress) -> Iterator[None]:
+        """Hold the lock of a fingerprint or an identity on this machine; always acquired in this order."""
+        folder = self.path / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{_safe_file_name(key)}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress("waiting for another build of the same environment")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def environments_folder(root: Path | None) -> Path:
+    """Return the folder with the environments of all builders; None is that of the user's cache."""
+    return root or platformdirs.user_cache_path("mlgit") / "environments"
+
+
+def python_path(prefix: Path) -> Path:
+    """Return the path of the Python of a prefix."""
+    if os.name != "nt":
+        return prefix / "bin" / "python"
+    in_scripts = prefix / "Scripts" / "python.exe"
+    return in_scripts if in_scripts.exists() else prefix / "python.exe"
+
+
+def format_package_count(count: int) -> str:
+    """Return ``1 package`` or ``2 packages``."""
+    return f"{count} package" + ("" if count == 1 else "s")
+
+
+def _is_finished(prefix: Path, identity: str) -> bool:
+    marker = _read_json(prefix / MARKER)
+    return bool(marker) and marker.get("identity") == identity and python_path(prefix).exists()
+
+
+def _remove_prefix(prefix: Path) -> None:
+    """Remove a prefix, its marker first, so that an incomplete one is never used."""
+    (prefix / MARKER).unlink(missing_ok=True)
+    if prefix.exists():
+        shutil.rmtree(prefix)
+
+
+def _safe_file_name(key: str) -> str:
+    return key if re.fullmatch(r"[0-9A-Za-z_-]{1,128}", key) else hashlib.sha256(key.encode()).hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; empty if it is missing or invalid, so that it is written again."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+        json.dump(document, file, indent=1)
+    os.replace(file.name, path)  # noqa: PTH105  -- file.name is a str
