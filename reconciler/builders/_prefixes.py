@@ -5,6 +5,7 @@ A prefix is used only if it has its marker, which is written last: a build that 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -96,6 +97,10 @@ class PrefixFolder:
                 self._make(plan, resolve(), progress)
                 built = find(plan.fingerprint)
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                message = f"{plan.address}: the disk with {self.path} is full"
+                hint = "free some space, or set MLGIT_CACHE_DIR to a folder on a larger disk"
+                raise user_error("disk-full", message, hint) from error
             message = f"{plan.address}: the environment cannot be written below {self.path}: {error.strerror}"
             hint = "make that folder writable, or set MLGIT_CACHE_DIR to another one"
             raise user_error("cache-not-writable", message, hint) from error
