@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.builders._conda_file import read_conda_file
 from reconciler.builders._interpreter import Interpreter, find_interpreter
-from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
+from reconciler.builders._lock import WHEELS_ONLY, compile_lock, lock_header, make_lock_header, parse_lock
 from reconciler.builders._notes import find_notes
 from reconciler.builders._prefixes import (
     PrefixContent,
@@ -24,7 +24,7 @@ from reconciler.builders._prefixes import (
 )
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
 from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
-from reconciler.builders._uv import error_from_stderr, run_uv, terminate_children
+from reconciler.builders._uv import run_uv_checked, terminate_children
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import EMPTY_MAPPING
 from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, ReportProgress
@@ -34,7 +34,6 @@ _PIP = "pip"
 _ABOUT_PACKAGES = frozenset(
     {"package-not-found", "package-without-wheel", "packages-conflict", "environment-build-failed"}
 )
-_WHEELS_ONLY = ("--only-binary", ":all:")
 _PREFIX_VERSION = 2  # of what is in a prefix besides its packages: pip, and bytecode
 _CHOICES = frozenset({"requires", "declared", "instead_of"})
 
@@ -94,7 +93,7 @@ class VenvBuilder:
 
     def _resolve(self, plan: BuildPlan, progress: ReportProgress) -> PrefixContent:
         python = find_interpreter(plan)
-        lock = plan.lock or self._previous_lock(plan, python) or _compile_lock(plan, python, progress)
+        lock = plan.lock or self._previous_lock(plan, python) or self._compile(plan, python, progress)
         return PrefixContent(
             lock=lock,
             python=python.version,
@@ -107,22 +106,19 @@ class VenvBuilder:
             },
         )
 
+    @staticmethod
+    def _compile(plan: BuildPlan, python: Interpreter, progress: ReportProgress) -> str:
+        if not plan.packages:
+            return ""
+        progress(f"resolving {format_package_count(len(plan.packages))}")
+        return make_lock_header(plan.variant) + compile_lock(plan.address, plan.packages, python.executable)
+
     def _previous_lock(self, plan: BuildPlan, python: Interpreter) -> str:
         """Return the lock of a removed prefix, so that the same packages are installed; "" if there is none."""
         index = self._prefixes.read_index(plan.fingerprint)
         is_same_python = (index.get("python"), index.get("platform")) == (python.version, python.platform)
         is_same_choice = index.get("variant") == plan.variant
         return str(index["lock"]) if is_same_python and is_same_choice else ""
-
-
-def _compile_lock(plan: BuildPlan, python: Interpreter, progress: ReportProgress) -> str:
-    if not plan.packages:
-        return ""
-    progress(f"resolving {format_package_count(len(plan.packages))}")
-    bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
-    command = ["pip", "compile", "-", "--python", python.executable, "--generate-hashes", *bare_output, *_WHEELS_ONLY]
-    lock = _run_uv_checked(plan.address, command, "\n".join(plan.packages))
-    return make_lock_header(plan.variant) + lock
 
 
 def _with_replacement(error: UserError, plan: BuildPlan) -> UserError:
@@ -142,21 +138,13 @@ def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, 
     """Install the packages of a lock into a new prefix."""
     packages = parse_lock(address, lock)
     progress(f"installing {format_package_count(len(packages))} for Python {python.version}")
-    _run_uv_checked(address, ["venv", "--no-project", "--python", python.executable, str(prefix)])
+    run_uv_checked(address, ["venv", "--no-project", "--python", python.executable, str(prefix)])
     # Compiled here, because runs write no bytecode into an environment that they share.
     target = ("--python", str(python_path(prefix)), "--compile-bytecode")
     if packages:
-        _run_uv_checked(address, ["pip", "sync", "-", *target, "--require-hashes", *_WHEELS_ONLY], lock)
+        run_uv_checked(address, ["pip", "sync", "-", *target, "--require-hashes", *WHEELS_ONLY], lock)
     if _PIP not in packages and python.pip_wheel:
-        _run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
-
-
-def _run_uv_checked(address: str, arguments: list[str], stdin: str = "") -> str:
-    """Run uv and return its standard output; raises UserError if it fails."""
-    outcome = run_uv(arguments, stdin)
-    if outcome.exit_code:
-        raise error_from_stderr(address, outcome.stderr)
-    return outcome.stdout
+        run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
 
 
 def make_venv_builder(settings: Mapping[str, Any], root: Path | None) -> VenvBuilder:

@@ -25,6 +25,10 @@ class BuildPlan:
     """A version specifier such as ``>=3.11``; blank for any."""
     packages: tuple[str, ...] = ()
     """PEP 508 requirements, in the order in which they were written."""
+    conda_packages: tuple[str, ...] = ()
+    """Requirements in the syntax of conda, of builders that run conda."""
+    channels: tuple[str, ...] = ()
+    """The channels of conda in which they are looked for, the preferred ones first."""
     lock: str = ""
     """A lock that was recorded earlier: exactly these packages are installed again."""
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
