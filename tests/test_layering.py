@@ -126,6 +126,7 @@ HOMES = {
     "plotille": "render",
     "docker": "backends",
     "uv": "builders",
+    "rattler": "builders",
     "prometheus_client": "controller",
     "cel_expr_python": "policies",
     "optuna": "sweeps",

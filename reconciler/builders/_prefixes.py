@@ -116,14 +116,14 @@ class PrefixFolder:
         return index if index.get("format") == _INDEX_FORMAT and is_complete else {}
 
     @contextmanager
-    def temporary_prefix(self) -> Iterator[Path]:
-        """Give the path of a prefix that is removed at the end; nothing is there yet."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="temporary-", dir=self.path))
+    def temporary_prefix(self, fingerprint: str) -> Iterator[Path]:
+        """Give the path of a prefix for a build, which does not exist yet and is removed at the end."""
+        prefix = self.path / f"temporary-{_safe_file_name(fingerprint)[:16]}"
+        _remove_prefix(prefix)  # left by a build that was killed
         try:
-            yield folder / "prefix"
+            yield prefix
         finally:
-            shutil.rmtree(folder)
+            _remove_prefix(prefix)
 
     def _make(self, plan: BuildPlan, content: PrefixContent, progress: ReportProgress) -> None:
         identity = content.identity

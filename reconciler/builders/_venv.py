@@ -147,6 +147,6 @@ def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, 
         run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
 
 
-def make_venv_builder(settings: Mapping[str, Any], root: Path | None) -> VenvBuilder:
+def make_venv_builder(settings: Mapping[str, Any], root: Path | None, _workspace: Path | None) -> VenvBuilder:
     """Return the builder that a block of mlgit.yml describes."""
     return VenvBuilder(root, valid_replacements(settings.get("pythons")))

@@ -33,14 +33,27 @@ SPEC: Mapping[str, Any] = {
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=BUILDERS.names())
+# Those that need more than the machine has are tested with the services.
+SERVICES = {"conda"}
+PARAMETERS = [pytest.param(name, marks=[pytest.mark.services] * (name in SERVICES)) for name in BUILDERS.names()]
+
+
+@pytest.fixture(params=PARAMETERS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def builder(name: str, tmp_path: Path) -> Builder:
-    return load_builder({"type": name}, tmp_path / "builder")
+def settings(name: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The block of a builder in mlgit.yml."""
+    if name != "conda":
+        return {"type": name}
+    return {"type": name, "mirrors": {"conda-forge": request.getfixturevalue("conda_channel").as_uri()}}
+
+
+@pytest.fixture
+def builder(settings: dict[str, Any], tmp_path: Path) -> Builder:
+    return load_builder(settings, tmp_path / "builder")
 
 
 @pytest.fixture
@@ -113,10 +126,10 @@ def test_another_fingerprint_with_the_same_content_shares_the_environment(builde
 
 
 def test_a_recorded_lock_builds_the_same_environment_in_another_folder(
-    name: str, builder: Builder, store: FolderStore, tmp_path: Path
+    settings: dict[str, Any], builder: Builder, store: FolderStore, tmp_path: Path
 ) -> None:
     built, _ = build(builder, store)
-    other, _ = build(load_builder({"type": name}, tmp_path / "other"), store, built.lock)
+    other, _ = build(load_builder(settings, tmp_path / "other"), store, built.lock)
     assert (other.identity, other.lock, other.platform) == (built.identity, built.lock, built.platform)
     assert other.python_version == built.python_version
     assert prefix_of(other).path != prefix_of(built).path
