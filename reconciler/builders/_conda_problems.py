@@ -34,12 +34,13 @@ def find_conda_problems(spec: Mapping[str, Any], settings: ChannelSettings) -> t
     """Return everything in the spec of an environment that cannot be built here."""
     if certain := find_certain_conda_problems(spec, settings):
         return certain
+    pointer = "/conda_file" if spec.get("conda_file") else "/image"
     if not _rattler.is_installed():
         message = "the conda builder needs py-rattler, which is not installed"
-        return (BuildProblem("", "extra-missing", message, _rattler.EXTRA_HINT, is_certain=False),)
+        return (BuildProblem(pointer, "extra-missing", message, _rattler.EXTRA_HINT, is_certain=False),)
     if not _rattler.machine_platform():
         message = "conda has no packages for this machine"
-        return (BuildProblem("", "builder-cannot", message, "build it on another machine", is_certain=False),)
+        return (BuildProblem(pointer, "builder-cannot", message, "build it on another machine", is_certain=False),)
     return ()
 
 
