@@ -27,19 +27,20 @@ from reconciler.builders._conda_problems import (
 from reconciler.builders._conda_version import PYTHON
 from reconciler.builders._image import parse_image
 from reconciler.builders._interpreter import probe_interpreter
-from reconciler.builders._lock import WHEELS_ONLY, compile_lock, parse_lock
+from reconciler.builders._lock import parse_lock
+from reconciler.builders._prefix_files import format_package_count
 from reconciler.builders._prefixes import (
     PrefixContent,
     PrefixFolder,
     environments_folder,
-    format_package_count,
     python_path,
 )
 from reconciler.builders._problems import image_name
-from reconciler.builders._uv import run_program, run_uv_checked, terminate_children
+from reconciler.builders._programs import terminate_children
+from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_program, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
@@ -94,6 +95,15 @@ class CondaBuilder:
 
     def build(self, plan: BuildPlan, _store: ObjectStore, progress: ReportProgress) -> Built:
         return self._prefixes.build(plan, progress, self.find, lambda: self._resolve(plan, progress))
+
+    def find_base(self, _spec: Mapping[str, Any]) -> str:
+        return ""
+
+    def list_builds(self) -> tuple[LocalBuild, ...]:
+        return self._prefixes.list_builds()
+
+    def remove(self, build: LocalBuild) -> bool:
+        return self._prefixes.remove(build)
 
     def stop(self) -> None:
         terminate_children()
@@ -156,7 +166,8 @@ class CondaBuilder:
             constraints = prefix / "constraints.txt"
             constraints.write_text("".join(f"{item['name']}=={item['version']}\n" for item in kept), "utf-8")
             left_out = (option for item in kept for option in ("--no-emit-package", item["name"]))
-            return compile_lock(plan.address, plan.packages, python, "--constraints", str(constraints), *left_out)
+            target = ("--python", python, "--constraints", str(constraints), *left_out)
+            return compile_lock(plan.address, plan.packages, target)
 
     def _install(self, address: str, lock: CondaLock, prefix: Path, progress: ReportProgress) -> None:
         """Install the packages of a lock into a new prefix, those of pip last."""

@@ -16,7 +16,7 @@ from reconciler.builders._uv import run_program, run_uv
 from reconciler.diagnostics import user_error
 from reconciler.model.builder import BuildPlan
 
-_PROBE_SCRIPT = """
+PROBE_SCRIPT = """
 import json, pathlib, platform, sys, sysconfig
 try:
     import ensurepip
@@ -80,7 +80,7 @@ def find_interpreter(plan: BuildPlan) -> Interpreter:
 
 def probe_interpreter(address: str, program: str) -> Interpreter:
     """Return what an interpreter says of itself; raises UserError ``python-not-found`` if it cannot be run."""
-    outcome = run_program([program, "-I", "-c", _PROBE_SCRIPT])
+    outcome = run_program([program, "-I", "-c", PROBE_SCRIPT])
     if outcome.exit_code:
         message = f"{address}: the Python interpreter {program} cannot be run"
         raise user_error("python-not-found", message, "repair or remove that installation")

@@ -7,15 +7,11 @@ of no use for any other.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from reconciler.builders._uv import run_uv_checked
 from reconciler.diagnostics import user_error
 
-WHEELS_ONLY = ("--only-binary", ":all:")
-_BARE_OUTPUT = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
 _COMMENT = "# "
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -28,12 +24,6 @@ def make_lock_header(variant: str) -> str:
 def lock_header(lock: str) -> str:
     """Return the first line of a lock if it says for which Python the lock is, else ""."""
     return lock[: lock.index("\n") + 1] if lock.startswith(_COMMENT) and "\n" in lock else ""
-
-
-def compile_lock(address: str, packages: Sequence[str], python: str, *options: str) -> str:
-    """Return the lock that uv makes of requirements for an interpreter, with options of its own; raise UserError."""
-    command = ["pip", "compile", "-", "--python", python, "--generate-hashes", *_BARE_OUTPUT, *WHEELS_ONLY, *options]
-    return run_uv_checked(address, command, "\n".join(packages))
 
 
 def parse_lock(address: str, lock: str) -> tuple[str, ...]:

@@ -10,9 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,14 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock, Timeout
 
+from reconciler.builders._prefix_files import (
+    MARKER,
+    exclusive_lock,
+    index_path,
+    list_prefixes,
+    read_json,
+    remove_listed_prefix,
+    remove_prefix,
+    write_json,
+)
 from reconciler.diagnostics import user_error
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildPlan, Built, ReportProgress
+from reconciler.model.builder import BuildPlan, Built, LocalBuild, ReportProgress
 from reconciler.model.tasks import Prefix
 
-MARKER = "mlgit-environment.json"
 _INDEX_FORMAT = 2  # of the index files; an environment whose index has another format is built again
 _INDEX_TEXTS = frozenset({"identity", "python", "platform", "lock", "variant"})
 
@@ -90,7 +95,7 @@ class PrefixFolder:
     ) -> Built:
         """Return the finished build of a plan; if there is none, make what `resolve` returns. Raise UserError."""
         try:
-            with self._exclusive_lock(plan.fingerprint, progress):
+            with exclusive_lock(self.path, plan.fingerprint, progress):
                 built = find(plan.fingerprint)
                 if built and plan.lock in {"", built.lock}:
                     return built
@@ -111,32 +116,40 @@ class PrefixFolder:
 
     def read_index(self, fingerprint: str) -> dict[str, Any]:
         """Return the index file of an environment; empty if there is none, or if it is not one of this mlgit."""
-        index = _read_json(self._index_path(fingerprint))
+        index = read_json(index_path(self.path, fingerprint))
         is_complete = isinstance(index.get("variables"), dict) and index.keys() >= _INDEX_TEXTS | self.choices
         return index if index.get("format") == _INDEX_FORMAT and is_complete else {}
+
+    def list_builds(self) -> tuple[LocalBuild, ...]:
+        """Return the prefixes of this machine."""
+        return list_prefixes(self.path)
+
+    def remove(self, build: LocalBuild) -> bool:
+        """Remove a prefix; return False if it is in use."""
+        return remove_listed_prefix(self.path, build)
 
     @contextmanager
     def temporary_prefix(self, fingerprint: str) -> Iterator[Path]:
         """Give the path of a prefix for a build, which does not exist yet and is removed at the end."""
-        prefix = self.path / f"temporary-{_safe_file_name(fingerprint)[:16]}"
-        _remove_prefix(prefix)  # left by a build that was killed
+        prefix = self.path / f"temporary-{hashlib.sha256(fingerprint.encode()).hexdigest()[:16]}"
+        remove_prefix(prefix)  # left by a build that was killed
         try:
             yield prefix
         finally:
-            _remove_prefix(prefix)
+            remove_prefix(prefix)
 
     def _make(self, plan: BuildPlan, content: PrefixContent, progress: ReportProgress) -> None:
         identity = content.identity
         prefix = self._prefix_path(identity)
-        with self._exclusive_lock(identity, progress):
+        with exclusive_lock(self.path, identity, progress):
             if not _is_finished(prefix, identity):
-                _remove_prefix(prefix)
+                remove_prefix(prefix)
                 try:
                     content.install(prefix)
                 except BaseException:
-                    _remove_prefix(prefix)
+                    remove_prefix(prefix)
                     raise
-                _write_json(prefix / MARKER, {"identity": identity, "python": content.python, "lock": content.lock})
+                write_json(prefix / MARKER, {"identity": identity, "python": content.python, "lock": content.lock})
         index = {
             "format": _INDEX_FORMAT,
             "identity": identity,
@@ -147,29 +160,10 @@ class PrefixFolder:
             "variant": plan.variant,
             **content.choices,
         }
-        _write_json(self._index_path(plan.fingerprint), index)
-
-    def _index_path(self, fingerprint: str) -> Path:
-        return self.path / "by-fingerprint" / f"{_safe_file_name(fingerprint)}.json"
+        write_json(index_path(self.path, plan.fingerprint), index)
 
     def _prefix_path(self, identity: str) -> Path:
         return self.path / f"{identity[:16]}-{self.version}"
-
-    @contextmanager
-    def _exclusive_lock(self, key: str, progress: ReportProgress) -> Iterator[None]:
-        """Hold the lock of a fingerprint or an identity on this machine; always acquired in this order."""
-        folder = self.path / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{_safe_file_name(key)}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress("waiting for another build of the same environment")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def environments_folder(root: Path | None) -> Path:
@@ -185,38 +179,6 @@ def python_path(prefix: Path) -> Path:
     return in_scripts if in_scripts.exists() else prefix / "python.exe"
 
 
-def format_package_count(count: int) -> str:
-    """Return ``1 package`` or ``2 packages``."""
-    return f"{count} package" + ("" if count == 1 else "s")
-
-
 def _is_finished(prefix: Path, identity: str) -> bool:
-    marker = _read_json(prefix / MARKER)
+    marker = read_json(prefix / MARKER)
     return bool(marker) and marker.get("identity") == identity and python_path(prefix).exists()
-
-
-def _remove_prefix(prefix: Path) -> None:
-    """Remove a prefix, its marker first, so that an incomplete one is never used."""
-    (prefix / MARKER).unlink(missing_ok=True)
-    if prefix.exists():
-        shutil.rmtree(prefix)
-
-
-def _safe_file_name(key: str) -> str:
-    return key if re.fullmatch(r"[0-9A-Za-z_-]{1,128}", key) else hashlib.sha256(key.encode()).hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; empty if it is missing or invalid, so that it is written again."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        json.dump(document, file, indent=1)
-    os.replace(file.name, path)  # noqa: PTH105  -- file.name is a str

@@ -13,21 +13,22 @@ from typing import Any
 
 from reconciler.builders._conda_file import read_conda_file
 from reconciler.builders._interpreter import Interpreter, find_interpreter
-from reconciler.builders._lock import WHEELS_ONLY, compile_lock, lock_header, make_lock_header, parse_lock
+from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
 from reconciler.builders._notes import find_notes
+from reconciler.builders._prefix_files import format_package_count
 from reconciler.builders._prefixes import (
     PrefixContent,
     PrefixFolder,
     environments_folder,
-    format_package_count,
     python_path,
 )
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
+from reconciler.builders._programs import terminate_children
 from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
-from reconciler.builders._uv import run_uv_checked, terminate_children
+from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
@@ -84,6 +85,15 @@ class VenvBuilder:
         except UserError as error:
             raise _with_replacement(error, plan) from error
 
+    def find_base(self, _spec: Mapping[str, Any]) -> str:
+        return ""
+
+    def list_builds(self) -> tuple[LocalBuild, ...]:
+        return self._prefixes.list_builds()
+
+    def remove(self, build: LocalBuild) -> bool:
+        return self._prefixes.remove(build)
+
     def stop(self) -> None:
         terminate_children()
 
@@ -111,7 +121,9 @@ class VenvBuilder:
         if not plan.packages:
             return ""
         progress(f"resolving {format_package_count(len(plan.packages))}")
-        return make_lock_header(plan.variant) + compile_lock(plan.address, plan.packages, python.executable)
+        return make_lock_header(plan.variant) + compile_lock(
+            plan.address, plan.packages, ("--python", python.executable)
+        )
 
     def _previous_lock(self, plan: BuildPlan, python: Interpreter) -> str:
         """Return the lock of a removed prefix, so that the same packages are installed; "" if there is none."""

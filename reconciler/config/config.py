@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from reconciler.config.moved import Rename, check_renames, parse_renames
 from reconciler.config.patterns import check_patterns
@@ -26,11 +27,12 @@ from reconciler.format.pointers import find_value, join_pointer
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.severity import OFF, OVERRIDABLE_CODES
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import DRIVER, EMPTY_MAPPING, Json, ReuseTarget
+from reconciler.model import DRIVER, EMPTY_MAPPING, Address, Json, ReuseTarget
 
 CONFIG_FILE = "mlgit.yml"
 DEFAULT_STORE_PATH = ".mlgit/store"
 FOLDER_STORE = "folder"  # the type of a store that is a folder, which is the default
+AUTO_BUILDER = "auto"
 COMMON_STORE_SETTINGS = ("type", "host")
 
 
@@ -50,7 +52,7 @@ class Config:
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     ``environments`` maps names of environments of registries to addresses of environments that replace them.
     ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``). ``reuse_from`` are the targets
-    whose runs and results of steps may be reused.
+    whose runs and results of steps may be reused. ``builder`` maps globs of addresses to builders, or to ``auto``.
     """
 
     state: str
@@ -82,6 +84,16 @@ class Config:
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
     mirrors: tuple[tuple[str, str], ...] = ()
     reuse_from: tuple[ReuseTarget, ...] = ()
+    builder: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+
+    def builders_of(self, address: Address) -> tuple[str, ...]:
+        """Return the builders that may build an environment, in their order: all, or the one that ``builder:`` names.
+
+        The longest glob that matches its address counts.
+        """
+        globs = [glob for glob in self.builder if fnmatchcase(str(address), glob)]
+        name = self.builder[max(globs, key=len)] if globs else AUTO_BUILDER
+        return tuple(self.builders) if name == AUTO_BUILDER else (name,)
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -160,6 +172,7 @@ def _check_documents(
 def _check_semantics(document: Document) -> Iterator[Diagnostic]:
     """Yield the diagnostics that the schema cannot give."""
     yield from _check_backend_names(document)
+    yield from _check_builder_names(document)
     yield from _check_rule_overrides(document)
     yield from check_renames(document)
     yield from check_patterns(document)
@@ -227,7 +240,13 @@ def _build_config(data: Json) -> Config:
         providers=data.get("providers", EMPTY_MAPPING),
         environments=data.get("environments", EMPTY_MAPPING),
         mirrors=mirrors,
+        builder=_builder_by_glob(data.get("builder", AUTO_BUILDER)),
     )
+
+
+def _builder_by_glob(setting: Json) -> Mapping[str, str]:
+    """Return ``builder:`` by globs of addresses; a name alone is for all environments."""
+    return {"*": setting} if isinstance(setting, str) else setting
 
 
 def _check_backend_names(document: Document) -> list[Diagnostic]:
@@ -248,6 +267,17 @@ def _check_backend_names(document: Document) -> list[Diagnostic]:
             if backend not in config.backends
         ),
     ]
+
+
+def _check_builder_names(document: Document) -> Iterator[Diagnostic]:
+    """Yield the builders that ``builder:`` names and that ``builders:`` does not have."""
+    config = _build_config(document.data)
+    for glob, name in config.builder.items():
+        if name != AUTO_BUILDER and name not in config.builders:
+            is_single = isinstance(document.data["builder"], str)
+            span = document.value_span("/builder" if is_single else join_pointer("builder", glob))
+            hint = did_you_mean(name, config.builders) or f"builders: has {', '.join(config.builders)}"
+            yield Diagnostic("builder-unknown", f"builder: names {name}, which is not in builders:", span, hint)
 
 
 def _check_rule_overrides(document: Document) -> Iterator[Diagnostic]:

@@ -15,9 +15,12 @@ from reconciler.engine.resource_actions import delete_resource, has_resource, ma
 from reconciler.engine.run_actions import adopt_experiment, cancel_run, record_finished_run, submit_run
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
+from reconciler.model.builder import ReportProgress
 from reconciler.planning.adoption import ADOPTED_FROM
+from reconciler.planning.builds import recorded_lock
 from reconciler.planning.job_outputs import find_job_output
 from reconciler.planning.moved import make_tombstone, rename_record
+from reconciler.planning.packages import diff_locks, summarize_packages
 from reconciler.state.store import WriteBatch
 from reconciler.timestamps import utc_timestamp
 
@@ -140,12 +143,28 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     resolved, report_progress = resolved_asset_of(action), context.progress_reporter(action)
     asset = resolved.asset
     environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec)
-    name = choose_builder(context.providers, asset.spec)
-    if built := context.providers.builders[name].find(resolved.fingerprint):
-        report_progress(f"already built on this machine, Python {built.python_version}")
-    else:
-        built = build_environment(context.providers, environment, name, report_progress)
-    return WriteBatch(builds=new_builds(environment, name, built))
+    names = [choice.builder for choice in action.builders] or [choose_builder(context.providers, environment)]
+    recorded: dict[str, Mapping[str, Json]] = {}
+    for name in names:
+        if built := context.providers.builders[name].find(resolved.fingerprint):
+            report_progress(f"already built on this machine, Python {built.python_version}")
+        else:
+            built = build_environment(context.providers, environment, name, report_progress)
+        for builds in new_builds(environment, name, built).values():
+            recorded |= builds
+        _report_packages(context, action, name, built.lock, report_progress)
+    return WriteBatch(builds={resolved.fingerprint: recorded} if recorded else {})
+
+
+def _report_packages(
+    context: ActionContext, action: Action, builder: str, lock: str, report_progress: ReportProgress
+) -> None:
+    """Report how the packages of a build differ from those of the version before, if that has a recorded lock."""
+    fingerprint = action.record.fingerprint if action.record else ""
+    before = recorded_lock(context.state, fingerprint, [builder])
+    if before is not None and fingerprint != resolved_asset_of(action).fingerprint:
+        version = action.record.version if action.record else ""
+        report_progress(f"packages since version {version}: {summarize_packages(diff_locks(before, lock))}")
 
 
 def _repair(context: ActionContext, action: Action) -> WriteBatch:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import user_error
 from reconciler.engine.providers import Providers
-from reconciler.model import Address, Builds, Json, Spec, State
+from reconciler.model import Address, Builds, Spec, State
 from reconciler.model.builder import Built, ReportProgress
 
 
@@ -25,20 +25,20 @@ def environment_to_build(state: State, address: Address, fingerprint: str, spec:
     return EnvironmentToBuild(address, fingerprint, spec, state.find_builds(fingerprint))
 
 
-def choose_builder(providers: Providers, spec: Mapping[str, Json], backend: str = "") -> str:
-    """Return the name of the first builder of mlgit.yml that can build an environment, for runs of a backend.
+def choose_builder(providers: Providers, environment: EnvironmentToBuild, backend: str = "") -> str:
+    """Return the name of the builder of an environment, for runs of a backend.
 
-    If none can, the first one is returned, which says why. Raises UserError ``environment-form`` if no builder makes
-    what the backend accepts.
+    It is the first that can build it, as in the plan. If none can, the first one is returned, which says why. Raises
+    UserError ``environment-form`` if no builder makes what the backend accepts.
     """
-    names = [name for name in providers.builders if not backend or providers.is_accepted(name, backend)]
+    allowed = providers.config.builders_of(environment.address)
+    names = [name for name in allowed if not backend or providers.is_accepted(name, backend)]
     if not names:
         message = f"no builder of mlgit.yml makes environments that the backend {backend} accepts"
         raise user_error("environment-form", message, "add one to builders:, or bind the compute to another backend")
     if len(names) == 1:
         return names[0]
-    able = (name for name in names if not any(problem.is_certain for problem in providers.builders[name].check(spec)))
-    return next(able, names[0])
+    return next((name for name in names if providers.can_build(name, environment.address, environment.spec)), names[0])
 
 
 def build_environment(

@@ -38,7 +38,7 @@ def build_job_environment(
 ) -> JobEnvironment:
     """Return the environment of a job, built in a form that the backend accepts."""
     environment = _find_environment(context, resolved)
-    builder = choose_builder(context.providers, environment.spec, backend)
+    builder = choose_builder(context.providers, environment, backend)
     built = build_environment(context.providers, environment, builder, report_progress)
     pins = new_pin(resolved.environment.asset) if resolved.environment else {}
     writes = WriteBatch(builds=new_builds(environment, builder, built), pins=pins)

@@ -9,10 +9,11 @@ from reconciler.backends import BACKENDS, get_backend
 from reconciler.builders import BUILDERS
 from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model import Address, Handle, State
+from reconciler.model import Address, Asset, Handle, Spec, State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
 from reconciler.model.object_store import UNREACHABLE_CODE, ObjectStore
+from reconciler.planning.support import check_support
 from reconciler.resources import Resource
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
@@ -47,6 +48,13 @@ class Providers:
         """Return True if a backend accepts the environments that a builder makes."""
         form = BUILDERS.load(str(self.config.builders[builder]["type"])).produces
         return form in BACKENDS.load(str(self.config.backends[backend]["type"])).accepts
+
+    def can_build(self, builder: str, address: Address, spec: Spec) -> bool:
+        """Return True if neither the table of a builder nor the builder itself says that it cannot build an asset."""
+        support = BUILDERS.load(str(self.config.builders[builder]["type"])).support
+        if check_support(Asset(address, spec, ""), support, builder, "").problems:
+            return False
+        return not any(problem.is_certain for problem in self.builders[builder].check(spec))
 
     def backend(self, name: str) -> Backend:
         """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""

@@ -21,7 +21,7 @@ def repair_record(context: ActionContext, action: Action, report_progress: Repor
         raise AssertionError(action)
     if kind_by_name(record.address.kind).uses_builder:
         environment = environment_to_build(context.state, record.address, record.fingerprint, record.spec)
-        name = choose_builder(context.providers, record.spec)
+        name = choose_builder(context.providers, environment)
         build_environment(context.providers, environment, name, report_progress)
     ensure_version_content(context.providers, context.tree, record)
 

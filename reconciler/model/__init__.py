@@ -15,6 +15,9 @@ from reconciler.model.assets import Tree as Tree
 from reconciler.model.assets import TreeEntries as TreeEntries
 from reconciler.model.assets import TreeEntry as TreeEntry
 from reconciler.model.assets import parse_address as parse_address
+from reconciler.model.builds import BuilderChoice as BuilderChoice
+from reconciler.model.builds import BuildForecast as BuildForecast
+from reconciler.model.builds import PackageDiff as PackageDiff
 from reconciler.model.history import HistoryEntry as HistoryEntry
 from reconciler.model.history import ResourceDiff as ResourceDiff
 from reconciler.model.links import BrokenLinkError as BrokenLinkError

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
+from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Environment
 
@@ -39,6 +40,12 @@ class BuildPlan:
     """The series of Python, such as ``3.8``, in the place of which they name another; blank for none."""
     variant: str = ""
     """What the settings of the builder make different, such as ``Python 3.11 instead of 3.8``; blank for nothing."""
+    image: str = ""
+    """The container image that it is, or is built on, as declared; blank for a builder that uses none."""
+    dockerfile: str = ""
+    """The path of the Dockerfile in its build context; blank if it has no context."""
+    context: Content | None = None
+    """The build context, which whoever calls the builder has put into the store; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,8 @@ class Built:
     """The full version, such as ``3.11.7``."""
     variant: str = ""
     """What the settings of the builder made different, as in its plan; such builds are recorded beside the others."""
+    base: str = ""
+    """What the image of the environment was resolved to, such as ``python@sha256:...``; "" if it is built on none."""
 
     def to_json(self) -> dict[str, Json]:
         """Return what is recorded of the build: no path of the machine that built it."""
@@ -93,7 +102,22 @@ class Built:
             "python": self.python_version,
             "lock": self.lock,
             **variant,
+            **({"base": self.base} if self.base else {}),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBuild:
+    """What a builder made on this machine, as a marker or labels of its own say, whether or not it is finished."""
+
+    id: str
+    """What the builder calls it: the path of a prefix, or an image by its id."""
+    fingerprints: frozenset[str] = frozenset()
+    """Those of the environments whose build it is; none if nothing on this machine refers to it any more."""
+    size: int = 0
+    """In bytes."""
+    made_at: float = 0.0
+    """In seconds since the epoch."""
 
 
 class Builder(Protocol):
@@ -120,6 +144,21 @@ class Builder(Protocol):
 
     def build(self, plan: BuildPlan, store: ObjectStore, progress: ReportProgress) -> Built:
         """Build, or reuse a finished build; never leaves half of one. `progress` is called with one-line messages."""
+        ...
+
+    def find_base(self, spec: Mapping[str, Json]) -> str:
+        """Return what the image of an environment is resolved to now, as ``Built.base``; "" if that cannot be told.
+
+        It may ask a registry. It is called only if a build with a base is recorded.
+        """
+        ...
+
+    def list_builds(self) -> tuple[LocalBuild, ...]:
+        """Return all that this builder made on this machine; nothing that lacks its marker or its labels."""
+        ...
+
+    def remove(self, build: LocalBuild) -> bool:
+        """Remove a build of ``list_builds`` and all that refers to it; return False if it is in use, and stays."""
         ...
 
     def stop(self) -> None:

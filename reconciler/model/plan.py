@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json
+from reconciler.model.builds import BuilderChoice, PackageDiff
 from reconciler.model.resolved import ResolvedAsset
 from reconciler.model.runs import Run
 from reconciler.model.state import Record
@@ -88,7 +89,9 @@ class Action:
     ``before`` and ``after`` are the two sides of the change as a person reads them. ``changed_files`` are the files
     that changed behind each path, by JSON pointer. ``needs`` are the keys of the actions that must come first.
     ``known_after`` is the job whose run decides the details. ``moved_from`` is the former address of a renamed asset.
-    ``run`` is the run as it is to be recorded, ``steps`` what is known of the steps of a pipeline.
+    ``run`` is the run as it is to be recorded, ``steps`` what is known of the steps of a pipeline. ``builders``
+    build an environment; ``packages`` is how its lock differs from that of the version before, None if one of the two
+    is not recorded.
     """
 
     op: Op
@@ -106,6 +109,8 @@ class Action:
     known_after: Address | None = None
     moved_from: Address | None = None
     steps: tuple[StepForecast, ...] = ()
+    builders: tuple[BuilderChoice, ...] = ()
+    packages: PackageDiff | None = None
 
     @property
     def key(self) -> ActionId:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from reconciler.catalogue.recipes import find_recipe, recipe_names
-from reconciler.config.config import Config
 from reconciler.format.assets import kind_of
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
@@ -77,16 +76,11 @@ def new_pin(environment: Asset) -> Mapping[str, Pin]:
     return {environment.address.name: Pin(environment.version, environment.spec)}
 
 
-def with_builders(config: Config) -> str:
-    """Return by which builder an environment is built, as far as mlgit.yml tells."""
-    return f"with {' or '.join(config.builders)}"
-
-
-def build_reason(environment: Asset, path: str, config: Config) -> str:
-    """Return how an environment that no file declares is built, and where it comes from."""
+def origin_of_environment(environment: Asset, path: str) -> str:
+    """Return where an environment that no file declares comes from."""
     if is_anonymous(environment.address):
-        return f"{with_builders(config)}, declared inline in {path}"
-    return f"{with_builders(config)}, recipe {environment.version} of the catalogue of mlgit"
+        return f"declared inline in {path}"
+    return f"recipe {environment.version} of the catalogue of mlgit"
 
 
 def recipe_note(environment: Asset) -> str:

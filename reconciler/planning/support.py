@@ -30,6 +30,7 @@ from reconciler.model.support import (
     compare_with_support,
     make_entry_tree,
 )
+from reconciler.planning.builders import BuilderCandidates
 from reconciler.planning.environments import ENVIRONMENT_POINTER
 from reconciler.planning.subjects import Subject
 
@@ -89,7 +90,8 @@ class SupportReport(NamedTuple):
     """What the provider of an asset cannot do with it, and what it ignores; ``provider`` is its name in messages.
 
     ``ignored`` can have fields with their default values. ``notes`` are what it does otherwise. ``environment`` is what
-    a builder says of the environment that a job writes itself; what it cannot do is among the problems.
+    a builder says of the environment that a job writes itself; what it cannot do is among the problems. ``candidates``
+    are the builders of an environment.
     """
 
     provider: str = ""
@@ -97,6 +99,7 @@ class SupportReport(NamedTuple):
     ignored: tuple[IgnoredField, ...] = ()
     notes: tuple[SupportNote, ...] = ()
     environment: SupportReport | None = None
+    candidates: BuilderCandidates = BuilderCandidates()
 
 
 SupportCheck = Callable[[Asset, bool], SupportReport]

@@ -18,10 +18,11 @@ from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.model import Address, Asset, Json, Spec
-from reconciler.model.plugins import Plugin
+from reconciler.model.plugins import BackendPlugin, BuilderPlugin, Form, Plugin
 from reconciler.model.support import Support
+from reconciler.planning.builders import BuilderCandidates, BuilderVerdict, choose_builder
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
-from reconciler.planning.environments import implicit_environment
+from reconciler.planning.environments import ENVIRONMENT_FIELD, ENVIRONMENT_POINTER, implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
 from reconciler.planning.jobs import find_planner
 from reconciler.planning.support import (
@@ -67,7 +68,7 @@ def _bindings(config: Config) -> list[Any]:
     """Return the settings of a target on which it depends who realises an asset."""
     backends = {name: dict(settings) for name, settings in config.backends.items()}
     builders = {name: dict(settings) for name, settings in config.builders.items()}
-    return [builders, backends, dict(config.compute)]
+    return [builders, backends, dict(config.compute), dict(config.builder)]
 
 
 def _distinct_bindings(configs: Iterable[Config]) -> Iterator[Config]:
@@ -118,10 +119,13 @@ class _Providers:
 
     def _with_environment(self, job: Asset, report: SupportReport, *, asks_provider: bool) -> SupportReport:
         """Return what a backend says of a job, with what a builder says of the environment that no file declares."""
+        backend = self.config.backend_of(compute_name(job))
         environment = implicit_environment(job)
-        if environment is None:
-            return report
-        return with_environment_report(report, self.check(environment, asks_provider), job)
+        problems = tuple(self._find_form_problem(job, backend))
+        if environment is None or problems:
+            return report._replace(problems=(*report.problems, *problems))
+        checked = self._check_builders(environment, backend, asks_provider=asks_provider)
+        return with_environment_report(report, checked, job)
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
         """Return what a backend, by its name in mlgit.yml, supports of a job or a compute."""
@@ -131,14 +135,51 @@ class _Providers:
             return SupportReport()
         return check_support(asset, support, _label("backend", name, type_name), "bind its compute to another backend")
 
-    def _check_builders(self, asset: Asset, *, asks_provider: bool) -> SupportReport:
-        """Return what the first builder that can build an environment says of it; if none can, what the first says."""
-        reports = [
-            self._check_builder(asset, name, settings, asks_provider=asks_provider)
-            for name, settings in self.config.builders.items()
-        ]
-        able = (report for report in reports if not any(problem.is_certain for problem in report.problems))
-        return next(able, reports[0])
+    def _find_form_problem(self, job: Asset, backend: str) -> Iterator[SupportProblem]:
+        """Yield that no builder makes what a backend accepts."""
+        accepts = self._accepted_forms(backend)
+        forms = {self._produced_form(name) for name in self.config.builders}
+        if job.spec.get(ENVIRONMENT_FIELD) and accepts is not None and None not in forms and accepts.isdisjoint(forms):
+            message = f"no builder of mlgit.yml makes environments that the backend {backend} accepts"
+            hint = "add one to builders:, or bind the compute to another backend"
+            yield SupportProblem(ENVIRONMENT_POINTER, "environment-form", message, hint)
+
+    def _check_builders(self, asset: Asset, backend: str = "", *, asks_provider: bool) -> SupportReport:
+        """Return what the builder of an environment says of it; if none can build it, what the first says.
+
+        ``backend`` is that of the job that writes the environment itself, "" for one that is declared.
+        """
+        names = self.config.builders_of(asset.address)
+        reports = {
+            name: self._check_builder(asset, name, self.config.builders[name], asks_provider=asks_provider)
+            for name in names
+            if name in self.config.builders
+        }
+        candidates = self._candidates(names, reports)
+        accepts = candidates.accepts.get(backend)
+        accepted = [item.builder for item in candidates.verdicts if accepts is None or item.produces in accepts]
+        choice = choose_builder(candidates, backend)
+        first = choice.builder if choice else next(iter((*accepted, *reports)), "")
+        return reports.get(first, SupportReport())._replace(candidates=candidates)
+
+    def _candidates(self, names: Sequence[str], reports: Mapping[str, SupportReport]) -> BuilderCandidates:
+        verdicts = (
+            BuilderVerdict(name, form, next((item.message for item in report.problems if item.is_certain), ""))
+            for name, report in reports.items()
+            if (form := self._produced_form(name)) is not None
+        )
+        accepts = {name: forms for name in self.config.backends if (forms := self._accepted_forms(name)) is not None}
+        return BuilderCandidates(tuple(verdicts), accepts, len(names) < len(self.config.builders))
+
+    def _produced_form(self, builder: str) -> Form | None:
+        plugin = self._plugin("builder", str(self.config.builders[builder]["type"]))
+        return plugin.produces if isinstance(plugin, BuilderPlugin) else None
+
+    def _accepted_forms(self, backend: str) -> frozenset[Form] | None:
+        """Return which forms of environments a backend accepts, None if it is not known."""
+        settings = self.config.backends.get(backend)
+        plugin = self._plugin("backend", str(settings["type"])) if settings else None
+        return plugin.accepts if isinstance(plugin, BackendPlugin) else None
 
     def _check_builder(
         self, asset: Asset, name: str, settings: Mapping[str, Json], *, asks_provider: bool
@@ -156,12 +197,15 @@ class _Providers:
 
     def _table(self, noun: str, name: str) -> Support | None:
         """Return the table of a plug-in, None if there is none of that name."""
+        plugin = self._plugin(noun, name)
+        return plugin.support if plugin else None
+
+    def _plugin(self, noun: str, name: str) -> Plugin | None:
         key = (noun, name)
         if key not in self.loaded:
             registry: Any = {"builder": BUILDERS, "backend": BACKENDS}[noun]
             self.loaded[key] = registry.load(name) if name and registry.has(name) else None
-        plugin = self.loaded[key]
-        return plugin.support if plugin else None
+        return self.loaded[key]
 
     def _ask_builder(
         self, asset: Asset, settings: Mapping[str, Json]

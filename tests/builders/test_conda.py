@@ -21,7 +21,7 @@ import pytest
 from services import conda_channel as conda_channels
 
 from reconciler.builders import _rattler, load_builder
-from reconciler.builders._prefixes import MARKER
+from reconciler.builders._prefix_files import MARKER
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model.builder import Builder, Built
 from reconciler.model.tasks import Prefix

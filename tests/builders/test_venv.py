@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.builders._prefixes import MARKER
+from reconciler.builders._prefix_files import MARKER
 from reconciler.builders._uv import error_from_stderr, run_program
 from reconciler.builders._venv import VenvBuilder
 from reconciler.diagnostics import Diagnostic, UserError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from reconciler.model import (
     DRIVER,
@@ -19,10 +20,11 @@ from reconciler.model import (
     parse_address,
 )
 from reconciler.planning.adoption import ADOPTED_FROM
+from reconciler.planning.builds import make_build
 from reconciler.planning.compute import compute_name
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
 from reconciler.planning.drift import DriftPolicy, repair_policy_of
-from reconciler.planning.environments import build_reason
+from reconciler.planning.environments import origin_of_environment
 from reconciler.planning.fingerprint import submission_token
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
@@ -199,13 +201,20 @@ def _environment_builds(context: PlanContext, resolved: ResolvedAsset) -> Iterat
     Several jobs can have the same one; a plan keeps one of equal actions.
     """
     steps = resolved.graph.steps.values() if resolved.graph else ()
-    jobs = (resolved, *(step.job for step in steps))
-    environments = {job.environment.fingerprint: job.environment for job in jobs if job.environment}
+    backends: dict[str, list[str]] = {}
+    environments: dict[str, ResolvedAsset] = {}
+    for job in (resolved, *(step.job for step in steps)):
+        if job.environment:
+            fingerprint = job.environment.fingerprint
+            environments[fingerprint] = job.environment
+            backend = context.plan_options.config.backend_of(compute_name(job.asset))
+            backends.setdefault(fingerprint, []).append(backend)
     for fingerprint, environment in environments.items():
         if not context.state.find_builds(fingerprint):
-            path = context.tree.display_path(environment.asset.source)
-            reason = build_reason(environment.asset, path, context.plan_options.config)
-            yield make_action(context, Op.BUILD, environment, None, version=environment.asset.version, reason=reason)
+            asset = environment.asset
+            origin = origin_of_environment(asset, context.tree.display_path(asset.source))
+            users = partial(iter, backends[fingerprint])
+            yield make_build(context, environment, None, asset.version, users, origin)
 
 
 def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run], attempt: int) -> str:

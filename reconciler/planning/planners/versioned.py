@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Blocked, Op, Record, ResolvedAsset
+from reconciler.planning.builders import backends_of_users
+from reconciler.planning.builds import make_build
 from reconciler.planning.decision import (
     Decision,
     format_record_diff,
@@ -12,7 +16,6 @@ from reconciler.planning.decision import (
     has_same_metadata,
     make_action,
 )
-from reconciler.planning.environments import with_builders
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked, planned_state_from_record
 
 
@@ -106,16 +109,8 @@ def _build_actions(
 ) -> tuple[Action, ...]:
     if not kind_of(resolved.asset).uses_builder:
         return ()
-    return (
-        make_action(
-            context,
-            Op.BUILD,
-            resolved,
-            record,
-            version=version,
-            reason=with_builders(context.plan_options.config),
-        ),
-    )
+    backends = partial(backends_of_users, context.declared, resolved.asset.address, context.plan_options.config)
+    return (make_build(context, resolved, record, version, backends),)
 
 
 def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
