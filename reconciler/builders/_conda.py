@@ -6,7 +6,7 @@ No code of a package runs while an environment is built: link scripts are not ru
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from reconciler.builders._conda_problems import (
 )
 from reconciler.builders._conda_version import PYTHON
 from reconciler.builders._image import parse_image
+from reconciler.builders._imports import try_prefix_imports
 from reconciler.builders._interpreter import probe_interpreter
 from reconciler.builders._lock import parse_lock
 from reconciler.builders._prefix_files import format_package_count
@@ -95,6 +96,9 @@ class CondaBuilder:
 
     def build(self, plan: BuildPlan, _store: ObjectStore, progress: ReportProgress) -> Built:
         return self._prefixes.build(plan, progress, self.find, lambda: self._resolve(plan, progress))
+
+    def try_imports(self, built: Built, modules: Sequence[str]) -> str:
+        return try_prefix_imports(built, modules)
 
     def find_base(self, _spec: Mapping[str, Any]) -> str:
         return ""

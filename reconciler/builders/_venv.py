@@ -6,12 +6,13 @@ machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.builders._conda_file import read_conda_file
+from reconciler.builders._imports import try_prefix_imports
 from reconciler.builders._interpreter import Interpreter, find_interpreter
 from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
 from reconciler.builders._notes import find_notes
@@ -84,6 +85,9 @@ class VenvBuilder:
             return self._prefixes.build(plan, progress, self.find, lambda: self._resolve(plan, progress))
         except UserError as error:
             raise _with_replacement(error, plan) from error
+
+    def try_imports(self, built: Built, modules: Sequence[str]) -> str:
+        return try_prefix_imports(built, modules)
 
     def find_base(self, _spec: Mapping[str, Any]) -> str:
         return ""

@@ -146,10 +146,9 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     names = [choice.builder for choice in action.builders] or [choose_builder(context.providers, environment)]
     recorded: dict[str, Mapping[str, Json]] = {}
     for name in names:
-        if built := context.providers.builders[name].find(resolved.fingerprint):
-            report_progress(f"already built on this machine, Python {built.python_version}")
-        else:
-            built = build_environment(context.providers, environment, name, report_progress)
+        if found := context.providers.builders[name].find(resolved.fingerprint):
+            report_progress(f"already built on this machine, Python {found.python_version}")
+        built = build_environment(context.providers, environment, name, report_progress)
         for builds in new_builds(environment, name, built).values():
             recorded |= builds
         _report_packages(context, action, name, built.lock, report_progress)

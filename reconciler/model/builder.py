@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -144,6 +144,10 @@ class Builder(Protocol):
 
     def build(self, plan: BuildPlan, store: ObjectStore, progress: ReportProgress) -> Built:
         """Build, or reuse a finished build; never leaves half of one. `progress` is called with one-line messages."""
+        ...
+
+    def try_imports(self, built: Built, modules: Sequence[str]) -> str:
+        """Return what is wrong with the first of the modules that a build cannot import; "" if it can import all."""
         ...
 
     def find_base(self, spec: Mapping[str, Json]) -> str:

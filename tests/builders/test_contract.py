@@ -180,3 +180,10 @@ def test_only_what_a_builder_made_is_listed_and_removed(builder: Builder, store:
     assert builder.find(FINGERPRINT) is None
     assert builder.list_builds() == ()
     assert build(builder, store)[0].identity == built.identity
+
+
+def test_a_build_imports_modules_and_says_which_one_it_cannot(builder: Builder, store: FolderStore) -> None:
+    built, _ = build(builder, store)
+    assert builder.try_imports(built, ["json", "six"]) == ""
+    failure = builder.try_imports(built, ["six", "no_such_module", "json"])
+    assert failure == "no_such_module: ModuleNotFoundError: No module named 'no_such_module'"
