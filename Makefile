@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS = never
 # The tests start mlgit hundreds of times; without bytecode files, each process compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs github-openapi test coverage test-fast test-services test-versions lint lock soak clean
+.PHONY: demo docs contract github-openapi test coverage test-fast test-services test-versions lint lock soak clean
 .DELETE_ON_ERROR:
 
 $(UV):
@@ -52,6 +52,11 @@ demo: $(VENV)/installed
 # docs/support.md from the support tables of the providers
 docs: $(VENV)/installed
 	$(BIN)/python docs/make_support.py
+
+# The table of docs/backends.md from the contract tests of the backends
+contract: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -q tests/backends/test_contract.py -m "not soak" -k "not page_of_backends" --junitxml build/contract.xml
+	$(BIN)/python docs/make_contract.py build/contract.xml
 
 # GitHub's description of its API, as the tests need it, from the npm package that GitHub publishes
 github-openapi:

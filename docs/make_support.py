@@ -12,7 +12,7 @@ from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import split_pointer
 from reconciler.format.schema_leaves import schema_leaves
-from reconciler.model.support import NUMBER, Honoured, Ignored, Support, UnsupportedField, compare_with_support
+from reconciler.model.support import FORMS, Honoured, Ignored, Support, UnsupportedField, compare_with_support
 from reconciler.planning.jobs import PLANNERS
 from reconciler.planning.support import OWN_SUPPORT, field_name, table_entries
 
@@ -93,7 +93,7 @@ def _rows(kind: Kind, support: Support, job_type: str) -> Iterator[str]:
 
 
 def _values(values: Iterable[str]) -> str:
-    return ", ".join(value if value == NUMBER else f"`{value}`" for value in values)
+    return ", ".join(value if value in FORMS else f"`{value}`" for value in values)
 
 
 def _refused(kind: Kind, support: Support, job_type: str) -> list[str]:
@@ -114,7 +114,13 @@ def _shortest_uncovered(pointer: str, covered: list[str]) -> str:
 
 def is_covered(kind: Kind, support: Support, pointer: str) -> bool:
     """Return True if a table says something of a leaf: that some of its values are honoured or ignored."""
-    values = ["value", "1", *(value for entry in support.entries(kind.name) for value in entry.values)]
+    values = [
+        "value",
+        "1",
+        "1g",
+        "--ipc=host",
+        *(value for entry in support.entries(kind.name) for value in entry.values),
+    ]
     fields = (
         list(compare_with_support(_spec_with(pointer, value), table_entries(kind.name, support), lambda *_: False))
         for value in values

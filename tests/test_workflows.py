@@ -60,6 +60,16 @@ def test_a_checkout_leaves_no_credentials_behind():
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
+def test_a_cache_is_restored_only_where_no_fork_can_have_filled_it():
+    restoring = [
+        (path.parent.name, step)
+        for path, step in steps()
+        if re.match("actions/cache(/restore)?@", step.get("uses", ""))
+    ]
+    assert [name for name, _ in restoring] == ["plan"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in restoring[0][1]["if"]
+
+
 def test_what_a_workspace_grants_covers_what_the_jobs_ask_for():
     for name, granted, asked in called_jobs():
         missing = {scope for scope, level in asked.items() if LEVELS[level] > LEVELS[granted.get(scope, "none")]}

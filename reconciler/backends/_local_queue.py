@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -24,7 +24,10 @@ from reconciler.runner.environment import allowed_variables
 from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.locks import is_locked
 from reconciler.runner.queue import (
+    ALIVE_FD,
+    COMMAND_LOCK_FD,
     COMPUTE_FILE,
+    FIRST_SLOT_FD,
     Devices,
     QueuedRun,
     add_run,
@@ -150,12 +153,14 @@ class Queues:
             write_json_atomically(queue / COMPUTE_FILE, compute)
         return queue, devices
 
-    def add(self, task: Task, spec: RunSpec, runner: Path, queue: Path, devices: Devices) -> None:
-        """Put a run at the end of its queue."""
+    def add(  # noqa: PLR0913, PLR0917 - what a queued run is
+        self, task: Task, spec: RunSpec, spec_file: Path, runner: Path, queue: Path, devices: Devices
+    ) -> None:
+        """Put a run at the end of its queue; its supervisor is the runner with a spec."""
         run = QueuedRun(
             spec.folder,
             spec.token_file,
-            (sys.executable, "-I", "-S", str(runner), str(spec.folder / SPEC_FILE)),
+            (sys.executable, "-I", "-S", str(runner), str(spec_file)),
             allowed_variables(os.environ),
             task.resources.instances,
             devices,
@@ -195,6 +200,19 @@ class Queues:
         files = [device_file(self._pool.device_folder, name) for name in self._pool.devices]
         if used := sum(map(is_locked, files)):
             yield Usage(os.uname().nodename, "GPU", used, len(files))
+
+
+def with_locks(spec: RunSpec, queue: Path, devices: Devices) -> RunSpec:
+    """Return the spec of a supervisor with the descriptors of its locks: a slot for each instance, and devices."""
+    count = spec.instances + devices.per_run
+    return replace(
+        spec,
+        alive_fd=ALIVE_FD,
+        child_lock_fd=COMMAND_LOCK_FD,
+        slot_fds=tuple(range(FIRST_SLOT_FD, FIRST_SLOT_FD + count)),
+        queue=queue,
+        device_folder=Path(devices.folder) if devices.per_run else None,
+    )
 
 
 def start(queue: Path, *, wait: bool = True) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, RunStatus
@@ -41,11 +42,24 @@ def install_runner(folder: Path) -> Path:
     return path
 
 
-def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) -> runner_spec.RunSpec:
-    """Return the spec of a run in a folder; objects that are on no disk here are fetched into the folder."""
+class CommandEnvironment(NamedTuple):
+    """The environment of a run as its command finds it: folders of programs, and variables."""
+
+    path_entries: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+def prefix_environment(task: Task) -> CommandEnvironment:
+    """Return the environment of a task as its command finds it; raises UserError if it is an image."""
     if not isinstance(task.environment, Prefix):
         raise user_error("environment-form", f"{task.address}: its environment is an image, which needs a container")
-    prefix = task.environment
+    return CommandEnvironment((f"{task.environment.path}/bin",), task.environment.variables)
+
+
+def make_spec(
+    task: Task, environment: CommandEnvironment, store: ObjectStore, folder: Path, token_file: Path
+) -> runner_spec.RunSpec:
+    """Return the spec of a run in a folder; objects that are on no disk here are fetched into the folder."""
     return runner_spec.RunSpec(
         token=task.token,
         run=task.run,
@@ -56,8 +70,8 @@ def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) ->
         code=_stage_content(store, task.code, folder) if task.code else (),
         inputs={name: _stage_input(store, job_input, folder) for name, job_input in task.inputs.items()},
         outputs={name: runner_spec.JobOutput(output.type) for name, output in task.outputs.items()},
-        path_entries=(f"{prefix.path}/bin",),
-        environment=prefix.variables,
+        path_entries=environment.path_entries,
+        environment=environment.variables,
         variables=task.variables,
         experiment=task.experiment,
         workspace=task.workspace,

@@ -82,4 +82,5 @@ BACKEND = BackendPlugin(
     ),
     accepts=frozenset({Form.PREFIX}),
     is_host_bound=True,
+    variables=frozenset({"XDG_STATE_HOME"}),
 )

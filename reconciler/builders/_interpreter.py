@@ -16,7 +16,7 @@ from reconciler.builders._uv import run_program, run_uv
 from reconciler.diagnostics import user_error
 from reconciler.model.builder import BuildPlan
 
-_PROBE_SCRIPT = """
+PROBE_SCRIPT = """
 import json, pathlib, platform, sys, sysconfig
 try:
     import ensurepip
@@ -75,7 +75,7 @@ def find_interpreter(plan: BuildPlan) -> Interpreter:
     if not program:
         missing = missing_python(plan.requires_python, plan.instead_of)
         raise user_error("python-not-found", f"{plan.address}: {missing.message}", missing.hint)
-    outcome = run_program([program, "-I", "-c", _PROBE_SCRIPT])
+    outcome = run_program([program, "-I", "-c", PROBE_SCRIPT])
     if outcome.exit_code:
         message = f"{plan.address}: the Python interpreter {program} cannot be run"
         raise user_error("python-not-found", message, "repair or remove that installation")

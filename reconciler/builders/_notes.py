@@ -24,7 +24,7 @@ def find_notes(spec: Mapping[str, Any], pythons: Mapping[str, str]) -> tuple[Bui
     return (
         *_image_notes(parse_image(image_name(spec)), bool(spec.get("conda_file")), python),
         *_python_notes(python),
-        *_package_notes(conda_file),
+        *package_notes(conda_file),
     )
 
 
@@ -60,7 +60,8 @@ def _replacement_note(python: RequiredPython) -> str:
     return f"{replacement_text(python.specifier, python.instead_of)}, as mlgit.yml says"
 
 
-def _package_notes(conda_file: CondaFile) -> Iterator[BuildNote]:
+def package_notes(conda_file: CondaFile) -> Iterator[BuildNote]:
+    """Yield the notes about packages of conda, which come from PyPI."""
     packages = [package for package in conda_file.conda_packages if package.name not in _FROM_PYPI_ANYWAY]
     if packages:
         names = join_some([package.name for package in packages], _MAX_NAMES)

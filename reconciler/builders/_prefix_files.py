@@ -9,13 +9,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from reconciler.model.builder import LocalBuild
+from reconciler.model.builder import LocalBuild, ReportProgress
 
 MARKER = "mlgit-environment.json"
 INDEX_FOLDER, LOCK_FOLDER = "by-fingerprint", "locks"
@@ -65,6 +65,26 @@ def lock_path(root: Path, key: str) -> Path:
     folder = root / LOCK_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{_safe_file_name(key)}.lock"
+
+
+@contextmanager
+def exclusive_lock(root: Path, key: str, progress: ReportProgress) -> Iterator[None]:
+    """Hold the lock of a fingerprint or an identity on this machine; always acquired in this order."""
+    lock = FileLock(lock_path(root, key))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress("waiting for another build of the same environment")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def format_package_count(count: int) -> str:
+    """Return ``1 package`` or ``2 packages``."""
+    return f"{count} package" + ("" if count == 1 else "s")
 
 
 def remove_prefix(prefix: Path) -> None:

@@ -1,24 +1,19 @@
-"""Runs uv: its environment variables, its termination when mlgit is interrupted, and its errors as diagnostics.
-
-uv runs in a session of its own, so that Ctrl-C only reaches mlgit, which then decides what to terminate and remove.
-It runs in the root folder of the disk, so that it reads no ``uv.toml`` or ``pyproject.toml`` of a repository.
-"""
+"""Runs uv: its environment variables, and its errors as diagnostics."""
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import uv
 
+from reconciler.builders._programs import CommandResult, run_command
 from reconciler.diagnostics import UserError, user_error
 from reconciler.secrets.urls import mask_url_secrets
 
+WHEELS_ONLY = ("--only-binary", ":all:")
 _PASSED_VARIABLES = frozenset({
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "NETRC", "TMPDIR", "TMP", "TEMP"),
     *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -30,17 +25,6 @@ _PASSED_PREFIXES = ("UV_", "SSL_", "XDG_", "LC_")
 _BLOCKED_PREFIXES = ("UV_PUBLISH_", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT", "UV_WORKING_DIR")
 _FIXED_VARIABLES = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
 
-_GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
-
-
-@dataclass(frozen=True, slots=True)
-class CommandResult:
-    """The result of a command that has ended."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
 
 def run_uv(arguments: Sequence[str], stdin: str = "") -> CommandResult:
     """Run uv; raises UserError (``uv-not-found``) if its program is missing."""
@@ -51,49 +35,26 @@ def run_uv(arguments: Sequence[str], stdin: str = "") -> CommandResult:
     return run_program([program, *arguments], stdin)
 
 
+def run_uv_checked(address: str, arguments: Sequence[str], stdin: str = "") -> str:
+    """Run uv for an environment and return its standard output; raises UserError if it fails."""
+    outcome = run_uv(arguments, stdin)
+    if outcome.exit_code:
+        raise error_from_stderr(address, outcome.stderr)
+    return outcome.stdout
+
+
+def compile_lock(address: str, packages: Sequence[str], target: Sequence[str]) -> str:
+    """Return the lock for pip of packages, wheels alone, for the Python that options of uv name; "" for none."""
+    if not packages:
+        return ""
+    bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+    command = ["pip", "compile", "-", *target, "--generate-hashes", *bare_output, *WHEELS_ONLY]
+    return run_uv_checked(address, command, "\n".join(packages))
+
+
 def run_program(command: Sequence[str], stdin: str = "") -> CommandResult:
-    """Run a program until it ends; if mlgit is interrupted, terminate it before the interrupt is raised."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        env=_child_environment(),
-        cwd=Path(sys.executable).anchor,
-        start_new_session=True,
-    ) as child:
-        _children.add(child)
-        try:
-            stdout, stderr = child.communicate(stdin)
-        except BaseException:
-            _terminate_child(child)
-            raise
-        finally:
-            is_stopped = child not in _children
-            _children.discard(child)
-    if is_stopped:
-        raise user_error("build-stopped", "the build was stopped", "run `mlgit apply` again to resume")
-    return CommandResult(child.returncode, stdout, stderr)
-
-
-_children: set[subprocess.Popen[str]] = set()
-
-
-def terminate_children() -> None:
-    """Terminate all running programs; `run_program` raises a UserError for each."""
-    while _children:
-        _terminate_child(_children.pop())
-
-
-def _terminate_child(child: subprocess.Popen[str]) -> None:
-    child.terminate()
-    try:
-        child.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+    """Run a program with the variables that uv needs until it ends."""
+    return run_command(command, _child_environment(), stdin)
 
 
 def _child_environment() -> dict[str, str]:

@@ -11,14 +11,12 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock, Timeout
 
 from reconciler.builders._conda_file import read_conda_file
 from reconciler.builders._interpreter import Interpreter, find_interpreter
@@ -26,17 +24,19 @@ from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
 from reconciler.builders._notes import find_notes
 from reconciler.builders._prefix_files import (
     MARKER,
+    exclusive_lock,
+    format_package_count,
     index_path,
     list_prefixes,
-    lock_path,
     read_json,
     remove_listed_prefix,
     remove_prefix,
     write_json,
 )
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
+from reconciler.builders._programs import terminate_children
 from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
-from reconciler.builders._uv import error_from_stderr, run_uv, terminate_children
+from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import EMPTY_MAPPING
 from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
@@ -47,7 +47,6 @@ _PIP = "pip"
 _ABOUT_PACKAGES = frozenset(
     {"package-not-found", "package-without-wheel", "packages-conflict", "environment-build-failed"}
 )
-_WHEELS_ONLY = ("--only-binary", ":all:")
 _PREFIX_FORMAT = 2  # of what is in a prefix besides its packages: pip, and bytecode
 _INDEX_FORMAT = 2  # of the index files; an environment whose index has another format is built again
 _INDEX_TEXTS = frozenset({"identity", "python", "platform", "lock", "requires", "declared", "instead_of", "variant"})
@@ -109,7 +108,7 @@ class VenvBuilder:
 
     def build(self, plan: BuildPlan, _store: ObjectStore, progress: ReportProgress) -> Built:
         try:
-            with self._exclusive_lock(plan.fingerprint, progress):
+            with exclusive_lock(self._root, plan.fingerprint, progress):
                 environment = self.find(plan.fingerprint)
                 if environment and plan.lock in {"", environment.lock}:
                     return environment
@@ -138,7 +137,7 @@ class VenvBuilder:
         lock = plan.lock or self._previous_lock(plan, python) or _compile_lock(plan, python, progress)
         identity = hashlib.sha256(json.dumps([lock, python.version, python.platform]).encode()).hexdigest()
         prefix = self._prefix_path(identity)
-        with self._exclusive_lock(identity, progress):
+        with exclusive_lock(self._root, identity, progress):
             if not _is_finished(prefix, identity):
                 _install_prefix(plan.address, prefix, python, lock, progress)
                 write_json(prefix / MARKER, {"identity": identity, "python": python.version, "lock": lock})
@@ -180,28 +179,12 @@ class VenvBuilder:
     def _prefix_path(self, identity: str) -> Path:
         return self._root / f"{identity[:16]}-{_PREFIX_FORMAT}"
 
-    @contextmanager
-    def _exclusive_lock(self, key: str, progress: ReportProgress) -> Iterator[None]:
-        """Hold the lock of a fingerprint or an identity on this machine; always acquired in this order."""
-        lock = FileLock(lock_path(self._root, key))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress("waiting for another build of the same environment")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
 
 def _compile_lock(plan: BuildPlan, python: Interpreter, progress: ReportProgress) -> str:
     if not plan.packages:
         return ""
-    progress(f"resolving {_format_package_count(len(plan.packages))}")
-    bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
-    command = ["pip", "compile", "-", "--python", python.executable, "--generate-hashes", *bare_output, *_WHEELS_ONLY]
-    lock = _run_uv_checked(plan.address, command, "\n".join(plan.packages))
+    progress(f"resolving {format_package_count(len(plan.packages))}")
+    lock = compile_lock(plan.address, plan.packages, ("--python", python.executable))
     return make_lock_header(plan.variant) + lock
 
 
@@ -223,25 +206,17 @@ def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, 
     packages = parse_lock(address, lock)
     remove_prefix(prefix)
     try:
-        progress(f"installing {_format_package_count(len(packages))} for Python {python.version}")
-        _run_uv_checked(address, ["venv", "--no-project", "--python", python.executable, str(prefix)])
+        progress(f"installing {format_package_count(len(packages))} for Python {python.version}")
+        run_uv_checked(address, ["venv", "--no-project", "--python", python.executable, str(prefix)])
         # Compiled here, because runs write no bytecode into an environment that they share.
         target = ("--python", str(_python_path(prefix)), "--compile-bytecode")
         if packages:
-            _run_uv_checked(address, ["pip", "sync", "-", *target, "--require-hashes", *_WHEELS_ONLY], lock)
+            run_uv_checked(address, ["pip", "sync", "-", *target, "--require-hashes", *WHEELS_ONLY], lock)
         if _PIP not in packages and python.pip_wheel:
-            _run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
+            run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
     except BaseException:
         remove_prefix(prefix)
         raise
-
-
-def _run_uv_checked(address: str, arguments: list[str], stdin: str = "") -> str:
-    """Run uv and return its standard output; raises UserError if it fails."""
-    outcome = run_uv(arguments, stdin)
-    if outcome.exit_code:
-        raise error_from_stderr(address, outcome.stderr)
-    return outcome.stdout
 
 
 def _is_finished(prefix: Path, identity: str) -> bool:
@@ -255,10 +230,6 @@ def _bin_dir(prefix: Path) -> Path:
 
 def _python_path(prefix: Path) -> Path:
     return _bin_dir(prefix) / ("python.exe" if os.name == "nt" else "python")
-
-
-def _format_package_count(count: int) -> str:
-    return f"{count} package" + ("" if count == 1 else "s")
 
 
 def make_venv_builder(settings: Mapping[str, Any], root: Path | None) -> VenvBuilder:

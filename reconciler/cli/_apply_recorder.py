@@ -10,7 +10,8 @@ from typing import Self
 
 import click
 
-from reconciler.diagnostics import UserError
+from reconciler.cli.session import reported_diagnostics
+from reconciler.diagnostics import Diagnostic, UserError, has_errors
 from reconciler.engine.request import ApplyFollower, ApplyResult
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Event
@@ -22,6 +23,8 @@ from reconciler.project.report_files import write_report_files
 from reconciler.project.session import Session
 from reconciler.render.result_json import dump_result
 from reconciler.render.result_markdown import result_markdown
+
+_COUNTING_CODES = ("files-wrong", "policy-refused")
 
 
 class ApplyRecorder:
@@ -54,7 +57,7 @@ class ApplyRecorder:
     ) -> None:
         if self._folder is None:
             return
-        errors = error.diagnostics if isinstance(error, UserError) else ()
+        errors = _with_reported_errors(error.diagnostics) if isinstance(error, UserError) else ()
         is_interrupted = isinstance(error, click.Abort | KeyboardInterrupt)
         is_failed = self.exit_code != 0 or (error is not None and not errors and not is_interrupted)
         end = ApplyEnd(
@@ -78,3 +81,9 @@ class ApplyRecorder:
         if self._folder is not None:
             files = {"result.json": dump_result(report), "result.md": result_markdown(report)}
             write_report_files(repository, self._folder, files)
+
+
+def _with_reported_errors(errors: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the errors that ended a command; an error that only counts those of files or policies comes after them."""
+    counted = [item for item in reported_diagnostics() if has_errors([item])]
+    return (*counted, *errors) if any(error.code in _COUNTING_CODES for error in errors) else tuple(errors)

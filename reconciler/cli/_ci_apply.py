@@ -19,6 +19,7 @@ from reconciler.model import Op
 from reconciler.planning.reviewed import compare_with_reports
 from reconciler.project.hosted_runner import refuse_hosted_runner
 from reconciler.project.prepare import ApplyOptions, Approval, PreparedApply, prepare_apply
+from reconciler.project.reported_pending import drop_false_pending
 from reconciler.project.review import (
     explain_differences,
     restrict_to_reviewed,
@@ -108,6 +109,7 @@ def _prepare(recorder: ApplyRecorder, session: Session, options: ApplyOptions, *
         return without_later_actions(prepare_apply(session, replace(options, approval=Approval.NOBODY)))
     options = replace(options, plan_options=reviewed_options(reports, options.plan_options))
     prepared = prepare_apply(session, options)
+    reports = drop_false_pending(session, prepared.state, prepared.plan, reports)
     comparison = compare_with_reports(prepared.plan, reports, prepared.state)
     if comparison.differences:
         recorder.differences = explain_differences(session, prepared.state, reports, comparison.differences)

@@ -17,6 +17,7 @@ from reconciler.diagnostics import UserError
 from reconciler.planning.reviewed import compare_with_reports
 from reconciler.project.base_revision import find_base
 from reconciler.project.plan import make_plan
+from reconciler.project.reported_pending import drop_false_pending
 from reconciler.project.review import explain_differences, pending_on_base, review_error, reviewed_options
 from reconciler.project.session import Session
 
@@ -48,6 +49,7 @@ def command(
     plan_options = read_plan_options(session.config, allow_submit=allow_submit, allow_mass_delete=allow_mass_delete)
     state = session.fetch_and_read_state()
     plan, _ = make_plan(session, state, reviewed_options(reports, plan_options), refresh=False)
+    reports = drop_false_pending(session, state, plan, reports)
     base = _find_base(session, base)
     pending = pending_on_base(session, state, plan, base) if base else frozenset()
     comparison = compare_with_reports(plan, reports, state, pending)

@@ -82,8 +82,8 @@ def _report_files(session: Session, observed: ObservedDrift, write_back: WriteBa
 
 def _write_back_lines(write_back: WriteBack, *, is_written: bool) -> Iterator[str]:
     for change in write_back.changes:
-        verb = "remove" if change.content is None else "write"
-        yield f"{verb if is_written else f'to {verb}'} {change.path} ({change.address}): {change.summary}"
+        would, done = ("would remove", "removed") if change.content is None else ("would write", "wrote")
+        yield f"{done if is_written else would} {change.path} ({change.address}): {change.summary}"
         yield from (f"  {note}" for note in change.notes)
     yield from (f"not written: {unwritten.address}: {unwritten.reason}" for unwritten in write_back.unwritten)
 

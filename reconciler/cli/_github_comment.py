@@ -124,9 +124,14 @@ def _show_folder(client: Client, event: Event, folder: Path, number: int | None)
     else:
         raise user_error("github-event", "the event is not one of a pull request", "name the pull request with --pull")
     report = parse_report(str(folder / REPORT_FILE), read_regular_file(folder / REPORT_FILE, _MAX_BYTES))
+    files = f"{client.access.repository_url}/blob/{pull.head.sha}"
+    return _show_report(pull, report, ReportLinks(_run_url(client), "", files))
+
+
+def _run_url(client: Client) -> str:
+    """Return the URL of the workflow run that this job belongs to, "" if unknown."""
     run_id = os.environ.get("GITHUB_RUN_ID", "")
-    run_url = f"{client.access.repository_url}/actions/runs/{run_id}" if run_id.isdecimal() else ""
-    return _show_report(pull, report, ReportLinks(run_url, "", f"{client.access.repository_url}/blob/{pull.head.sha}"))
+    return f"{client.access.repository_url}/actions/runs/{run_id}" if run_id.isdecimal() else ""
 
 
 def _show_report(pull: PullRequest, report: Report, links: ReportLinks) -> _Shown:
@@ -136,7 +141,7 @@ def _show_report(pull: PullRequest, report: Report, links: ReportLinks) -> _Show
 def _show_result(client: Client, event: Event, result: Path, reviewed: Path | None, number: int | None) -> list[_Shown]:
     path = result / RESULT_FILE
     report = parse_result(str(path), read_regular_file(path, _MAX_BYTES))
-    marker, text = comment_marker(report.target), result_markdown(report)
+    marker, text = comment_marker(report.target), result_markdown(report, _run_url(client))
     return [
         _Shown(pull, marker, lambda old: with_result(old, marker, text, COMMENT_LIMIT))
         for pull in _find_pulls_of_result(client, event.pushed_commits(report.commit), reviewed, number)

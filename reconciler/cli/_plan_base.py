@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from reconciler.cli.console import echo_line, print_coloured_lines
 from reconciler.model import Forecast, Plan, State
-from reconciler.planning.pending import pending_keys
+from reconciler.planning.pending import pending_edits, pending_keys
 from reconciler.project.pending import plan_revision
 from reconciler.project.session import Session
-from reconciler.render.report_text import NEEDLESS, pending_lines
+from reconciler.render.report_text import NEEDLESS, pending_edit_sentence, pending_lines
 from reconciler.render.sentences import action_sentence
 from reconciler.render.text import format_plan
 
@@ -24,6 +24,8 @@ def print_apart(session: Session, state: State, plan: Plan, forecasts: Sequence[
     verdict = NEEDLESS if pending and not own.actions else verdict
     sentences = [(action.op, action_sentence(action)) for action in plan.actions if str(action.key) in pending]
     lines += pending_lines(revision, sentences)
+    if base_plan and (edits := list(pending_edits(plan, base_plan))):
+        lines += ["", "About this change:", *(f"  {pending_edit_sentence(edit)}" for edit in edits)]
     print_coloured_lines(session.plan_heading + "\n".join([verdict, *lines]))
     if base_plan is None:
         echo_line(f"The files at {revision} have errors: what is pending there is not known.")

@@ -81,7 +81,7 @@ def shown_diagnostics() -> str:
 
 
 def reported_diagnostics() -> Sequence[Diagnostic]:
-    """Return the diagnostics that were printed."""
+    """Return the diagnostics that were printed, or sent to the event stream."""
     reported: list[Diagnostic] = click.get_current_context().meta.get(_REPORTED_DIAGNOSTICS_KEY, [])
     return reported
 
@@ -102,11 +102,11 @@ def print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Send diagnostics to the event stream if the command has one, else print them with the source lines."""
     meta = click.get_current_context().meta
     diagnostics = mask_diagnostics(list(map(complete_hint, diagnostics)), lambda path: read_tree_lines(tree, path))
+    meta.setdefault(_REPORTED_DIAGNOSTICS_KEY, []).extend(diagnostics)
     if send := meta.get(DIAGNOSTICS_HANDLER_KEY):
         for diagnostic in diagnostics:
             send(diagnostic)
     elif diagnostics:
         lines = format_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
         meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(lines)
-        meta.setdefault(_REPORTED_DIAGNOSTICS_KEY, []).extend(diagnostics)
         echo(lines, err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from reconciler.engine.staged import part_source, store_once
 from reconciler.format.mirrors import Mirrors
 from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
 from reconciler.model.content import Content, UploadFile
+from reconciler.model.docker_arguments import parse_size
 from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
@@ -126,7 +128,7 @@ def describe_task(
         code=code if isinstance(code, Content) else None,
         inputs=make_inputs(spec.get("inputs") or {}, mirrors, contents),
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
-        resources=Resources(_instance_count(spec), timeout=(spec.get("limits") or {}).get("timeout")),
+        resources=_resources(spec),
         distribution=_distribution(spec.get("distribution") or {}),
         variables=_variables(spec.get("environment_variables") or {}),
     )
@@ -139,6 +141,18 @@ def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
 def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
     """Return a distribution with its type in lower case; Azure ML reads it in any case."""
     return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
+
+
+def _resources(spec: JobSpec) -> Resources:
+    """Return what a job asks for; a size or an argument that is none was refused when it was planned."""
+    declared = spec.get("resources") or {}
+    arguments = declared.get("docker_args") or ""
+    return Resources(
+        _instance_count(spec),
+        shm=parse_size(str(declared["shm_size"])) if declared.get("shm_size") else None,
+        timeout=(spec.get("limits") or {}).get("timeout"),
+        docker_args=arguments if isinstance(arguments, str) else shlex.join(map(str, arguments)),
+    )
 
 
 def _instance_count(spec: JobSpec) -> int:

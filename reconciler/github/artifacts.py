@@ -16,6 +16,7 @@ from github.WorkflowRun import WorkflowRun
 from reconciler.diagnostics import UserError, user_error
 from reconciler.github.archive import MAX_ARCHIVE_BYTES, read_member
 from reconciler.github.client import Client, asking
+from reconciler.github.pulls import is_run_of
 from reconciler.storage.web_error import WebError
 from reconciler.storage.web_file import open_web_file
 
@@ -64,7 +65,7 @@ def read_reviewed_report(client: Client, pull: PullRequest, workflow: str) -> Re
         runs = [
             run
             for run in client.repository.get_workflow_runs(head_sha=head, event="pull_request")
-            if run.head_sha == head and run.path.partition("@")[0] == workflow
+            if is_run_of(run, pull) and run.path.partition("@")[0] == workflow
         ]
     artifact = _find_newest_artifact(client, runs)
     if artifact is None:

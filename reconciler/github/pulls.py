@@ -104,6 +104,16 @@ def _choose_pull(pulls: Sequence[PullRequest], run: WorkflowRun, number: int | N
     raise user_error("github-run", message, "say with --pull which of these is meant")
 
 
+def is_run_of(run: WorkflowRun, pull: PullRequest) -> bool:
+    """Return True if a workflow run is for the head of a pull request: its commit, branch and repository.
+
+    Anybody can open a pull request from a fork with the same commit, into another base.
+    """
+    repository = pull.head.repo.full_name.lower() if pull.head.repo else ""
+    head = (run.head_sha, run.head_branch, _head_repository(run))
+    return head == (pull.head.sha, pull.head.ref, repository)
+
+
 def find_merged_pulls(client: Client, commits: Iterable[str]) -> tuple[PullRequest, ...]:
     """Return the pull requests whose merge is one of the commits of a push, by number."""
     commits = tuple(commits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _START, _END = "<!-- mlgit result -->", "<!-- /mlgit result -->"
 _PLAN_LEFT_OUT = "_The plan is left out: there is no room for it beside the result._"
+_PLAN_HEADING = "\n\n---\n\n_The plan that was reviewed:_"
 _RESULT_CUT = "\n\n_The rest is in the summary of the workflow run._"
 
 
@@ -12,12 +13,12 @@ def with_result(comment: str, marker: str, result: str, limit: int) -> str:
 
     ``marker`` is its first line. What there is no room for is left out and named.
     """
-    section = f"{marker}\n{_START}\n{_cut(result.strip(), limit - _reserve(marker))}\n\n{_END}\n"
+    result = f"{marker}\n{_START}\n{_cut(result.strip(), limit - _reserve(marker))}"
     plan = _plan_of(comment, marker)
     if not plan:
-        return section
-    text = f"{section}\n{plan}"
-    return text if len(text) <= limit else f"{section}\n{_PLAN_LEFT_OUT}\n"
+        return f"{result}\n\n{_END}\n"
+    text = f"{result}{_PLAN_HEADING}\n\n{_END}\n\n{plan}"
+    return text if len(text) <= limit else f"{result}\n\n{_END}\n\n{_PLAN_LEFT_OUT}\n"
 
 
 def _reserve(marker: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
+from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Environment
 
@@ -35,6 +36,12 @@ class BuildPlan:
     """The series of Python, such as ``3.8``, in the place of which they name another; blank for none."""
     variant: str = ""
     """What the settings of the builder make different, such as ``Python 3.11 instead of 3.8``; blank for nothing."""
+    image: str = ""
+    """The container image that it is, or is built on, as declared; blank for a builder that uses none."""
+    dockerfile: str = ""
+    """The path of the Dockerfile in its build context; blank if it has no context."""
+    context: Content | None = None
+    """The build context, which whoever calls the builder has put into the store; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)

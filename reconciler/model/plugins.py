@@ -25,12 +25,14 @@ class Plugin:
     """A provider of any type.
 
     ``open`` names its factory, ``MODULE:ATTRIBUTE``, which is imported when the provider is needed. ``settings`` is
-    the JSON schema of its block in mlgit.yml, ``support`` what it does of an asset's spec.
+    the JSON schema of its block in mlgit.yml, ``support`` what it does of an asset's spec. ``variables`` are the names
+    of environment variables that it reads: the driver of a pipeline gets no others of who starts it.
     """
 
     open: str
     settings: Mapping[str, Json] = field(default_factory=lambda: NO_SETTINGS)
     support: Support = field(default_factory=Support)
+    variables: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

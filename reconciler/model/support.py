@@ -7,14 +7,19 @@ is below it; one with longer pointers below it covers a plain value only. What n
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Json, Spec
+from reconciler.model.docker_arguments import parse_docker_arguments, parse_size
 
 _ANY = "*"
 NUMBER = "a number"  # among the values of an entry: any number, and no expression
+SIZE = "a size such as `2g`"
+DOCKER_ARGUMENTS = "supported arguments of `docker run`"
 
 
 class Condition(NamedTuple):
@@ -171,10 +176,12 @@ def _is_set(value: Json) -> bool:
 
 
 def _is_one_of(value: Json, values: Sequence[str]) -> bool:
+    if isinstance(value, list):
+        value = shlex.join(map(str, value)) if DOCKER_ARGUMENTS in values else value
     if isinstance(value, Mapping | list):
         return False
     text = str(value).strip().casefold()
-    return text in values or (NUMBER in values and _is_number(text))
+    return text in values or any(FORMS[name](str(value).strip()) for name in values if name in FORMS)
 
 
 def _is_number(text: str) -> bool:
@@ -182,6 +189,16 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+FORMS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
+    {
+        NUMBER: _is_number,
+        SIZE: lambda text: parse_size(text) is not None,
+        DOCKER_ARGUMENTS: lambda text: not isinstance(parse_docker_arguments(text), str),
+    }
+)
+"""What the values of an entry can be besides single ones, with the function that tells whether a text is one."""
 
 
 def _is_met(condition: Condition, spec: Spec) -> bool:

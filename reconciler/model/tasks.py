@@ -32,7 +32,10 @@ Environment = Prefix | Image
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a run may use: nodes, processors and devices of each, bytes of memory, seconds of time; None for any."""
+    """What a run may use: nodes, processors and devices of each, bytes of memory, seconds of time; None for any.
+
+    ``docker_args`` are arguments of ``docker run`` that backends without containers ignore.
+    """
 
     instances: int = 1
     cpus: int | None = None
@@ -40,6 +43,7 @@ class Resources:
     memory: int | None = None
     shm: int | None = None
     timeout: float | None = None
+    docker_args: str = ""
 
 
 @dataclass(frozen=True, slots=True)

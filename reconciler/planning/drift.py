@@ -37,7 +37,7 @@ _RESTORE_REMEDIES = {
 _RESOURCE_REMEDIES = {
     DriftPolicy.REPAIR: "apply {repairs}",
     DriftPolicy.WARN: "set drift: repair in mlgit.yml to let apply {repair}",
-    DriftPolicy.WRITE_BACK: "`mlgit ci drift` writes that into Git",
+    DriftPolicy.WRITE_BACK: "`mlgit ci drift --write`, or a pull request, writes that into Git",
 }
 GONE, CHANGED, UNDECLARED = "resource-gone", "resource-changed", "undeclared"  # the types that Git can be given
 # After these, another version is current, or none.

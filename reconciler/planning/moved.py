@@ -64,11 +64,12 @@ def _check_rename(declared: AssetSet, state: State, record: Record, rename: Rena
 def declaration_diagnostic(declared: AssetSet, rename: Rename) -> Diagnostic | None:
     """Return the diagnostic of a rename that the files contradict, None if they declare it under its new name only."""
     old, new = rename.old, rename.new
-    if old in declared.assets:
-        file = declared.documents[declared.assets[old].source].path
+    if old in declared.assets or old in declared.known:
+        asset = declared.assets.get(old)
+        file = declared.documents[asset.source].path if asset else "a file"
         message = f"{old} is renamed to {new}, but {file} still declares {old}"
         return Diagnostic("moved-wrong", message, rename.span, "rename the asset in that file, or remove this line")
-    if new in declared.assets or new in declared.invalid_addresses:
+    if new in declared.assets or new in declared.known or new in declared.invalid_addresses:
         return None
     message = f"{old} is renamed to {new}, but no file declares {new}"
     candidates = [str(address) for address in declared.assets if address.kind == new.kind]

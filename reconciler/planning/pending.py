@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from reconciler.model import Action, Plan
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from reconciler.model import Action, Address, Plan
+from reconciler.planning.diff import FieldChange, diff_fields
 from reconciler.planning.saved import action_identity
+
+
+class PendingEdit(NamedTuple):
+    """Something that is not live yet and is pending on the base as well, and the fields that the change edits."""
+
+    address: Address
+    changes: tuple[FieldChange, ...]
 
 
 def pending_keys(plan: Plan, base_plan: Plan) -> frozenset[str]:
@@ -12,6 +23,18 @@ def pending_keys(plan: Plan, base_plan: Plan) -> frozenset[str]:
     return frozenset(
         str(action.key) for action in plan.actions if action.key in pending and _is_same(action, pending[action.key])
     )
+
+
+def pending_edits(plan: Plan, base_plan: Plan) -> Iterator[PendingEdit]:
+    """Yield what a plan makes for the first time and the plan of the base makes otherwise.
+
+    The action itself has no fields that differ, because nothing of it is live.
+    """
+    pending = {action.key: action for action in base_plan.actions if action.record is None}
+    for action in plan.actions:
+        other = pending.get(action.key) if action.record is None else None
+        if other is not None and (changes := diff_fields(other.after, action.after, {})):
+            yield PendingEdit(action.address, changes)
 
 
 def _is_same(action: Action, other: Action) -> bool:

@@ -41,15 +41,15 @@ def _check_image_tags(subject: Subject, parameters: Mapping[str, Json]) -> Itera
     floating, needs_digest = parameters.get("tags", ["latest"]), parameters.get("digest", False)
     for pointer, image in _texts_of_key(_spec_of(subject), "image"):
         name, _, digest = image.partition("@")
-        tag = name.rpartition("/")[2].partition(":")[2] or "latest"
+        named_tag = name.rpartition("/")[2].partition(":")[2]
+        tag = named_tag or "latest"
         if digest:
             continue
         if needs_digest:
             yield Finding(f"the image {image} is not given by its digest (NAME@sha256:...)", join_pointer(*pointer))
         elif tag in floating:
-            yield Finding(
-                f"the image {image} has the tag {tag}, which can mean another one later", join_pointer(*pointer)
-            )
+            which = f"has the tag {tag}, which" if named_tag else f"has no tag: it stands for {tag}, which"
+            yield Finding(f"the image {image} {which} can mean another one later", join_pointer(*pointer))
 
 
 def _check_environments(subject: Subject, parameters: Mapping[str, Json]) -> Iterator[Finding]:

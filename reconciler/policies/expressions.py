@@ -2,8 +2,8 @@
 
 The library is an extra, ``policies``; it is imported by name, with the first expression. cel-cpp ends an evaluation
 after 10,000 iterations of its loops, refuses an expression that is nested more than 32 levels deep, and matches regular
-expressions in linear time. With the length that the schema allows, an expression that is made to be slow takes less
-than a second.
+expressions in linear time. It does not bound the size of values, which loops can double again and again; so what has
+loops and may make or compare large values is evaluated in a process of its own, within limits of memory and time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+from reconciler.bounded_call import TooCostlyError, call_bounded
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
@@ -25,6 +26,8 @@ FUNCTIONS = (
     *("all", "bool", "contains", "double", "dyn", "endsWith", "exists", "exists_one", "filter", "has", "int", "map"),
     *("matches", "size", "startsWith", "string", "timestamp", "duration", "type"),
 )
+_LOOP = re.compile(r"\b(?:all|exists|exists_one|existsOne|filter|map|transform\w*)\b")
+_MAKING_VALUES = re.compile(r"[+\[{]|\bplan\b")
 _LIBRARY = "cel_expr_python.cel"
 _POSITION = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([A-Za-z_]\w*)")
@@ -62,10 +65,14 @@ class EvaluationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression, and the names of the variables that it uses."""
+    """A compiled expression, and the names of the variables that it uses.
+
+    ``may_be_costly`` is True if its value may need much memory or time.
+    """
 
     compiled: Any
     variables: frozenset[str]
+    may_be_costly: bool = False
 
     def is_true(self, values: Mapping[str, Json]) -> bool:
         """Return the value of the expression; raise EvaluationError if it has none, or is no boolean.
@@ -73,21 +80,33 @@ class Expression:
         The values are those that ``json.loads`` makes: the library knows no other lists and mappings.
         """
         try:
-            result = self.compiled.eval(data={name: values[name] for name in self.variables})
-            type_name, value = result.type().name(), result.plain_value()
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise EvaluationError(_explain_error(str(error))) from error
+            type_name, value = (
+                call_bounded(lambda: self._evaluate(values)) if self.may_be_costly else self._evaluate(values)
+            )
+        except (TooCostlyError, MemoryError) as error:
+            raise EvaluationError("it needs more memory or time than a policy may") from error
         if type_name == "ERROR":
             raise EvaluationError(_explain_error(str(value)))
         if not isinstance(value, bool):
-            raise EvaluationError(f"its value is {type_name.lower()}, not true or false")
+            raise EvaluationError(f"its value is {str(type_name).lower()}, not true or false")
         return value
+
+    def _evaluate(self, values: Mapping[str, Json]) -> list[bool | str]:
+        """Return the name of the type of the value, and the value if it is a boolean, or what is wrong."""
+        try:
+            result = self.compiled.eval(data={name: values[name] for name in self.variables})
+            type_name = result.type().name()
+            value = result.plain_value() if type_name in ("BOOL", "ERROR") else ""
+        except (RuntimeError, ValueError, TypeError) as error:
+            return ["ERROR", str(error)]
+        return [type_name, value if isinstance(value, bool) else str(value)]
 
 
 def compile_expression(text: str) -> Expression:
     """Return the compiled expression; raise InvalidExpressionError, or UserError if the library is not installed."""
     compiled = check_expression(text)
-    return Expression(compiled, frozenset(name for name in VARIABLES if not _compiles_without(name, text)))
+    variables = frozenset(name for name in VARIABLES if not _compiles_without(name, text))
+    return Expression(compiled, variables, bool(_LOOP.search(text) and _MAKING_VALUES.search(text)))
 
 
 def check_expression(text: str) -> Any:

@@ -1,7 +1,8 @@
 """Report what merging a change would do, in the workspace of its base commit.
 
 The change may be a stranger's, so mlgit.yml of the base commit rules: the one of the change is checked, and what it
-sets anew is shown and counts once it is merged. Nothing of the repository is executed.
+sets anew is shown and counts once it is merged. Only its renames count at once: they belong to the files that they
+rename. Nothing of the repository is executed.
 
 Imported by name: ``project.reuse_forecast``, which asks the object store, for a plan that submits a pipeline.
 """
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from reconciler.abbreviation import abbreviate_id, abbreviate_text, join_some
 from reconciler.config.config import CONFIG_FILE, Config
+from reconciler.config.moved import Rename
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors
 from reconciler.format.yaml import parse_yaml
@@ -25,7 +27,7 @@ from reconciler.git.merge import merge_trees
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Forecast, Json, Plan, SourceRevision, State, Tree
 from reconciler.planning.options import PlanOptions
-from reconciler.planning.pending import pending_keys
+from reconciler.planning.pending import pending_edits, pending_keys
 from reconciler.planning.report import Report
 from reconciler.project.approvals import NO_APPROVALS, Approvals, approvers_of
 from reconciler.project.base_revision import find_base
@@ -35,6 +37,7 @@ from reconciler.project.policy_files import report_policies
 from reconciler.project.saved_plan import make_saved_plan
 from reconciler.project.session import Session, ignore_diagnostics, provider_diagnostics, read_tree_lines
 from reconciler.render.masked_diagnostics import mask_diagnostics
+from reconciler.render.report_text import pending_edit_sentence
 from reconciler.source.workspace import (
     Workspace,
     check_store_location,
@@ -114,7 +117,10 @@ def make_report(change: Change, request: ChangeRequest) -> Report:
     Raise UserError if the live state cannot be read.
     """
     findings = _Findings(change)
-    findings.add(_check_config(change, request.target), _config_notes(change))
+    own_config, diagnostics = _check_config(change, request.target)
+    findings.add(diagnostics, _config_notes(change))
+    if own_config:
+        findings.renames = own_config.moved
     config = _base_config(change, request.target, findings)
     approvers = approvers_of(change.workspace.repository, request.approvals, change.base.commit, change.source.commit)
     planned = _plan_change(change, config, approvers, findings) if config else None
@@ -140,9 +146,10 @@ class _PlannedChange(NamedTuple):
 
 @dataclass(slots=True)
 class _Findings:
-    """What is found in the files of a change, in the order in which it is found."""
+    """What is found in the files of a change, in order; ``renames`` are those of its mlgit.yml, None if it is wrong."""
 
     change: Change
+    renames: tuple[Rename, ...] | None = None
     diagnostics: list[Diagnostic] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -159,24 +166,23 @@ class _Findings:
     def place(self, diagnostic: Diagnostic) -> Diagnostic:
         """Return a diagnostic of mlgit.yml without its line if the change has another file under that name."""
         span = diagnostic.span
-        if not self.change.changes_config or span is None or span.path != CONFIG_FILE:
+        is_rename = span in [rename.span for rename in self.renames or ()]
+        if not self.change.changes_config or span is None or span.path != CONFIG_FILE or is_rename:
             return diagnostic
         message = f"{diagnostic.message} (line {span.line} of {CONFIG_FILE} at the base, {self.change.base_name})"
         return replace(diagnostic, span=None, message=message)
 
 
-def _check_config(change: Change, target: str) -> tuple[Diagnostic, ...]:
-    """Return what is wrong with mlgit.yml of the merged tree."""
+def _check_config(change: Change, target: str) -> tuple[Config | None, tuple[Diagnostic, ...]]:
+    """Return the settings of the merged tree, None if they cannot be used, and what is wrong with them."""
     if change.tree.root + CONFIG_FILE not in change.tree.entries:
         message = f"this change removes {CONFIG_FILE}: once it is merged, nothing is planned and applied any more"
-        return (
-            Diagnostic("config-removed", message, hint=f"restore it: git checkout {change.base_name} -- {CONFIG_FILE}"),
-        )
+        hint = f"restore it: git checkout {change.base_name} -- {CONFIG_FILE}"
+        return None, (Diagnostic("config-removed", message, hint=hint),)
     try:
-        _, diagnostics = read_config(change.tree, target, change.workspace.cache, provider_diagnostics)
+        return read_config(change.tree, target, change.workspace.cache, provider_diagnostics)
     except UserError as error:
-        return error.diagnostics
-    return diagnostics
+        return None, error.diagnostics
 
 
 def _base_config(change: Change, target: str, findings: _Findings) -> Config | None:
@@ -200,14 +206,15 @@ def _base_config(change: Change, target: str, findings: _Findings) -> Config | N
 
 
 def _config_notes(change: Change) -> Iterator[str]:
-    """Yield which settings a change has otherwise than the base; they do not count yet."""
+    """Yield which settings a change has otherwise than the base; they do not count yet, except for renames."""
     path = change.tree.root + CONFIG_FILE
     if not change.changes_config or path not in change.base_tree.entries or path not in change.tree.entries:
         return
     old, new = (_top_level(tree) for tree in (change.base_tree, change.tree))
-    names = [
-        f"`{abbreviate_text(str(name))}`" for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)
-    ]
+    changed = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+    names = [f"`{abbreviate_text(str(name))}`" for name in changed if name != "moved"]
+    if changed and not names:
+        return
     what = f"{join_some(names)} of {CONFIG_FILE}" if names else CONFIG_FILE
     yield f"this change edits {what}: that counts once it is merged; this plan follows {change.base_name}, the base"
 
@@ -222,17 +229,18 @@ def _plan_change(
 ) -> _PlannedChange | None:
     """Return the plan of the merged tree, and what of it is pending on the base; None if the files have errors."""
     refuse = findings.add_of_plan
-    session = Session(change.workspace, config, findings.notes.append, change.source, change.tree, refuse, refuse)
+    own_config = config if findings.renames is None else replace(config, moved=findings.renames)
+    session = Session(change.workspace, own_config, findings.notes.append, change.source, change.tree, refuse, refuse)
     session = replace(session, base_tree=change.base_tree, approvers=approvers)
     if warning := session.fetch_state():
         findings.add(notes=[warning])
     state = session.state_store.read()
     if hint := session.fetch_state_hint(state):
         findings.add(notes=[hint])
-    plan_options = PlanOptions(config)
-    base_session = replace(session, source=change.base, tree=change.base_tree, base_tree=None)
+    plan_options = PlanOptions(own_config)
+    base_session = replace(session, config=config, source=change.base, tree=change.base_tree, base_tree=None)
     base_plan = plan_base(base_session, state)
-    known = _refusals(base_session, base_plan, plan_options, state) if base_plan else frozenset()
+    known = _refusals(base_session, base_plan, PlanOptions(config), state) if base_plan else frozenset()
     session = replace(session, on_refusals=lambda _tree, found: findings.add(_lower_known(found, known)))
     try:
         session.on_diagnostics(session.tree, tuple(check_store_location(session.tree, config)))
@@ -244,7 +252,9 @@ def _plan_change(
     if refusal and not change.source.dirty:
         findings.add(notes=[f"`mlgit apply` would refuse this plan: {refusal}"])
     pending = pending_keys(plan, base_plan) if base_plan else frozenset()
-    if base_plan is None and plan.actions:
+    if base_plan is not None:
+        findings.add(notes=map(pending_edit_sentence, pending_edits(plan, base_plan)))
+    elif plan.actions:
         findings.add(
             notes=[f"the files at the base, {change.base_name}, have errors: what is pending there is not known"]
         )
@@ -259,11 +269,12 @@ def _refusals(session: Session, plan: Plan, plan_options: PlanOptions, state: St
 
 
 def _lower_known(diagnostics: Iterable[Diagnostic], known: frozenset[tuple[str, str]]) -> Iterator[Diagnostic]:
-    """Yield diagnostics, as a warning what is refused without the change as well: it is not the fault of the change."""
+    """Yield diagnostics; what is refused without the change as well is no error: it is not the fault of the change."""
     for diagnostic in diagnostics:
-        is_known = diagnostic.severity is Severity.ERROR and (diagnostic.code, diagnostic.message) in known
+        severity = Severity.WARNING if diagnostic.severity is Severity.ERROR else diagnostic.severity
         hint = f"{diagnostic.hint}; it is so on the base too".removeprefix("; ")
-        yield replace(diagnostic, severity=Severity.WARNING, hint=hint) if is_known else diagnostic
+        is_known = (diagnostic.code, diagnostic.message) in known
+        yield replace(diagnostic, severity=severity, hint=hint) if is_known else diagnostic
 
 
 def _forecast(session: Session, state: State, plan: Plan) -> tuple[Forecast, ...]:

@@ -31,7 +31,7 @@ from reconciler.state.history import history_entries
 Differing = AbstractSet[Address]
 
 REPORT_FILE = "report.json"
-_MAX_BYTES = 20_000_000
+_MAX_BYTES = 64 * 2**20  # as of an artifact
 _MAX_SHOWN = 10  # differences that an error has
 _HINT = "open a pull request, whose plan shows it, or apply it after a look with `mlgit ci apply --unreviewed`"
 

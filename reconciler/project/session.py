@@ -19,7 +19,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.document import Document
 from reconciler.format.yaml import parse_yaml, split_source_lines
 from reconciler.git.trees import changed_paths
-from reconciler.model import SourceRevision, Tree
+from reconciler.model import SUBMODULE_MODE, SourceRevision, Tree
 from reconciler.project.state_session import OnNote, StateSession, ignore_note
 from reconciler.source.assets import read_asset_set
 from reconciler.source.rendered_output import RenderedOutputCache
@@ -156,7 +156,7 @@ def uncommitted_files(workspace: Workspace, source: SourceRevision) -> tuple[str
 def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
     """Return the lines of a file of a tree; none if there is no such file, or if it is longer than a file may be."""
     entry = tree.entries.get(tree.root + path)
-    return split_source_lines(tree.read_blob(entry.oid)) if entry else ()
+    return split_source_lines(tree.read_blob(entry.oid)) if entry and entry.mode != SUBMODULE_MODE else ()
 
 
 def _load_config(

@@ -94,7 +94,7 @@ def _drift_row(drift: Drift, write_back: WriteBack) -> str:
     for unwritten in write_back.unwritten:
         if unwritten.address == drift.address:
             remedy = f"not written into Git: {unwritten.reason}"
-    return table_row(*map(escape_markdown, (drift.subject, drift.message, remedy)))
+    return table_row(code_span(drift.subject), escape_markdown(drift.message), escape_markdown(remedy))
 
 
 def _list_items(lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _content_digest(write_back: WriteBack) -> str:
 
 
 def _change_row(change: FileChange) -> str:
-    return table_row(code_span(change.path), escape_markdown(str(change.address)), escape_markdown(change.summary))
+    return table_row(code_span(change.path), code_span(str(change.address)), escape_markdown(change.summary))
 
 
 def write_back_to_json(target: str, commit: str, root: str, write_back: WriteBack) -> Json:

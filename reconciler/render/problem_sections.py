@@ -35,7 +35,7 @@ def problem_sections(diagnostics: Sequence[Diagnostic], files: str, style: PageS
     for severity, rank in ((Severity.ERROR, 0), (Severity.WARNING, 4), (Severity.NOTE, 12)):
         found = [diagnostic for diagnostic in others if diagnostic.severity is severity]
         title = f"{_NOUNS[severity].capitalize()}s" if severity is not Severity.NOTE else pluralize(len(found), "note")
-        items = tuple(_problem_item(diagnostic, files) for diagnostic in found)
+        items = tuple(problem_item(diagnostic, files) for diagnostic in found)
         unfolded = style.hidden if severity is Severity.NOTE else style.unfolded
         yield Section(title, items, _NOUNS[severity], rank=rank, share=0.3, unfolded=unfolded)
         if severity is Severity.ERROR:
@@ -45,11 +45,11 @@ def problem_sections(diagnostics: Sequence[Diagnostic], files: str, style: PageS
 def _policy_section(diagnostics: Sequence[Diagnostic], files: str, style: PageStyle) -> Section:
     ranks = {severity: place for place, severity in enumerate(_NOUNS)}
     worst_first = sorted(diagnostics, key=lambda diagnostic: ranks[diagnostic.severity])
-    items = tuple(_problem_item(diagnostic, files, f"**{diagnostic.severity}** ") for diagnostic in worst_first)
+    items = tuple(problem_item(diagnostic, files, f"**{diagnostic.severity}** ") for diagnostic in worst_first)
     return Section("Policies", items, "result", rank=1, share=0.2, unfolded=style.unfolded)
 
 
-def _problem_item(diagnostic: Diagnostic, files: str, label: str = "") -> str:
+def problem_item(diagnostic: Diagnostic, files: str, label: str = "") -> str:
     """Return a diagnostic as an item of a list: where, what is wrong, what to do, its code."""
     diagnostic = place_in_message(diagnostic)
     place = f"{_place_link(diagnostic.span, files)}: " if diagnostic.span else ""

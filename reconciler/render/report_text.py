@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.abbreviation import abbreviate_id, pluralize
+from reconciler.abbreviation import abbreviate_id, join_some, pluralize
 from reconciler.diagnostics import has_errors
 from reconciler.model import Json, Op
+from reconciler.planning.pending import PendingEdit
 from reconciler.planning.report import Report
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS
@@ -32,6 +33,12 @@ def _report_lines(report: Report) -> Iterator[str]:
         yield from (*lines, *pending_lines(abbreviate_id(report.base), sentences))
     if report.notes:
         yield from ("", "About this change:", *(f"  {sanitize_line(note)}" for note in report.notes))
+
+
+def pending_edit_sentence(edit: PendingEdit) -> str:
+    """Return what a change edits of what is pending on the base and not live yet."""
+    fields = join_some(list(map(str, edit.changes)))
+    return sanitize_line(f"{edit.address} is not live yet; of what is pending on the base, this changes {fields}")
 
 
 def restrict_body(body: Mapping[str, Json], actions: Sequence[Mapping[str, Json]]) -> Json:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.abbreviation import abbreviate_id, pluralize
-from reconciler.planning.apply_report import ApplyReport, ApplyVerdict
+from reconciler.planning.apply_report import ApplyReport, ApplyVerdict, Waiting
 from reconciler.render.markdown_page import Section, fit_page
-from reconciler.render.markdown_text import code_span, escape_markdown, table_header, table_row
+from reconciler.render.markdown_text import code_span, escape_markdown, link, table_header, table_row
+from reconciler.render.problem_sections import problem_item
 
 RESULT_LIMIT = 20_000  # bytes; the plan is in the same comment
 _UNFOLDED = 10
 
 
-def result_markdown(report: ApplyReport, limit: int = RESULT_LIMIT) -> str:
-    """Return the report on an apply as Markdown within a limit in bytes; what went wrong is left out last."""
+def result_markdown(report: ApplyReport, run_url: str = "", limit: int = RESULT_LIMIT) -> str:
+    """Return the report on an apply as Markdown within a limit in bytes; what went wrong is left out last.
+
+    ``run_url`` is that of the workflow run, "" if unknown.
+    """
     target = "" if report.is_default_target else f", target {code_span(report.target)}"
     heading = f"### {_verdict(report)} ({code_span(abbreviate_id(report.commit))}{target})"
-    return fit_page([heading], _sections(report), [], limit, "in result.json") + "\n"
+    foot = [f"<sub>{link('workflow run', run_url)}</sub>"] if run_url else []
+    return fit_page([heading], _sections(report), foot, limit, "in result.json") + "\n"
 
 
 def _sections(report: ApplyReport) -> Iterator[Section]:
@@ -26,16 +31,15 @@ def _sections(report: ApplyReport) -> Iterator[Section]:
     ]
     yield _table("Not as reviewed", ("asset", "reviewed", "now", "why"), differences, 0)
     if not differences:
-        errors = (f"{error.message} [{error.code}]; {error.hint}".removesuffix("; ") for error in report.errors)
-        yield _list("Errors", errors, 0)
+        yield _section("Errors", (problem_item(error, "") for error in report.errors), 0)
     yield _list("Failed", (f"{item.action}: {item.message}" for item in report.failures), 1)
     runs = [
-        (run.job, run.run, run.status, _what_was_done(run.done, run.origin), run.message)
+        (f"job/{run.job}", run.run, run.status, _what_was_done(run.done, run.origin), run.message)
         for run in sorted(report.runs, key=lambda run: not run.message)
     ]
     yield _table("Runs", ("job", "run", "status", "done", "error"), runs, 2)
     yield _table("Versions", ("asset", "version", "from run"), report.versions, 3)
-    yield _list("Waiting", (f"{item.address}: {item.message}" for item in report.waiting), 4)
+    yield _list("Waiting", (f"{item.address}: {item.message}" for item in _waiting(report)), 4)
     yield _list("Also done", report.changes, 5)
     yield _list("Notes", report.notes, 6)
 
@@ -62,19 +66,32 @@ def _join_counts(report: ApplyReport) -> str:
     versions = [f"{pluralize(len(report.versions), 'version')} registered"] if report.versions else []
     runs = [f"{pluralize(number, 'run')} {escape_markdown(word)}" for word, number in by_word.items()]
     others = [pluralize(len(report.changes), "other change")] if report.changes else []
-    waiting = [f"{pluralize(len(report.waiting), 'asset')} waiting"] if report.waiting else []
+    number_waiting = len(_waiting(report))
+    waiting = [f"{pluralize(number_waiting, 'asset')} waiting"] if number_waiting else []
     return ", ".join((*versions, *runs, *others, *waiting))
+
+
+def _waiting(report: ApplyReport) -> Sequence[Waiting]:
+    """Return what waits, without the runs that the table of runs has."""
+    jobs = {f"job/{run.job}" for run in report.runs}
+    return [item for item in report.waiting if item.address not in jobs]
 
 
 def _what_was_done(done: str, origin: str) -> str:
     return f"{done}: {origin}" if origin else done
 
 
-def _table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], rank: int) -> Section:
-    lines = tuple(table_row(*map(escape_markdown, row)) for row in rows)
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], rank: int) -> Section:
+    """Return a table, its first column as code, without a last column that is empty in each row."""
+    if not any(row[-1] for row in rows):
+        headings, rows = headings[:-1], [row[:-1] for row in rows]
+    lines = tuple(table_row(code_span(row[0]), *map(escape_markdown, row[1:])) for row in rows)
     return Section(title, lines, "row", table_header(*headings), rank=rank, share=0.6, unfolded=_UNFOLDED)
 
 
 def _list(title: str, items: Iterable[str], rank: int) -> Section:
-    lines = tuple(f"- {escape_markdown(item)}" for item in items)
-    return Section(title, lines, "item", rank=rank, share=0.6, unfolded=_UNFOLDED)
+    return _section(title, (f"- {escape_markdown(item)}" for item in items), rank)
+
+
+def _section(title: str, items: Iterable[str], rank: int) -> Section:
+    return Section(title, tuple(items), "item", rank=rank, share=0.6, unfolded=_UNFOLDED)

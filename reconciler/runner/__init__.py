@@ -13,6 +13,7 @@ order of a run::
     environment  the environment variables of the command: an allow-list, and what Azure ML sets
     distribution the processes of a distributed job, and the variables of each
     process      the processes of the command and what they start: heartbeat, timeout, cancel
+    container    outside of a container: start it, wait for the runner in it, remove it
     prefixed_log the output of several processes in one log
     descendants  the processes of a run, in whatever session they are
     tracking/    the MLflow tracking protocol, answered here or by another server

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
+from .container import supervise_container
 from .environment import command_variables
 from .files import reserve_token
 from .layer import layered_environment
@@ -51,7 +52,7 @@ def main() -> int:
         except SpecError as error:
             return _print_error(str(error), 1)
         try:
-            exit_code = _reserve_and_execute(spec)
+            exit_code = supervise_container(spec, spec.container) if spec.container else _reserve_and_execute(spec)
         except Exception:  # noqa: BLE001 - the run is lost, but those that wait for its slot are not
             sys.excepthook(*sys.exc_info())
             exit_code = 1

@@ -90,6 +90,21 @@ class JobOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """The container that a run is in, by its name, and the socket of its engine.
+
+    ``spec_file`` is that of the runner in the container.
+    """
+
+    name: str
+    socket: Path
+    spec_file: Path
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "socket": str(self.socket), "spec_file": str(self.spec_file)}
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run: what to stage, what to execute, where to record it. Times are in seconds.
 
@@ -97,7 +112,8 @@ class RunSpec:
     of the job, empty for one process; ``instances`` is the number of machines that it is for, all of them this one.
     The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
     and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and
-    ``device_folder`` that of the devices that it has had.
+    ``device_folder`` that of the devices that it has had. With a ``container``, the runner starts it, waits for it and
+    removes it, and another runner inside executes the run.
     """
 
     token: str
@@ -126,6 +142,7 @@ class RunSpec:
     slot_fds: tuple[int, ...] = ()
     queue: Path | None = None
     device_folder: Path | None = None
+    container: Container | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of spec.json; `parse_spec` reads it back."""
@@ -156,6 +173,7 @@ class RunSpec:
             "slot_fds": list(self.slot_fds),
             "queue": str(self.queue) if self.queue else None,
             "device_folder": str(self.device_folder) if self.device_folder else None,
+            **({"container": self.container.to_json()} if self.container else {}),
         }
 
 
@@ -211,7 +229,14 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         slot_fds=tuple(document.get("slot_fds", ())),
         queue=_parse_optional_path(document.get("queue")),
         device_folder=_parse_optional_path(document.get("device_folder")),
+        container=_parse_container(document.get("container")),
     )
+
+
+def _parse_container(document: dict[str, Any] | None) -> Container | None:
+    if document is None:
+        return None
+    return Container(str(document["name"]), _absolute_path(document["socket"]), _absolute_path(document["spec_file"]))
 
 
 def _parse_input(document: dict[str, Any]) -> JobInput:

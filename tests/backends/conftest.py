@@ -14,17 +14,19 @@ from typing import Any
 
 import pytest
 from remote.backend_server import PYTHON, RemoteBackend, ServerProcess
+from services.docker import DockerEngine
 from workspaces import until
 
 from reconciler.backends import BACKENDS, load_backend
 from reconciler.model import Condition, Handle, Phase
 from reconciler.model.backend import Backend
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.tasks import Task
+from reconciler.model.tasks import Environment, Image, Task
+from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
-REMOTE = "remote"
+REMOTE, DOCKER = "remote", "docker"
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Bench:
     store: FolderStore
     folder: Path
     server: ServerProcess | None = None
+    engine: DockerEngine | None = None
+    image: Image | None = None
     started: dict[str, Handle] = field(default_factory=dict)
 
     @property
@@ -45,12 +49,22 @@ class Bench:
         """The backend, opened anew, as each command of mlgit opens one."""
         if self.server:
             return RemoteBackend({"port": self.server.port}, self.folder)
-        return load_backend({"type": self.type}, self.folder)
+        return self.open()
+
+    def open(self, **settings: Any) -> Backend:
+        """Return the backend with settings of mlgit.yml."""
+        address = {"engine": self.engine.url} if self.engine else {}
+        return load_backend({"type": self.type, **address, **settings}, self.folder)
+
+    @property
+    def environment(self) -> Environment:
+        """An environment of the form that the backend accepts, with a Python that has pip."""
+        return self.image or PYTHON
 
     def task(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **fields: Any) -> Task:
         token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
         code = self.content(files) if files else None
-        fields.setdefault("environment", PYTHON)
+        fields.setdefault("environment", self.environment)
         return Task(f"{name}-{token[:8]}", f"job/{name}", token, command, code=code, **fields)
 
     def content(self, files: Mapping[str, str]) -> Content:
@@ -78,20 +92,34 @@ class Bench:
         until(lambda: not self.is_active(handle))
         return self.condition(handle)
 
-    def wait_until_running(self, handle: Handle) -> None:
-        """Wait until the command of a run has written its first line."""
-        until(lambda: self.condition(handle).phase is Phase.RUNNING and self.log(handle).endswith("\n"))
+    def wait_until_running(self, handle: Handle, lines: int = 1) -> None:
+        """Wait until the command of a run has written its first lines."""
+        until(lambda: self.condition(handle).phase is Phase.RUNNING and self.log(handle).count("\n") >= lines)
 
     def log(self, handle: Handle) -> str:
         return b"".join(self.backend.log(handle)).decode()
 
-    def kill_supervisor(self, task: Task, handle: Handle) -> None:
-        """Kill the supervisor of a run; the token file has its process id."""
+    def processes(self, handle: Handle) -> tuple[int, ...]:
+        """Return the processes of the command of a run, by the mark that they bear on the machine of the backend."""
+        return find_marked(self.folder / "runs" / handle.id)
+
+    def kill_runner(self, task: Task, handle: Handle) -> None:
+        """Kill the runner of a run; the token file has its process id, or it is the first one of the container."""
+        if self.engine:
+            self.engine.run("kill", "--signal", "KILL", task.token)
+            until(lambda: not self.is_active(handle))
+            return
         os.kill(json.loads((self.folder / "tokens" / task.token).read_text())["pid"], signal.SIGKILL)
         until(lambda: not self.is_active(handle))
 
 
-@pytest.fixture(params=[*BACKENDS.names(), REMOTE])
+# A backend that needs a service is tested with the other services.
+PARAMETERS = [
+    pytest.param(name, marks=pytest.mark.services) if name == DOCKER else name for name in (*BACKENDS.names(), REMOTE)
+]
+
+
+@pytest.fixture(params=PARAMETERS)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     store, folder = FolderStore(tmp_path / "store"), tmp_path / "backend"
     server = None
@@ -100,6 +128,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         server, folder = ServerProcess(tmp_path / "server"), tmp_path / "server" / "backend"
         server.start()
     bench = Bench(request.param, store, folder, server)
+    if request.param == DOCKER:
+        bench.engine = request.getfixturevalue("docker_engine")
+        name = "mlgit-tests/python:3"
+        bench.image = Image(name, bench.engine.run("image", "inspect", "--format", "{{.Id}}", name))
     yield bench
     for handle in bench.started.values():
         bench.backend.cancel(handle)
@@ -107,13 +139,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         server.stop()
 
 
-@pytest.fixture
-def family(bench: Bench) -> Callable[[Handle], list[int]]:
-    """Return the process ids that a run of `FAMILY` has printed."""
-
-    def read(handle: Handle) -> list[int]:
-        bench.wait_until_running(handle)
-        until(lambda: bench.log(handle).count("\n") == 3)
-        return [int(line) for line in bench.log(handle).splitlines()]
-
-    return read
+@pytest.fixture(autouse=True)
+def _behaviour(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Name the numbered behaviour that a test shows, and its backend, in the file of results."""
+    mark = request.node.get_closest_marker("behaviour")
+    if mark and "bench" in request.fixturenames:
+        record_property("behaviour", mark.args[0])
+        record_property("backend", request.node.callspec.params["bench"])

@@ -25,23 +25,11 @@ def bench(bench):
     return bench
 
 
-def test_a_run_outlives_the_process_that_submitted_it(bench):
-    task = bench.task("sleep 0.5; echo good day")
-    process = os.fork()
-    if process == 0:
-        bench.submit(task)
-        os._exit(0)
-    os.waitpid(process, 0)
-    handle = until(lambda: bench.backend.find(task.token))
-    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
-    assert bench.log(handle) == "good day\n"
-
-
 def test_a_supervisor_is_identified_by_its_lock_and_not_by_a_process_id_that_can_be_reused(bench):
     task = bench.task("echo started; sleep 60")
     run = bench.submit(task)
     bench.wait_until_running(run)
-    bench.kill_supervisor(task, run)
+    bench.kill_runner(task, run)
     supervisor_file = bench.folder / "runs" / run.id / "supervisor.json"
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
@@ -110,34 +98,7 @@ def test_two_supervisors_with_one_token_execute_the_command_once(bench, tmp_path
     assert (tmp_path / "executions").read_text() == "x\n"
 
 
-def test_background_processes_are_killed_when_the_command_ends(bench):
-    run = bench.submit(bench.task("sleep 60 & echo $!"))
-    assert bench.wait_until_ended(run).phase is Phase.SUCCEEDED
-    until(lambda: has_ended(int(bench.log(run))))
-
-
-def test_a_command_that_is_killed_is_reported_with_the_signal(bench):
-    run = bench.submit(bench.task("echo $$; sleep 60"))
-    bench.wait_until_running(run)
-    os.kill(int(bench.log(run)), signal.SIGKILL)
-    condition = bench.wait_until_ended(run)
-    assert condition.phase is Phase.FAILED
-    assert condition.result["failure"]["signal"] == "SIGKILL"
-
-
 DETACHED = "setsid sleep 300 & setsid bash -c 'trap \"\" TERM; sleep 301' & echo up; sleep 200"
-
-
-@pytest.mark.services  # the processes are given ten seconds to end
-def test_cancel_leaves_no_process_in_whatever_session(bench):
-    run = bench.submit(bench.task(DETACHED))
-    bench.wait_until_running(run)
-    folder = bench.folder / "runs" / run.id
-    processes = until(lambda: len(find_marked(folder)) >= 3 and find_marked(folder))
-    assert bench.backend.cancel(run)
-    assert all(map(has_ended, processes))
-    assert bench.condition(run).reason == CANCELED
-    assert not bench.backend.cancel(run)
 
 
 def test_a_second_cancel_stops_what_a_killed_supervisor_has_left(bench):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 from remote.backend_server import PYTHON
 
-from reconciler.backends._runner import make_spec
+from reconciler.backends._runner import make_spec, prefix_environment
 from reconciler.diagnostics import UserError
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model.tasks import Image, Prefix, Resources, TaskContent, TaskLiteral, TaskOutput, TaskUri
@@ -45,7 +44,8 @@ def all_fields_task(bench):
 
 
 def spec_of(bench):
-    return make_spec(all_fields_task(bench), bench.store, bench.folder / "run", bench.folder / "token")
+    task = all_fields_task(bench)
+    return make_spec(task, prefix_environment(task), bench.store, bench.folder / "run", bench.folder / "token")
 
 
 def test_the_spec_of_a_task_is_the_recorded_one(bench, tmp_path, golden):
@@ -66,4 +66,4 @@ def test_the_spec_of_a_task_matches_its_schema_and_is_read_back_as_it_was(bench)
 def test_an_environment_that_is_an_image_is_refused_by_a_backend_without_containers(bench):
     task = bench.task("true", environment=Image("python:3.11", "sha256:" + "0" * 64))
     with pytest.raises(UserError, match="is an image, which needs a container"):
-        make_spec(task, bench.store, Path("/run"), Path("/token"))
+        prefix_environment(task)

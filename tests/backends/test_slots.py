@@ -224,7 +224,7 @@ def test_a_supervisor_that_was_killed_leaves_its_slot_to_its_command_until_that_
     task = sleeper(bench, "a")
     orphaned, queued = bench.submit(task), bench.submit(sleeper(bench, "b"))
     bench.wait_until_running(orphaned)
-    bench.kill_supervisor(task, orphaned)
+    bench.kill_runner(task, orphaned)
     assert bench.condition(orphaned).phase is Phase.GONE
     assert bench.condition(queued).phase is Phase.PENDING
     assert bench.backend.cancel(orphaned)
@@ -311,7 +311,7 @@ def test_no_process_is_signalled_by_a_number_that_was_noted_before_a_reboot(benc
     handle = bench.submit(task)
     bench.wait_until_running(handle)
     folder = bench.folder / "runs" / handle.id
-    bench.kill_supervisor(task, handle)
+    bench.kill_runner(task, handle)
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as bystander:
         try:
             for name in ("supervisor.json", "command.json"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from services import docker
 
 from reconciler.builders import BUILDERS, load_builder
 from reconciler.model.builder import Builder, Built
@@ -22,7 +23,7 @@ UNKNOWN = "0" * 64
 FINGERPRINT = "f" * 64
 SPEC: Mapping[str, Any] = {
     "name": "tiny",
-    "image": "example.com/ubuntu:22.04",
+    "image": docker.BASE,
     "conda_file": {
         "channels": ["conda-forge"],
         "dependencies": ["python>=3.11", {"pip": ["six==1.17.0", "iniconfig>=2"]}],
@@ -31,10 +32,17 @@ SPEC: Mapping[str, Any] = {
 }
 
 pytestmark = pytest.mark.slow
+NEED_SERVICES = {"docker"}
 
 
-@pytest.fixture(params=BUILDERS.names())
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.services if name in NEED_SERVICES else ()) for name in BUILDERS.names()
+    ]
+)
 def name(request: pytest.FixtureRequest) -> str:
+    if request.param == "docker":
+        request.getfixturevalue("docker_host")
     return str(request.param)
 
 
@@ -62,6 +70,10 @@ def prefix_of(built: Built) -> Prefix:
 
 def run_python(built: Built, code: str) -> str:
     """Return what Python code prints in an environment; Python is found through PATH, as in a run."""
+    if isinstance(built.environment, Image):
+        variables = [part for item in built.environment.variables.items() for part in ("--env", "=".join(item))]
+        command = ["docker", "run", "--rm", *variables, built.environment.reference, "python", "-c", code]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     prefix = prefix_of(built)
     program = shutil.which("python", path=f"{prefix.path}/bin")
     assert program
@@ -119,7 +131,10 @@ def test_a_recorded_lock_builds_the_same_environment_in_another_folder(
     other, _ = build(load_builder({"type": name}, tmp_path / "other"), store, built.lock)
     assert (other.identity, other.lock, other.platform) == (built.identity, built.lock, built.platform)
     assert other.python_version == built.python_version
-    assert prefix_of(other).path != prefix_of(built).path
+    if isinstance(built.environment, Prefix):
+        assert prefix_of(other).path != built.environment.path
+    else:
+        assert other.environment == built.environment
 
 
 def test_an_unfinished_environment_is_built_again(builder: Builder, store: FolderStore) -> None:

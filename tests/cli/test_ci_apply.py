@@ -128,6 +128,17 @@ def test_a_result_is_written_though_mlgit_yml_cannot_be_used(applied, apply):
     assert result["errors"]
 
 
+def test_a_result_has_the_errors_of_the_files(applied, apply, tmp_path):
+    edit(applied, "jobs/sum.yml", "command:", "comand:")
+    commit(applied)
+    ended, result = apply(applied)
+    assert (ended.code, result["verdict"], result["errors"][0]["code"]) == (1, "refused", "unknown-field")
+    assert (
+        "- `jobs/sum.yml:3:1`: unknown field comand; did you mean command?"
+        in (tmp_path / "result/result.md").read_text()
+    )
+
+
 @pytest.mark.services
 def test_one_apply_stands_for_two_merges(applied, report, apply, mlgit):
     describe(applied, "first")

@@ -110,6 +110,17 @@ def test_a_change_that_conflicts_with_its_base_is_not_planned(change, mlgit):
     assert "both change jobs/sum.yml [merge-conflict]" in ended.err
 
 
+def test_attributes_of_a_change_start_no_merge_driver_and_no_filter(change, mlgit):
+    commit_on_base(change, "data/numbers.csv", "1", "9")
+    edit(change, "data/numbers.csv", "3", "4")
+    commit(change, files={".gitattributes": "* merge=own filter=own -text\n"})
+    for setting in ("merge.own.driver", "filter.own.clean", "filter.own.smudge"):
+        git(change, "config", setting, "touch started")
+    ended, _ = plan_change(mlgit, change)
+    assert "data/numbers" in ended.out
+    assert not (change / "started").exists()
+
+
 def test_errors_in_files_are_reported_in_all_files_without_a_plan(change, mlgit):
     edit(change, "jobs/sum.yml", "command:", "comand:")
     commit(change)
@@ -220,6 +231,23 @@ def test_a_valid_mlgit_yml_of_a_change_is_a_note(change, mlgit):
     )
 
 
+def test_a_rename_and_its_entry_in_mlgit_yml_are_one_change(change, mlgit):
+    edit(change, "mlgit.yml", "backends:", "moved: [{from: data/numbers, to: data/figures}]\nbackends:")
+    commit(change)
+    ended, report = plan_change(mlgit, change)
+    assert ended.code == 1
+    (diagnostic,) = report.diagnostics
+    assert (diagnostic.code, diagnostic.span.line) == ("moved-wrong", 3), "merging it would stop all plans of the base"
+    edit(change, "data/numbers.yml", "name: numbers", "name: figures")
+    edit(change, "jobs/sum.yml", "azureml:numbers", "azureml:figures")
+    commit(change)
+    ended, report = plan_change(mlgit, change)
+    assert (ended.code, report.notes) == (0, ())
+    assert keys(report.own_actions) == ["move data/figures"]
+    ended = mlgit("ci", "check", "report", cwd=change)
+    assert ended.out == "As reviewed: 1 decision.\n"
+
+
 def test_what_the_mlgit_yml_of_the_base_protects_stays_protected(change, mlgit):
     edit(change, "mlgit.yml", "backends:", "protect: [model/total]\nbackends:")
     base = commit(change)
@@ -275,6 +303,14 @@ def test_a_link_in_place_of_mlgit_yml_is_not_followed(change, mlgit):
     assert ended.code == 1
     assert codes(report) == ["link-outside"]
     assert "root:" not in ended.out + ended.err
+
+
+def test_a_submodule_in_place_of_the_policies_is_an_error_in_the_report(change, mlgit):
+    git(change, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},policies")
+    git(change, "commit", "--quiet", "-m", "submodule")
+    ended, report = plan_change(mlgit, change)
+    assert ended.code == 1
+    assert codes(report) == ["policy-invalid"]
 
 
 def test_a_change_cannot_move_the_workspace(change, mlgit):

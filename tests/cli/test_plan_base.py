@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from workspaces import commit, edit, git
+from workspaces import commit, edit, git, write
 
 
 @pytest.fixture
@@ -23,6 +23,18 @@ def test_a_plan_shows_apart_what_is_pending_on_the_base(changed, mlgit):
     assert own.startswith("Plan: 2 changes, starts 1 run.")
     assert "data/numbers" not in own.split("\n", 1)[1].replace("inputs", "")
     assert pending.startswith("  ~ data/numbers@1: update in place, description added: all\n")
+
+
+def test_what_a_change_edits_of_a_pending_first_run_is_named(changed, mlgit):
+    write(changed, {"jobs/more.yml": (changed / "jobs/sum.yml").read_text("utf-8").replace("name: sum", "name: more")})
+    base = commit(changed)
+    edit(changed, "jobs/more.yml", "factor: 3", "factor: 4")
+    note = "job/more is not live yet; of what is pending on the base, this changes inputs.factor 3 -> 4\n"
+    ended = mlgit("plan", "--base", base, cwd=changed)
+    assert "  > first run of job/more\n" in ended.out
+    assert f"About this change:\n  {note}" in ended.out
+    commit(changed)
+    assert note in mlgit("ci", "plan", "--base", base, "--out", "report", cwd=changed).out
 
 
 def test_a_plan_without_changes_of_its_own_says_so(changed, mlgit):

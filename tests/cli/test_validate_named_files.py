@@ -142,3 +142,11 @@ def test_many_files_are_checked_with_the_cache_as_without(small, mlgit):
     second = mlgit("validate", JOB, cwd=small)
     (small / ".git/mlgit/cache.sqlite").unlink()
     assert first == second == mlgit("validate", JOB, cwd=small)
+
+
+def test_the_renames_of_mlgit_yml_count_all_files(small, mlgit):
+    config = (small / "mlgit.yml").read_text("utf-8")
+    (small / "mlgit.yml").write_text(config + "moved: [{from: data/old, to: data/numbers}]\n", "utf-8")
+    assert mlgit("validate", "mlgit.yml", cwd=small).out == "1 file: fine.\n"
+    (small / "mlgit.yml").write_text(config + "moved: [{from: data/numbers, to: data/new}]\n", "utf-8")
+    assert "a file still declares data/numbers" in mlgit("validate", "mlgit.yml", cwd=small).out

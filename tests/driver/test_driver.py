@@ -15,7 +15,7 @@ from remote.backend import install_remote_backend
 from remote.backend_server import ServerProcess
 from workspaces import until
 
-from driver.graphs import WRITE, kill_driver, make_graph, make_step
+from driver.graphs import WRITE, driver_processes, kill_driver, make_graph, make_step
 from reconciler.backends import load_backend
 from reconciler.diagnostics import UserError
 from reconciler.engine import run_conditions
@@ -270,3 +270,16 @@ def test_steps_are_held_back_while_as_many_wait_as_their_compute_has_slots(site)
     until(has_ended)
     assert site.condition(handle).phase is Phase.SUCCEEDED
     assert max(waiting) == 1
+
+
+def test_a_driver_gets_no_token_of_who_starts_it_and_the_variables_that_its_backends_read(site, monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKEN", "gh-planted")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "Authorization: basic planted")
+    monkeypatch.setenv("XDG_STATE_HOME", str(site.folder / "state"))
+    handle = site.submit(make_graph([make_step("prep", SLEEP)]))
+    (process,) = driver_processes(site, handle)
+    variables = (Path("/proc") / str(process) / "environ").read_text().split("\0")
+    assert f"XDG_STATE_HOME={site.folder}/state" in variables
+    assert not [entry for entry in variables if "planted" in entry]
+    site.driver.cancel(handle)
+    site.wait(handle)

@@ -18,7 +18,7 @@ def test_the_plan_stays_as_it_is_whatever_results_follow_one_another(plan, resul
         comment = with_result(comment, MARKER, result, 65_536)
         assert comment.startswith(f"{MARKER}\n")
         assert comment.strip("\n").endswith(plan.strip("\n"))
-        assert len(comment) <= len(plan) + len(result) + 100
+        assert len(comment) <= len(plan) + len(result) + 140
 
 
 @given(st.integers(0, 3000), st.integers(0, 3000))

@@ -57,6 +57,8 @@ def test_reports_of_another_head_another_workflow_or_another_event_do_not_count(
     ):
         api.add_artifact(api.add_run(HEAD, **fields), {"report.json": report()})
     api.add_artifact(api.add_run("9" * 40), {"report.json": report()})
+    api.add_artifact(api.add_run(HEAD, fork="mallory/ml"), {"report.json": report()})
+    api.add_artifact(api.add_run(HEAD, branch="other"), {"report.json": report()})
     api.add_artifact(run, {"report.json": report()}, name="another-report")
     ended = reviewed()
     assert ended.code == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from github_api import GithubApi, serve
-from services import git_http, git_ssh, github_openapi
+from services import docker, git_http, git_ssh, github_openapi
 
 
 def need(missing: str) -> None:
@@ -43,3 +43,21 @@ def github_api() -> Iterator[GithubApi]:
     with serve(GithubApi()) as api:
         yield api
     assert api.violations == []
+
+
+@pytest.fixture(scope="session")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.DockerEngine]:
+    """Run a Docker engine and a registry; the engine has the image ``mlgit-tests/python:3``."""
+    need(docker.MISSING)
+    with docker.DockerEngine(tmp_path_factory.mktemp("docker") / "engine") as engine:
+        docker.import_base(engine)
+        yield engine
+
+
+@pytest.fixture
+def docker_host(docker_engine: docker.DockerEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerEngine]:
+    """Make the engine the one that is used; what mlgit made on it is removed when the test is over."""
+    for name, value in docker_engine.environment.items():
+        monkeypatch.setenv(name, value)
+    yield docker_engine
+    docker_engine.remove_images()

@@ -32,6 +32,7 @@ from reconciler.model.providers import CANCELED, Usage
 from reconciler.model.step_runs import DRIVER, DRIVER_GONE, StepRun
 from reconciler.model.tasks import Task
 from reconciler.runner.result import FinalStatus
+from reconciler.storage.stores import STORES
 from reconciler.timestamps import utc_timestamp
 
 _FOLLOW_SECONDS = 0.2
@@ -76,13 +77,21 @@ class DriverBackend:
         """Start a driver for a run that has none and has not ended, if this machine can; return True if it did."""
         token = _token_of(handle)
         try:
-            if self._read_result(token) is not None or self._find_graph(token) is None or self._other_host(handle):
+            graph = self._find_graph(token)
+            if self._read_result(token) is not None or graph is None or self._other_host(handle):
                 return False
         except UserError as error:
             if _is_lost(error):
                 return False
             raise
-        return self._process(handle).start(DriverSettings(token, self._settings, str(self._folder)))
+        settings = DriverSettings(token, self._settings, str(self._folder))
+        return self._process(handle).start(settings, self._variables_of(graph))
+
+    def _variables_of(self, graph: FrozenGraph) -> frozenset[str]:
+        """Return the names of the environment variables that the store and the backends of a run read."""
+        types = {str(settings["type"]) for settings in graph.backends.values()}
+        plugins = [STORES.load(self._settings.type), *(BACKENDS.load(name) for name in types if BACKENDS.has(name))]
+        return frozenset().union(*(plugin.variables for plugin in plugins))
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
         return {handle: self._condition(handle) for handle in handles}

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import reconciler
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
 from reconciler.private_files import create_private_file, make_private_folder
+from reconciler.runner.environment import allowed_variables
 from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.locks import free_lock, is_locked
 
@@ -27,6 +28,7 @@ LOCK_DESCRIPTOR = 3  # which the process finds its lock at
 _RESTART_SECONDS = 1.0  # not sooner after the last start, so that one that always fails does not keep a machine busy
 _MODULE = "reconciler.engine.driver"
 _MAX_OUTPUT_BYTES = 4000
+_OWN_VARIABLES = frozenset({"PATH", "MLGIT_HOST", "PYTHONDONTWRITEBYTECODE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,10 @@ class DriverProcess:
             return str((read_json_object(self.folder / _PROBLEM_FILE) or {}).get("message", ""))
         return self._last_output_line()
 
-    def start(self, settings: DriverSettings) -> bool:
+    def start(self, settings: DriverSettings, variables: Container[str] = ()) -> bool:
         """Start a driver if there is none; return True if one was started.
 
+        Of the environment variables of this process it gets those about the machine, and those that are named.
         Raises UserError ``file-unusable`` if its files cannot be written.
         """
         try:
@@ -93,7 +96,7 @@ class DriverProcess:
                 self._wait_until_due()
                 (self.folder / _PROBLEM_FILE).unlink(missing_ok=True)
                 write_json_atomically(self.folder / _SETTINGS_FILE, settings.to_json(), synced=False)
-                self._spawn(lock)
+                self._spawn(lock, driver_variables(os.environ, variables))
         except OSError as error:
             message = f"{self.folder}, which has the files of the driver of a run, cannot be used: {error.strerror}"
             raise user_error("file-unusable", message, "free some space, or check that you may write there") from error
@@ -104,7 +107,7 @@ class DriverProcess:
         with suppress(OSError):
             create_private_file(self.folder / _PROBLEM_FILE, json.dumps({"message": message}).encode())
 
-    def _spawn(self, lock: int) -> None:
+    def _spawn(self, lock: int, variables: Mapping[str, str]) -> None:
         output = os.open(self.folder / _OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             actions = [
@@ -113,9 +116,6 @@ class DriverProcess:
                 (os.POSIX_SPAWN_DUP2, output, 2),
                 (os.POSIX_SPAWN_DUP2, lock, LOCK_DESCRIPTOR),
             ]
-            package = str(Path(reconciler.__file__).parent.parent)
-            paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-            variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, dict.fromkeys(paths)))}
             command = (sys.executable, "-P", "-m", _MODULE, str(self.folder / _SETTINGS_FILE))
             os.posix_spawn(sys.executable, command, variables, file_actions=actions, setsid=True)
         finally:
@@ -134,3 +134,11 @@ class DriverProcess:
         except OSError:
             return ""
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def driver_variables(variables: Mapping[str, str], named: Container[str]) -> dict[str, str]:
+    """Return the variables of a driver: it goes on when who started it has ended, and needs no token of theirs."""
+    paths = (str(Path(reconciler.__file__).parent.parent), *variables.get("PYTHONPATH", "").split(os.pathsep))
+    own = {name: value for name, value in variables.items() if name in _OWN_VARIABLES or name in named}
+    python_path = os.pathsep.join(map(os.path.abspath, dict.fromkeys(filter(None, paths))))
+    return {**allowed_variables(variables), **own, "PYTHONPATH": python_path}

@@ -1,0 +1,161 @@
+"""The image of a run: found or pulled, and the Python that can execute the runner in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from docker import DockerClient
+from docker.errors import APIError, ImageNotFound
+from docker.types import Mount
+
+from reconciler.backends._runner import CommandEnvironment
+from reconciler.diagnostics import UserError, user_error
+from reconciler.docker_engine import LABELS
+from reconciler.model.tasks import Image
+from reconciler.private_files import create_private_file, make_private_folder
+from reconciler.runner.files import read_json_object
+
+INTERPRETER_FOLDER = "/mlgit/python"
+_LIBRARY_PATH = "LD_LIBRARY_PATH"
+_MOUNTED_LIBRARIES = f"{INTERPRETER_FOLDER}/lib"
+# The first Python that can import the runner: of the image, else of this machine.
+_PROBE = """
+for python in python3 python {folder}/bin/python3; do
+  path=$(command -v $python) || continue
+  [ $python = {folder}/bin/python3 ] && export LD_LIBRARY_PATH={libraries}
+  "$path" -I -S -c 'import sys; sys.path.insert(0, "{runner}"); import runner.main' >/dev/null 2>&1 || continue
+  echo "$path"
+  exit 0
+done
+exit 3
+"""
+# Only the image says what is in it: what it sets for its own programs is for the command, not for the runner.
+_NOT_PASSED = {"PATH", "HOME", "HOSTNAME"}
+# What the runner sets to protect environments that runs share; a container is of one run, and pip may write in it.
+_OF_CONTAINER = {"PIP_REQUIRE_VIRTUALENV": "0", "PYTHONNOUSERSITE": "", "PIP_BREAK_SYSTEM_PACKAGES": "1"}
+
+
+class FoundImage(NamedTuple):
+    """An image that the engine has: its id, and the variables that it sets."""
+
+    id: str
+    variables: Mapping[str, str]
+
+
+class Interpreter(NamedTuple):
+    """The Python that executes the runner in an image; ``source`` is a folder of this machine that is mounted."""
+
+    path: str
+    source: str = ""
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """What is mounted for it."""
+        return [Mount(INTERPRETER_FOLDER, self.source, "bind", read_only=True)] if self.source else []
+
+    def variables(self, image: FoundImage) -> dict[str, str]:
+        """Return the variables that it needs to start."""
+        own = image.variables.get(_LIBRARY_PATH, "")
+        return {_LIBRARY_PATH: ":".join(filter(None, (_MOUNTED_LIBRARIES, own)))} if self.source else {}
+
+
+def find_image(client: DockerClient, image: Image) -> FoundImage:
+    """Return an image by its digest, pulled if the engine does not have it; raises UserError ``image-missing``."""
+    pinned = _pinned_reference(image)
+    for name in (image.digest, pinned):
+        try:
+            return _inspect(client, name)
+        except ImageNotFound:
+            continue
+    try:
+        client.api.pull(pinned)
+        return _inspect(client, pinned)
+    except APIError as error:
+        message = f"the engine has no image {image.reference} ({image.digest}), and cannot pull it: {error.explanation}"
+        hint = "run `mlgit apply` to build the environment again; an image of a registry needs `docker login`"
+        raise user_error("image-missing", message, hint) from error
+
+
+def _pinned_reference(image: Image) -> str:
+    """Return the reference of an image by its digest: without its tag, which can move."""
+    name = image.reference.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}@{image.digest}"
+
+
+def _inspect(client: DockerClient, name: str) -> FoundImage:
+    document = client.images.get(name).attrs
+    variables = (document.get("Config") or {}).get("Env") or ()
+    return FoundImage(str(document["Id"]), dict(str(line).partition("=")[::2] for line in variables))
+
+
+def command_environment(image: FoundImage, variables: Mapping[str, str], folder: Path) -> CommandEnvironment:
+    """Return the environment of an image as a command finds it: what the image sets, and then ``variables``.
+
+    What pip does not write into the image, it writes below the folder of the run.
+    """
+    base = str(folder / "environment" / "user")
+    path = [*filter(None, image.variables.get("PATH", "").split(":")), f"{base}/bin"]
+    own = {name: value for name, value in image.variables.items() if name not in _NOT_PASSED}
+    fixed = {**_OF_CONTAINER, "PYTHONUSERBASE": base, _LIBRARY_PATH: ""}
+    return CommandEnvironment(tuple(path), {**fixed, **own, **variables})
+
+
+def find_interpreter(client: DockerClient, image: FoundImage, runner: Path, source: str, notes: Path) -> Interpreter:
+    """Return the Python that executes the runner in an image: its own, or that of a folder of this machine.
+
+    What was found is noted by the image, the runner and the folder. Raises UserError ``image-unusable``.
+    """
+    source = source or os.path.realpath(sys.base_prefix)
+    note = notes / f"{image.id.rpartition(':')[2][:32]}-{runner.stem}.json"
+    known = read_json_object(note)
+    if known is None or known.get("source") != source:
+        known = {"source": source, "path": _probe(client, image, runner, source)}
+        make_private_folder(notes)
+        temporary = note.with_suffix(f".{os.urandom(6).hex()}")
+        create_private_file(temporary, json.dumps(known).encode())
+        temporary.replace(note)
+    path = str(known["path"])
+    return Interpreter(path, source if path.startswith(INTERPRETER_FOLDER) else "")
+
+
+def _probe(client: DockerClient, image: FoundImage, runner: Path, source: str) -> str:
+    """Return the path of the Python in a container that can import the runner."""
+    script = _PROBE.format(folder=INTERPRETER_FOLDER, libraries=_MOUNTED_LIBRARIES, runner=runner)
+    mounts = [Mount(INTERPRETER_FOLDER, source, "bind", read_only=True), Mount(str(runner), str(runner), "bind")]
+    container = client.api.create_container(
+        image.id,
+        entrypoint=["/bin/sh", "-c", script],
+        command=[],
+        user=f"{os.getuid()}:{os.getgid()}",
+        labels={f"{LABELS}probe": image.id},
+        network_disabled=True,
+        host_config=client.api.create_host_config(mounts=mounts),
+    )["Id"]
+    try:
+        client.api.start(container)
+        exit_code = client.api.wait(container)["StatusCode"]
+        output = client.api.logs(container, stderr=False).decode().strip()
+    except APIError as error:
+        raise _unusable(image, f"/bin/sh does not start in it: {error.explanation}") from error
+    finally:
+        client.api.remove_container(container, force=True, v=True)
+    if exit_code or not output:
+        raise _unusable(
+            image, f"it has no Python 3.11 or newer, and the one of this machine, {source}, does not run in it"
+        )
+    return str(output)
+
+
+def _unusable(image: FoundImage, cause: str) -> UserError:
+    message = f"no job can run in the image {image.id}: {cause}"
+    hint = (
+        "use an image with Python 3.11 or newer and a shell, or name a standalone Python of this machine: "
+        "interpreter: of the backend in mlgit.yml"
+    )
+    return user_error("image-unusable", message, hint)
