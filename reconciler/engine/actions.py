@@ -17,7 +17,7 @@ from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
 from reconciler.model.builder import ReportProgress
 from reconciler.planning.adoption import ADOPTED_FROM
-from reconciler.planning.builds import recorded_lock
+from reconciler.planning.builds import lock_before
 from reconciler.planning.job_outputs import find_job_output
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.planning.packages import diff_locks, summarize_packages
@@ -142,14 +142,15 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     """Build an environment unless it is built already; with a recorded lock, exactly as it was."""
     resolved, report_progress = resolved_asset_of(action), context.progress_reporter(action)
     asset = resolved.asset
-    environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec)
+    contents = store_asset_contents(context, resolved) if asset.paths else {}
+    environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec, contents)
     names = [choice.builder for choice in action.builders] or [choose_builder(context.providers, environment)]
     recorded: dict[str, Mapping[str, Json]] = {}
     for name in names:
-        if built := context.providers.builders[name].find(resolved.fingerprint):
-            report_progress(f"already built on this machine, Python {built.python_version}")
-        else:
-            built = build_environment(context.providers, environment, name, report_progress)
+        if found := context.providers.builders[name].find(resolved.fingerprint):
+            python = f", Python {found.python_version}" if found.python_version else ""
+            report_progress(f"already built on this machine{python}")
+        built = build_environment(context.providers, environment, name, report_progress)
         for builds in new_builds(environment, name, built).values():
             recorded |= builds
         _report_packages(context, action, name, built.lock, report_progress)
@@ -160,11 +161,11 @@ def _report_packages(
     context: ActionContext, action: Action, builder: str, lock: str, report_progress: ReportProgress
 ) -> None:
     """Report how the packages of a build differ from those of the version before, if that has a recorded lock."""
-    fingerprint = action.record.fingerprint if action.record else ""
-    before = recorded_lock(context.state, fingerprint, [builder])
-    if before is not None and fingerprint != resolved_asset_of(action).fingerprint:
-        version = action.record.version if action.record else ""
-        report_progress(f"packages since version {version}: {summarize_packages(diff_locks(before, lock))}")
+    before = lock_before(context.state, action, [builder])
+    if before is not None and action.record:
+        report_progress(
+            f"packages since version {action.record.version}: {summarize_packages(diff_locks(before, lock))}"
+        )
 
 
 def _repair(context: ActionContext, action: Action) -> WriteBatch:
