@@ -110,6 +110,49 @@ def test_an_image_is_the_digest_that_its_tag_had_at_first(
     assert image_of(build(builder(tmp_path / "three"), store, {"image": name})[0]) != image
 
 
+def test_a_base_is_what_the_registry_has_now_and_not_what_was_built(
+    docker_host: DockerEngine, store: FolderStore, tmp_path: Path
+) -> None:
+    name = f"{REGISTRY}/moving:1"
+    docker_host.run("tag", BASE, name)
+    docker_host.run("push", "--quiet", name)
+    made = builder(tmp_path / "builder")
+    built, _ = build(made, store, {"image": name})
+    assert made.find_base({"image": name}) == built.base
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nLABEL moved=1\n", encoding="utf-8")
+    docker_host.run("build", "--quiet", "--tag", f"{REGISTRY}/moving:1", str(tmp_path))
+    docker_host.run("push", "--quiet", name)
+    docker_host.run("rmi", name)
+    assert made.find_base({"image": name}) not in {"", built.base}
+    assert made.find_base({"image": f"{REGISTRY}/none:1"}) == ""
+
+
+def test_a_lock_on_an_image_of_another_engine_is_an_error_that_says_so(store: FolderStore, tmp_path: Path) -> None:
+    lock = f"# base {BASE} is mlgit/base:{'0' * 64}\n"
+    code, message, hint = failure(lambda: build(builder(tmp_path / "builder"), store, {"image": BASE}, lock=lock))
+    assert (code, message) == (
+        "image-not-found",
+        f"{ADDRESS}: the image that it was built on is in no registry, and not on this Docker engine",
+    )
+    assert "registry:" in hint
+
+
+def test_packages_are_installed_on_an_image_with_a_user_who_is_not_root(
+    docker_host: DockerEngine, store: FolderStore, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nUSER 1000:1000\n", encoding="utf-8")
+    docker_host.run("build", "--quiet", "--tag", "with-user:1", str(tmp_path))
+    spec = {"image": "with-user:1", "conda_file": {"dependencies": ["python>=3.11"], "variables": {"A": "$x\ny"}}}
+    built, _ = build(builder(tmp_path / "builder"), store, spec)
+    reference = image_of(built).reference
+    assert docker_host.run("run", "--rm", reference, "id", "-u") == "1000"
+    assert docker_host.run("run", "--rm", reference, "python", "-c", "import sys; print(sys.prefix)") == (
+        "/opt/mlgit/environment"
+    )
+    assert "# user 1000:1000\n" in built.lock
+    docker_host.run("rmi", "with-user:1")
+
+
 def test_what_was_pushed_is_pulled_by_digest_where_it_is_missing(
     docker_host: DockerEngine, store: FolderStore, tmp_path: Path
 ) -> None:
