@@ -147,11 +147,10 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     names = [choice.builder for choice in action.builders] or [choose_builder(context.providers, environment)]
     recorded: dict[str, Mapping[str, Json]] = {}
     for name in names:
-        if built := context.providers.builders[name].find(resolved.fingerprint):
-            python = f", Python {built.python_version}" if built.python_version else ""
+        if found := context.providers.builders[name].find(resolved.fingerprint):
+            python = f", Python {found.python_version}" if found.python_version else ""
             report_progress(f"already built on this machine{python}")
-        else:
-            built = build_environment(context.providers, environment, name, report_progress)
+        built = build_environment(context.providers, environment, name, report_progress)
         for builds in new_builds(environment, name, built).values():
             recorded |= builds
         _report_packages(context, action, name, built.lock, report_progress)

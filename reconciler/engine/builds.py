@@ -65,11 +65,26 @@ def choose_builder(providers: Providers, environment: EnvironmentToBuild, backen
 def build_environment(
     providers: Providers, environment: EnvironmentToBuild, builder_name: str, report_progress: ReportProgress
 ) -> Built:
-    """Return an environment as a builder has built it; with a recorded lock of its variant, exactly as it was."""
+    """Return an environment as a builder has built it; with a recorded lock of its variant, exactly as it was.
+
+    A build that is not recorded yet counts only if it can import what mlgit.yml names: else raises UserError.
+    """
     builder = providers.builders[builder_name]
-    built = builder.find(environment.fingerprint)
-    if built is not None:
-        return built
+    built = builder.find(environment.fingerprint) or _build(providers, environment, builder_name, report_progress)
+    modules = providers.config.imports_of(environment.address)
+    if modules and new_builds(environment, builder_name, built):
+        report_progress(f"importing {', '.join(modules)}")
+        if failure := builder.try_imports(built, modules):
+            message = f"{environment.address}: what {builder_name} built cannot import {failure}"
+            hint = "add the package that has the module to the environment, or correct imports: in mlgit.yml"
+            raise user_error("imports-failed", message, hint)
+    return built
+
+
+def _build(
+    providers: Providers, environment: EnvironmentToBuild, builder_name: str, report_progress: ReportProgress
+) -> Built:
+    builder = providers.builders[builder_name]
     address, fingerprint, spec, builds = (
         str(environment.address),
         environment.fingerprint,

@@ -14,4 +14,7 @@ def open_builders(session: StateSession) -> dict[str, Builder]:
     """Open the builders of environments."""
     cache = os.environ.get("MLGIT_CACHE_DIR")
     root = Path(cache) / "environments" if cache else None
-    return {name: builders.load_builder(settings, root) for name, settings in session.config.builders.items()}
+    workspace = session.workspace.folder
+    return {
+        name: builders.load_builder(settings, root, workspace) for name, settings in session.config.builders.items()
+    }
