@@ -228,6 +228,17 @@ def test_a_failed_build_shows_its_last_lines_and_keeps_the_whole_log(store: Fold
     assert made.find(FINGERPRINT) is None
 
 
+@pytest.mark.parametrize("path", ["gpu.Dockerfile", "Dockerfile.d"])
+def test_a_context_without_its_dockerfile_is_an_error(path: str, store: FolderStore, tmp_path: Path) -> None:
+    spec = {"build": {"path": "context", "dockerfile_path": path}}
+    files = {**FILES, "Dockerfile.d/a": ""}
+    code, message, _ = failure(lambda: build(builder(tmp_path / "builder"), store, spec, files))
+    assert (code, message) == (
+        "dockerfile-missing",
+        f"{ADDRESS}: the build context has no Dockerfile {path}, or it is no text",
+    )
+
+
 def test_an_engine_that_does_not_run_is_an_error_that_says_how_to_go_on(store: FolderStore, tmp_path: Path) -> None:
     address = f"unix://{tmp_path}/none.sock"
     code, message, hint = failure(lambda: build(builder(tmp_path, engine=address), store, PACKAGES))
