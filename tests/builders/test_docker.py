@@ -325,6 +325,7 @@ def test_builds_of_the_same_environment_at_once_build_it_once(store: FolderStore
 
 
 SLEEPS = {"Dockerfile": f"FROM {BASE}\nRUN sleep 4 && touch /made\n"}
+OLD_DOCKER = "#!/bin/sh\necho 'ERROR: BuildKit is enabled but the buildx component is missing'\nexit 1\n"
 KILLED = """
 import sys
 from pathlib import Path
@@ -352,6 +353,36 @@ def test_a_build_that_was_killed_is_not_taken_for_a_finished_one(
     assert docker_host.run("images", "--quiet", "mlgit/environment") == ""
     built, _ = build(made, store, CONTEXT, SLEEPS)
     assert docker_host.run("run", "--rm", image_of(built).reference, "ls", "/made") == "/made"
+
+
+def test_a_build_that_is_stopped_ends_at_once_and_leaves_nothing(
+    docker_host: DockerEngine, store: FolderStore, tmp_path: Path
+) -> None:
+    made = builder(tmp_path / "builder")
+
+    def stop(text: str) -> None:
+        if "RUN sleep" in text:
+            threading.Thread(target=made.stop).start()
+
+    files = {"Dockerfile": f"FROM {BASE}\nRUN sleep 60\n"}
+    code, _, _ = failure(lambda: build(made, store, CONTEXT, files, progress=stop))
+    assert code == "build-stopped"
+    assert made.find(FINGERPRINT) is None
+    assert docker_host.run("images", "--quiet", "mlgit/environment") == ""
+
+
+@pytest.mark.parametrize("program", ["", OLD_DOCKER])
+def test_a_machine_whose_docker_cannot_build_is_told_what_to_install(
+    program: str, store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    if program:
+        (tmp_path / "bin/docker").write_text(program, encoding="utf-8")
+        (tmp_path / "bin/docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    code, _, hint = failure(lambda: build(builder(tmp_path / "builder"), store, CONTEXT, FILES))
+    assert code == "docker-not-found"
+    assert hint.startswith("install ")
 
 
 def test_an_image_that_a_container_uses_is_not_removed(
