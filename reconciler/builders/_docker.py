@@ -15,6 +15,7 @@ import docker
 import platformdirs
 
 from reconciler.builders._docker_images import (
+    current_base,
     find_image,
     find_python,
     push_image,
@@ -112,8 +113,7 @@ class DockerBuilder:
         if not name:
             return ""
         with open_engine(self._engine) as client:
-            image = find_image(client, name)
-        return image.pinned if image else ""
+            return current_base(client, name)
 
     def list_builds(self) -> tuple[LocalBuild, ...]:
         with open_engine(self._engine) as client:
@@ -137,18 +137,17 @@ class DockerBuilder:
 
     def _push(self, client: docker.DockerClient, plan: BuildPlan, made: Made, progress: ReportProgress) -> Made:
         """Push an image that is in no registry to that of the settings, if they name one."""
-        if not self._registry or made.image.pinned.partition("@")[2]:
+        if not self._registry or not made.image.is_local:
             return made
         progress(f"pushing the image to {self._registry}")
         image = push_image(client, plan.address, made.image.id, self._registry, made.identity[:16])
         return made._replace(image=image, lock=replace(made.lock, pushed=image.pinned))
 
     def _write_index(self, plan: BuildPlan, made: Made) -> None:
-        has_digest = "@" in made.image.pinned
         index = {
             "format": _INDEX_FORMAT,
             "identity": made.identity,
-            "image": made.image.pinned if has_digest else made.image.id,
+            "image": made.image.id if made.image.is_local else made.image.pinned,
             "python": made.python.version if made.python else "",
             "platform": made.python.platform if made.python else made.image.platform,
             "lock": format_docker_lock(made.lock),

@@ -42,6 +42,11 @@ class FoundImage:
     user: str
     labels: Mapping[str, str]
 
+    @property
+    def is_local(self) -> bool:
+        """True if it is in no registry, as far as the engine knows."""
+        return self.pinned.startswith(f"{_PINNED_TAG}:")
+
 
 @dataclass(frozen=True, slots=True)
 class ImagePython:
@@ -96,9 +101,21 @@ def resolve_image(client: docker.DockerClient, address: str, name: str, progress
         found = find_image(client, name)
     if found is None:
         raise image_error(address, name, "the engine does not have it after it was pulled")
-    if found.pinned.startswith(f"{_PINNED_TAG}:"):
+    if found.is_local:
         client.images.get(found.id).tag(found.pinned)
     return found
+
+
+def current_base(client: docker.DockerClient, name: str) -> str:
+    """Return what a name means now: to its registry, or to the engine for an image that is in none; "" for neither."""
+    found = find_image(client, name)
+    if found is not None and found.is_local:
+        return found.pinned
+    try:
+        digest = client.images.get_registry_data(name).id
+    except APIError:
+        return ""
+    return f"{_repository(found.pinned if found else name)}@{digest}"
 
 
 def image_error(address: str, name: str, cause: str) -> UserError:
@@ -106,6 +123,10 @@ def image_error(address: str, name: str, cause: str) -> UserError:
     cause = mask_url_secrets(" ".join(cause.split()))
     if "no space left" in cause:
         return disk_full_error(address)
+    if name.startswith(f"{_PINNED_TAG}:"):
+        message = f"{address}: the image that it was built on is in no registry, and not on this Docker engine"
+        hint = "push that image and name it by its registry, or set registry: of the builder, so that builds are pushed"
+        return user_error("image-not-found", message, hint)
     message = f"{address}: the image {name} is not on the Docker engine, and cannot be pulled: {cause}"
     hint = (
         "check its name, log in (docker login), or let the engine ask a mirror: registry-mirrors in"

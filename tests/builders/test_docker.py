@@ -110,6 +110,49 @@ def test_an_image_is_the_digest_that_its_tag_had_at_first(
     assert image_of(build(builder(tmp_path / "three"), store, {"image": name})[0]) != image
 
 
+def test_a_base_is_what_the_registry_has_now_and_not_what_was_built(
+    docker_host: DockerEngine, store: FolderStore, tmp_path: Path
+) -> None:
+    name = f"{REGISTRY}/moving:1"
+    docker_host.run("tag", BASE, name)
+    docker_host.run("push", "--quiet", name)
+    made = builder(tmp_path / "builder")
+    built, _ = build(made, store, {"image": name})
+    assert made.find_base({"image": name}) == built.base
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nLABEL moved=1\n", encoding="utf-8")
+    docker_host.run("build", "--quiet", "--tag", f"{REGISTRY}/moving:1", str(tmp_path))
+    docker_host.run("push", "--quiet", name)
+    docker_host.run("rmi", name)
+    assert made.find_base({"image": name}) not in {"", built.base}
+    assert made.find_base({"image": f"{REGISTRY}/none:1"}) == ""
+
+
+def test_a_lock_on_an_image_of_another_engine_is_an_error_that_says_so(store: FolderStore, tmp_path: Path) -> None:
+    lock = f"# base {BASE} is mlgit/base:{'0' * 64}\n"
+    code, message, hint = failure(lambda: build(builder(tmp_path / "builder"), store, {"image": BASE}, lock=lock))
+    assert (code, message) == (
+        "image-not-found",
+        f"{ADDRESS}: the image that it was built on is in no registry, and not on this Docker engine",
+    )
+    assert "registry:" in hint
+
+
+def test_packages_are_installed_on_an_image_with_a_user_who_is_not_root(
+    docker_host: DockerEngine, store: FolderStore, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nUSER 1000:1000\n", encoding="utf-8")
+    docker_host.run("build", "--quiet", "--tag", "with-user:1", str(tmp_path))
+    spec = {"image": "with-user:1", "conda_file": {"dependencies": ["python>=3.11"], "variables": {"A": "$x\ny"}}}
+    built, _ = build(builder(tmp_path / "builder"), store, spec)
+    reference = image_of(built).reference
+    assert docker_host.run("run", "--rm", reference, "id", "-u") == "1000"
+    assert docker_host.run("run", "--rm", reference, "python", "-c", "import sys; print(sys.prefix)") == (
+        "/opt/mlgit/environment"
+    )
+    assert "# user 1000:1000\n" in built.lock
+    docker_host.run("rmi", "with-user:1")
+
+
 def test_what_was_pushed_is_pulled_by_digest_where_it_is_missing(
     docker_host: DockerEngine, store: FolderStore, tmp_path: Path
 ) -> None:
@@ -183,6 +226,17 @@ def test_a_failed_build_shows_its_last_lines_and_keeps_the_whole_log(store: Fold
     log = Path(hint.removeprefix("the whole log is in ")).read_text("utf-8")
     assert all(f"line {number}\n" in log for number in range(1, 41))
     assert made.find(FINGERPRINT) is None
+
+
+@pytest.mark.parametrize("path", ["gpu.Dockerfile", "Dockerfile.d"])
+def test_a_context_without_its_dockerfile_is_an_error(path: str, store: FolderStore, tmp_path: Path) -> None:
+    spec = {"build": {"path": "context", "dockerfile_path": path}}
+    files = {**FILES, "Dockerfile.d/a": ""}
+    code, message, _ = failure(lambda: build(builder(tmp_path / "builder"), store, spec, files))
+    assert (code, message) == (
+        "dockerfile-missing",
+        f"{ADDRESS}: the build context has no Dockerfile {path}, or it is no text",
+    )
 
 
 def test_an_engine_that_does_not_run_is_an_error_that_says_how_to_go_on(store: FolderStore, tmp_path: Path) -> None:
@@ -271,6 +325,7 @@ def test_builds_of_the_same_environment_at_once_build_it_once(store: FolderStore
 
 
 SLEEPS = {"Dockerfile": f"FROM {BASE}\nRUN sleep 4 && touch /made\n"}
+OLD_DOCKER = "#!/bin/sh\necho 'ERROR: BuildKit is enabled but the buildx component is missing'\nexit 1\n"
 KILLED = """
 import sys
 from pathlib import Path
@@ -298,6 +353,36 @@ def test_a_build_that_was_killed_is_not_taken_for_a_finished_one(
     assert docker_host.run("images", "--quiet", "mlgit/environment") == ""
     built, _ = build(made, store, CONTEXT, SLEEPS)
     assert docker_host.run("run", "--rm", image_of(built).reference, "ls", "/made") == "/made"
+
+
+def test_a_build_that_is_stopped_ends_at_once_and_leaves_nothing(
+    docker_host: DockerEngine, store: FolderStore, tmp_path: Path
+) -> None:
+    made = builder(tmp_path / "builder")
+
+    def stop(text: str) -> None:
+        if "RUN sleep" in text:
+            threading.Thread(target=made.stop).start()
+
+    files = {"Dockerfile": f"FROM {BASE}\nRUN sleep 60\n"}
+    code, _, _ = failure(lambda: build(made, store, CONTEXT, files, progress=stop))
+    assert code == "build-stopped"
+    assert made.find(FINGERPRINT) is None
+    assert docker_host.run("images", "--quiet", "mlgit/environment") == ""
+
+
+@pytest.mark.parametrize("program", ["", OLD_DOCKER])
+def test_a_machine_whose_docker_cannot_build_is_told_what_to_install(
+    program: str, store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    if program:
+        (tmp_path / "bin/docker").write_text(program, encoding="utf-8")
+        (tmp_path / "bin/docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    code, _, hint = failure(lambda: build(builder(tmp_path / "builder"), store, CONTEXT, FILES))
+    assert code == "docker-not-found"
+    assert hint.startswith("install ")
 
 
 def test_an_image_that_a_container_uses_is_not_removed(
