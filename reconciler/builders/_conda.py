@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from reconciler.builders import _rattler
+from reconciler.builders._accepted_locks import accept_lock
 from reconciler.builders._channels import ChannelSettings, choose_channels
 from reconciler.builders._conda_file import CondaFile
 from reconciler.builders._conda_lock import CondaLock, format_conda_lock, parse_conda_lock
@@ -41,7 +42,7 @@ from reconciler.builders._programs import terminate_children
 from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_program, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, LockFile, ReportProgress
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
@@ -90,6 +91,14 @@ class CondaBuilder:
 
     def notes(self, spec: Mapping[str, Any]) -> tuple[BuildNote, ...]:
         return find_conda_notes(spec, self._settings)
+
+    def accept_lock(self, plan: BuildPlan, file: LockFile) -> str:
+        accepted = accept_lock(plan, file, _rattler.machine_platform())
+        if not accepted.conda_packages:
+            message = f"{plan.address}: {file.path} has no packages of conda"
+            raise user_error("lock-refused", message, "use a conda-lock.yml or a pixi.lock, or the builder venv")
+        lock = CondaLock(_rattler.machine_platform(), accepted.conda_packages, accepted.pip_lock)
+        return format_conda_lock(lock)
 
     def find(self, fingerprint: str) -> Built | None:
         return self._prefixes.find(fingerprint, self._is_current)

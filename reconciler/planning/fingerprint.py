@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from reconciler.format.kind import Kind
 from reconciler.format.pointers import escape_key
-from reconciler.model import Json, Record, ResolvedAsset, ResolvedReference, Spec, State
+from reconciler.model import LOCK_POINTER, Json, Record, ResolvedAsset, ResolvedReference, Spec, State
 
 FP_VERSION = 1
 
@@ -34,6 +34,8 @@ def asset_fingerprint(
         for pointer, reference in references.items()
     }
     fields = substitute_values(kind.split_spec(spec).identifying, contents, targets)
+    if lock := contents.get(LOCK_POINTER):
+        fields = {**fields, "lock": lock}
     return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
 
 
