@@ -25,7 +25,7 @@ from reconciler.builders._conda_problems import (
     find_conda_problems,
     read_whole_conda_file,
 )
-from reconciler.builders._conda_version import PYTHON
+from reconciler.builders._conda_version import PYTHON, parse_conda_entry
 from reconciler.builders._image import parse_image
 from reconciler.builders._imports import try_prefix_imports
 from reconciler.builders._interpreter import probe_interpreter
@@ -97,6 +97,10 @@ class CondaBuilder:
         if not accepted.conda_packages:
             message = f"{plan.address}: {file.path} has no packages of conda"
             raise user_error("lock-refused", message, "use a conda-lock.yml or a pixi.lock, or the builder venv")
+        names = {package.name for package in accepted.conda_packages}
+        if missing := [entry for entry in plan.conda_packages if _package_name(entry) not in names]:
+            message = f"{plan.address}: {file.path} has no {missing[0]}, which the conda file requires"
+            raise user_error("lock-refused", message, "lock it again, or correct the conda file")
         lock = CondaLock(_rattler.machine_platform(), accepted.conda_packages, accepted.pip_lock)
         return format_conda_lock(lock)
 
@@ -208,6 +212,11 @@ def _conda_entries(conda_file: CondaFile, series: str) -> Iterable[str]:
     yield from (package.entry for package in conda_file.conda_packages)
     if all(package.name != PYTHON for package in conda_file.conda_packages):
         yield f"{PYTHON} {series}.*" if series else PYTHON
+
+
+def _package_name(entry: str) -> str:
+    parsed = parse_conda_entry(entry)
+    return parsed.name if parsed else ""
 
 
 def make_conda_builder(settings: Mapping[str, Any], root: Path | None, workspace: Path | None) -> CondaBuilder:

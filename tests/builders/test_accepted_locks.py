@@ -134,6 +134,8 @@ def test_a_lock_that_is_not_of_the_conda_file_is_refused() -> None:
         in refusal("venv", file, "six<1.17").message
     )
     assert "has no numpy, and the conda file requires numpy" in refusal("venv", file, "numpy").message
+    other = {**CONDA_LOCK, "package": CONDA_LOCK["package"][1:2]}
+    assert "has no python=3.11, which" in refusal("conda", LockFile("conda-lock.yml", "", other)).message
     assert "has no packages of conda" in refusal("conda", file).message
 
 
