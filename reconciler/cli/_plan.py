@@ -1,7 +1,7 @@
 """Run `mlgit plan` if its output is not cached.
 
 This is a module of its own so that a cached plan (``cli.plan``) loads none of it. Imported by name: what writes another
-form than text, ``project.saved_plan``, which saves a plan, ``project.reuse_forecast``, which asks the store,
+form than text, ``project.saved_plan``, which saves a plan, ``project.forecasts``, which asks the providers,
 ``cli._overrides`` for ``--set`` and ``cli._plan_base`` for ``--base``.
 """
 
@@ -18,7 +18,7 @@ from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_l
 from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
-from reconciler.model import Op, Plan, ReuseForecast, State
+from reconciler.model import Forecast, Plan, State
 from reconciler.planning.options import PlanOptions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
@@ -67,7 +67,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     if out is not None:
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
         saved_plan.save_plan(session.workspace.repository, plan, plan_options, out)
-    forecasts = _forecast_reuse(session, state, plan)
+    forecasts = _forecast(session, state, plan)
     if options["base"]:
         echo(f"{sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         importlib.import_module("reconciler.cli._plan_base").print_apart(
@@ -112,12 +112,12 @@ def _override_selected_job(session: Session, state: State, options: Mapping[str,
     return overridden
 
 
-def _forecast_reuse(session: Session, state: State, plan: Plan) -> Sequence[ReuseForecast]:
-    """Return what the store says of the pipelines that a plan submits; without any, nothing is loaded."""
-    if not any(action.op is Op.SUBMIT and action.steps for action in plan.actions):
+def _forecast(session: Session, state: State, plan: Plan) -> Sequence[Forecast]:
+    """Return what the providers say of the pipelines and builds of a plan; without any, nothing is loaded."""
+    if not plan.has_forecast:
         return ()
-    reuse_forecast = importlib.import_module("reconciler.project.reuse_forecast")
-    forecasts: Sequence[ReuseForecast] = reuse_forecast.forecast_actions(session, state, plan.actions)
+    module = importlib.import_module("reconciler.project.forecasts")
+    forecasts: Sequence[Forecast] = module.forecast_actions(session, state, plan.actions)
     return forecasts
 
 
@@ -133,7 +133,7 @@ def _print_refusal(refusal: str, stream: EventStream | None) -> None:
 def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
     session: Session,
     plan: Plan,
-    forecasts: Sequence[ReuseForecast],
+    forecasts: Sequence[Forecast],
     plan_options: PlanOptions,
     state: State,
     form: str,

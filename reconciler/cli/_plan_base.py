@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.cli.console import echo_line, print_coloured_lines
-from reconciler.model import Plan, ReuseForecast, State
+from reconciler.model import Forecast, Plan, State
 from reconciler.planning.pending import pending_edits, pending_keys
 from reconciler.project.pending import plan_revision
 from reconciler.project.session import Session
@@ -15,7 +15,7 @@ from reconciler.render.sentences import action_sentence
 from reconciler.render.text import format_plan
 
 
-def print_apart(session: Session, state: State, plan: Plan, forecasts: Sequence[ReuseForecast], revision: str) -> None:
+def print_apart(session: Session, state: State, plan: Plan, forecasts: Sequence[Forecast], revision: str) -> None:
     """Print a plan, and below it those of its actions that are pending on a revision as well."""
     base_plan = plan_revision(session, state, revision)
     pending = pending_keys(plan, base_plan) if base_plan else frozenset()

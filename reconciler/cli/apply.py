@@ -39,10 +39,10 @@ from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import options_of_saved_plan
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.destroy import session_without_edits
+from reconciler.project.forecasts import forecast_actions
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply, raise_if_policies_fail
 from reconciler.project.refresh import open_backends
-from reconciler.project.reuse_forecast import forecast_actions
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
 from reconciler.render import text

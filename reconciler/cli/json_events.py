@@ -17,7 +17,7 @@ from reconciler.cli import EXIT_BUG, EXIT_INTERRUPTED
 from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Event, Json, Op, Plan, Progress, ReuseForecast, Run, SourceRevision, StepRun
+from reconciler.model import Event, Forecast, Json, Op, Plan, Progress, Run, SourceRevision, StepRun
 from reconciler.render import json_events
 from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.step_tree import changed_steps
@@ -55,8 +55,8 @@ class EventStream:
         revision = {"commit": source.commit, "tree": source.tree, "dirty": source.dirty}
         self.write({"type": "plan-started", "tool": __version__, **revision})
 
-    def write_plan(self, plan: Plan, body: Json, forecasts: Iterable[ReuseForecast] = ()) -> None:
-        """Write the events of a plan, its body, and beside it the forecast of the store."""
+    def write_plan(self, plan: Plan, body: Json, forecasts: Iterable[Forecast] = ()) -> None:
+        """Write the events of a plan, its body, and beside it the forecasts."""
         for event in json_events.plan_events(plan, body, forecasts):
             self.write(event)
 

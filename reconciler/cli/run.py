@@ -31,7 +31,7 @@ from reconciler.project.experiment import (
 )
 from reconciler.project.prune_experiments import prune_experiments
 from reconciler.project.record_experiment import record_ended_experiment
-from reconciler.project.reuse_forecast import forecast_actions
+from reconciler.project.reuse_forecast import forecast_reuse_of
 from reconciler.project.session import Session
 from reconciler.project.steps import report_known_steps
 from reconciler.render import plan_json
@@ -149,7 +149,7 @@ def _forecast_lines(prepared: PreparedExperiment) -> Iterator[str]:
     """Yield what the store says of the steps of a pipeline that is submitted."""
     if prepared.is_new:
         submission = prepared.plan.make_submission(prepared.run)
-        for forecast in forecast_actions(prepared.session, prepared.state, (*prepared.plan.needed, submission)):
+        for forecast in forecast_reuse_of(prepared.session, prepared.state, (*prepared.plan.needed, submission)):
             yield from (f"  {line}" for line in reuse_lines(forecast, submission.steps))
 
 

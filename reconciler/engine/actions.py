@@ -17,7 +17,7 @@ from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
 from reconciler.model.builder import ReportProgress
 from reconciler.planning.adoption import ADOPTED_FROM
-from reconciler.planning.builds import recorded_lock
+from reconciler.planning.builds import lock_before
 from reconciler.planning.job_outputs import find_job_output
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.planning.packages import diff_locks, summarize_packages
@@ -161,11 +161,11 @@ def _report_packages(
     context: ActionContext, action: Action, builder: str, lock: str, report_progress: ReportProgress
 ) -> None:
     """Report how the packages of a build differ from those of the version before, if that has a recorded lock."""
-    fingerprint = action.record.fingerprint if action.record else ""
-    before = recorded_lock(context.state, fingerprint, [builder])
-    if before is not None and fingerprint != resolved_asset_of(action).fingerprint:
-        version = action.record.version if action.record else ""
-        report_progress(f"packages since version {version}: {summarize_packages(diff_locks(before, lock))}")
+    before = lock_before(context.state, action, [builder])
+    if before is not None and action.record:
+        report_progress(
+            f"packages since version {action.record.version}: {summarize_packages(diff_locks(before, lock))}"
+        )
 
 
 def _repair(context: ActionContext, action: Action) -> WriteBatch:

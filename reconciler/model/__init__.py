@@ -31,6 +31,7 @@ from reconciler.model.plan import ActionId as ActionId
 from reconciler.model.plan import Blocked as Blocked
 from reconciler.model.plan import Event as Event
 from reconciler.model.plan import ExcludedAction as ExcludedAction
+from reconciler.model.plan import Forecast as Forecast
 from reconciler.model.plan import Op as Op
 from reconciler.model.plan import Plan as Plan
 from reconciler.model.plan import Progress as Progress

@@ -33,13 +33,15 @@ class PackageDiff(NamedTuple):
 class BuildForecast(NamedTuple):
     """What a machine has of an environment that a plan builds or a run needs: an observation, no part of the plan.
 
-    ``python`` is that of the finished build that is used again, "" if it has to be built. ``packages`` is what differs
-    from the recorded lock of the version that is current, None if that is not known. ``not_asked`` is why the builder
-    was not asked, "" if it was.
+    ``python`` is that of the finished build that is used again, "" if it has to be built. It ``is_locked`` if it is
+    built from a lock, and ``is_compared`` if its packages are compared with the version before; ``packages`` is how
+    they differ, None if that is not known. ``not_asked`` is why the builder was not asked, "" if it was.
     """
 
-    environment: Address
+    address: Address
     builder: str
     python: str = ""
+    is_locked: bool = False
+    is_compared: bool = False
     packages: PackageDiff | None = None
     not_asked: str = ""

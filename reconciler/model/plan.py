@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json
-from reconciler.model.builds import BuilderChoice, PackageDiff
+from reconciler.model.builds import BuilderChoice, BuildForecast, PackageDiff
 from reconciler.model.resolved import ResolvedAsset
 from reconciler.model.runs import Run
 from reconciler.model.state import Record
@@ -65,6 +65,14 @@ class ReuseForecast(NamedTuple):
     job: Address
     steps: tuple[StepForecast, ...] = ()
     not_asked: str = ""
+
+    @property
+    def address(self) -> Address:
+        """The address of the action that it is about."""
+        return self.job
+
+
+Forecast = ReuseForecast | BuildForecast
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -225,6 +233,11 @@ class Plan:
     def decisions(self) -> tuple[Action, ...]:
         """The actions that need approval."""
         return tuple(action for action in self.actions if action.op.is_decision)
+
+    @property
+    def has_forecast(self) -> bool:
+        """True if there is something to ask the providers about: builds, and the steps of pipelines."""
+        return any(action.op is Op.BUILD or (action.op is Op.SUBMIT and action.steps) for action in self.actions)
 
     @property
     def refusals(self) -> tuple[Diagnostic, ...]:

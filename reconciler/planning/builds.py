@@ -27,10 +27,17 @@ def make_build(  # noqa: PLR0913, PLR0917 - what is built, for whom, and where i
     reason = f"{reason}, {origin}" if origin else reason
     action = make_action(context, Op.BUILD, environment, record, version=version, reason=reason)
     names = [choice.builder for choice in choices]
-    before = recorded_lock(context.state, record.fingerprint, names) if record else None
+    before = lock_before(context.state, action, names)
     after = recorded_lock(context.state, environment.fingerprint, names)
     packages = diff_locks(before, after) if before is not None and after is not None else None
     return replace(action, builders=choices, packages=packages)
+
+
+def lock_before(state: State, build: Action, builders: Iterable[str]) -> str | None:
+    """Return the recorded lock of the version that a build replaces; None if there is none, or if it is the same."""
+    if build.record is None or build.resolved is None or build.record.fingerprint == build.resolved.fingerprint:
+        return None
+    return recorded_lock(state, build.record.fingerprint, builders)
 
 
 def recorded_lock(state: State, fingerprint: str, builders: Iterable[str]) -> str | None:

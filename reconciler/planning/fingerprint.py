@@ -12,11 +12,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconciler.format.conda_content import canonical_conda_file
 from reconciler.format.kind import Kind
 from reconciler.format.pointers import escape_key
 from reconciler.model import LOCK_POINTER, Json, Record, ResolvedAsset, ResolvedReference, Spec, State
 
 FP_VERSION = 1
+_ENVIRONMENT, _CONDA_FILE = "environment", "conda_file"
 
 
 def json_digest(value: Json) -> str:
@@ -34,9 +36,24 @@ def asset_fingerprint(
         for pointer, reference in references.items()
     }
     fields = substitute_values(kind.split_spec(spec).identifying, contents, targets)
+    fields = canonical_environments({_ENVIRONMENT: fields} if kind.uses_builder else fields)
+    fields = fields[_ENVIRONMENT] if kind.uses_builder else fields
     if lock := contents.get(LOCK_POINTER):
         fields = {**fields, "lock": lock}
     return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
+
+
+def canonical_environments(value: Json) -> Json:
+    """Return fields with the conda files of environments as they count: a cosmetic change of one is none."""
+    if isinstance(value, list | tuple):
+        return [canonical_environments(child) for child in value]
+    if not isinstance(value, Mapping):
+        return value
+    fields = {name: canonical_environments(child) for name, child in value.items()}
+    environment = fields.get(_ENVIRONMENT)
+    if isinstance(environment, Mapping) and isinstance(environment.get(_CONDA_FILE), Mapping):
+        fields[_ENVIRONMENT] = {**environment, _CONDA_FILE: canonical_conda_file(environment[_CONDA_FILE])}
+    return fields
 
 
 def declaration_digest(resolved: ResolvedAsset) -> str:

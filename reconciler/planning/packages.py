@@ -33,4 +33,4 @@ def summarize_packages(diff: PackageDiff) -> str:
     """Return how packages differ in one line: those that changed by name, how many were added and removed."""
     parts = [join_some([f"{name} {old} -> {new}" for name, (old, new) in diff.changed.items()])] if diff.changed else []
     parts += [f"{sign}{len(names)}" for sign, names in (("+", diff.added), ("-", diff.removed)) if names]
-    return ", ".join(parts) or "the same packages"
+    return ", ".join(parts) or "unchanged"

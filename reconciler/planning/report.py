@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Json, ReuseForecast
+from reconciler.model import Forecast, Json
 from reconciler.planning.saved import SavedPlan
 
 
@@ -18,7 +18,7 @@ class Report:
     ``plan`` is the plan of the merged files, None if nothing was planned. ``pending`` are the keys of those of its
     actions that the base commit has too: they are pending whether or not the change is merged. ``base`` and ``commit``
     are the two commits. ``notes`` say what of the change does not count yet, such as another mlgit.yml. ``forecasts``
-    are what the object store says of the steps of pipelines; they are no part of the plan. ``target`` is given also if
+    are what providers say of steps and builds; they are no part of the plan. ``target`` is given also if
     nothing was planned. ``root`` is the folder of the workspace in its repository, "" or "a/b/".
     """
 
@@ -28,7 +28,7 @@ class Report:
     pending: frozenset[str] = frozenset()
     diagnostics: tuple[Diagnostic, ...] = ()
     notes: tuple[str, ...] = ()
-    forecasts: tuple[ReuseForecast, ...] = ()
+    forecasts: tuple[Forecast, ...] = ()
     target: str = DEFAULT_TARGET
     root: str = ""
 

@@ -25,7 +25,7 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.git.lazy_tree import load_tree
 from reconciler.git.merge import merge_trees
 from reconciler.git.repository import Repository, open_repository
-from reconciler.model import Json, Op, Plan, ReuseForecast, SourceRevision, State, Tree
+from reconciler.model import Forecast, Json, Plan, SourceRevision, State, Tree
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pending import pending_edits, pending_keys
 from reconciler.planning.report import Report
@@ -141,7 +141,7 @@ class _PlannedChange(NamedTuple):
     plan: Plan
     plan_options: PlanOptions
     pending: frozenset[str]
-    forecasts: tuple[ReuseForecast, ...]
+    forecasts: tuple[Forecast, ...]
 
 
 @dataclass(slots=True)
@@ -277,10 +277,10 @@ def _lower_known(diagnostics: Iterable[Diagnostic], known: frozenset[tuple[str, 
         yield replace(diagnostic, severity=severity, hint=hint) if is_known else diagnostic
 
 
-def _forecast(session: Session, state: State, plan: Plan) -> tuple[ReuseForecast, ...]:
-    """Return what the object store says of the pipelines that a plan submits."""
-    if not any(action.op is Op.SUBMIT and action.steps for action in plan.actions):
+def _forecast(session: Session, state: State, plan: Plan) -> tuple[Forecast, ...]:
+    """Return what the providers say of the pipelines and builds of a plan."""
+    if not plan.has_forecast:
         return ()
-    module = importlib.import_module("reconciler.project.reuse_forecast")
-    forecasts: tuple[ReuseForecast, ...] = module.forecast_actions(session, state, plan.actions)
+    module = importlib.import_module("reconciler.project.forecasts")
+    forecasts: tuple[Forecast, ...] = module.forecast_actions(session, state, plan.actions)
     return forecasts

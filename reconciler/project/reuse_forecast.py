@@ -14,7 +14,7 @@ from reconciler.state.process import host_name
 
 
 @pause_gc()
-def forecast_actions(session: Session, state: State, actions: Sequence[Action]) -> tuple[ReuseForecast, ...]:
+def forecast_reuse_of(session: Session, state: State, actions: Sequence[Action]) -> tuple[ReuseForecast, ...]:
     """Return the forecast of each pipeline that is submitted and may reuse steps.
 
     Why the store could not be asked is a forecast too: no plan fails for it.

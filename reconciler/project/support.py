@@ -76,6 +76,14 @@ def _distinct_bindings(configs: Iterable[Config]) -> Iterator[Config]:
     yield from {json.dumps(_bindings(config), sort_keys=True): config for config in configs}.values()
 
 
+_INLINE_CONTEXT = SupportProblem(
+    f"{ENVIRONMENT_POINTER}/build",
+    "builder-cannot",
+    "a build context needs an environment with a file of its own: only the files of those are kept",
+    "declare the environment in a file, and write environment: azureml:NAME@latest",
+)
+
+
 @dataclass(slots=True)
 class _Providers:
     """The providers of one target. Plug-ins that are not installed are reported where mlgit.yml is checked."""
@@ -125,6 +133,8 @@ class _Providers:
         if environment is None or problems:
             return report._replace(problems=(*report.problems, *problems))
         checked = self._check_builders(environment, backend, asks_provider=asks_provider)
+        if environment.spec.get("build") and not any(problem.is_certain for problem in checked.problems):
+            report = report._replace(problems=(*report.problems, _INLINE_CONTEXT))
         return with_environment_report(report, checked, job)
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
@@ -176,9 +186,12 @@ class _Providers:
         return plugin.produces if isinstance(plugin, BuilderPlugin) else None
 
     def _accepted_forms(self, backend: str) -> frozenset[Form] | None:
-        """Return which forms of environments a backend accepts, None if it is not known."""
+        """Return which forms of environments a backend accepts, None if it is not known or cannot be imported."""
         settings = self.config.backends.get(backend)
-        plugin = self._plugin("backend", str(settings["type"])) if settings else None
+        try:
+            plugin = self._plugin("backend", str(settings["type"])) if settings else None
+        except UserError:  # it stops only the jobs that run there
+            return None
         return plugin.accepts if isinstance(plugin, BackendPlugin) else None
 
     def _check_builder(

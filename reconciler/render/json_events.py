@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Action, Event, Json, Plan, Progress, ReuseForecast, Run, StepRun
+from reconciler.model import Action, BuildForecast, Event, Forecast, Json, Plan, Progress, ReuseForecast, Run, StepRun
 from reconciler.planning.saved import plan_body_digest
 from reconciler.render import plan_json
+from reconciler.render.build_forecasts import build_to_json
 from reconciler.render.sentences import action_sentence
 from reconciler.render.step_forecasts import reuse_to_json
 from reconciler.secrets.redact import mask_secrets, secret_values
@@ -34,18 +35,26 @@ def diagnostic_event(diagnostic: Diagnostic) -> Json:
     return {"type": "diagnostic", "diagnostic": plan_json.diagnostic_to_json(diagnostic)}
 
 
-def plan_events(plan: Plan, body: Json, forecasts: Iterable[ReuseForecast] = ()) -> Iterator[Json]:
+def plan_events(plan: Plan, body: Json, forecasts: Iterable[Forecast] = ()) -> Iterator[Json]:
     """Yield the events of a plan: actions, blocked addresses, notes, then the plan body with its digest.
 
-    What the store says of steps is beside the body.
+    What the store says of steps, and this machine of builds, is beside the body.
     """
     for action in body["actions"]:
         yield {"type": "action-planned", **{name: action[name] for name in _ACTION_KEYS if name in action}}
     yield from ({"type": "pending", "pending": plan_json.blocked_to_json(blocked)} for blocked in plan.blocked)
     yield from (note_event(note) for note in plan.notes)
-    forecast = list(map(reuse_to_json, forecasts))
-    beside = {"forecast": forecast} if forecast else {}
-    yield {"type": "plan-made", "digest": plan_body_digest(body), "body": body, **beside}
+    known = tuple(forecasts)
+    beside = {
+        "forecast": [reuse_to_json(item) for item in known if isinstance(item, ReuseForecast)],
+        "builds": [build_to_json(item) for item in known if isinstance(item, BuildForecast)],
+    }
+    yield {
+        "type": "plan-made",
+        "digest": plan_body_digest(body),
+        "body": body,
+        **{name: items for name, items in beside.items() if items},
+    }
 
 
 def note_event(message: str) -> Json:

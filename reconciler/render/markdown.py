@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reconciler.abbreviation import pluralize
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Json, ReuseForecast
+from reconciler.model import Forecast, Json
 from reconciler.render import text
 from reconciler.render.markdown_page import COMMENT_LIMIT, fit_page
 from reconciler.render.plan_sections import PageStyle, plan_sections, removal_warning
@@ -18,7 +18,7 @@ _ITEMS = 12  # of a section that is seen at once, if it folds
 
 def plan_to_markdown(
     body: Json,
-    forecasts: Sequence[ReuseForecast] = (),
+    forecasts: Sequence[Forecast] = (),
     policies: Sequence[Diagnostic] = (),
     *,
     heading: str = "",

@@ -29,6 +29,7 @@ from reconciler.planning.compute import compute_name
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.fingerprint import declaration_digest
 from reconciler.planning.options import PlanOptions
+from reconciler.render.build_forecasts import builders_to_json, packages_to_json
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
 from reconciler.render.step_forecasts import forecasts_to_json
@@ -127,6 +128,8 @@ def action_to_json(action: Action, impact: Impact, plan_options: PlanOptions) ->
             "backend": run.backend if run else "",
             "runs_on": _computes_to_json(action, plan_options),
             "steps": forecasts_to_json(action.steps),
+            "builders": builders_to_json(action.builders),
+            "packages": packages_to_json(action.packages),
             "needs": list(map(str, action.needs)),
         }
     )

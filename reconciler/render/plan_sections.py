@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.abbreviation import pluralize
-from reconciler.model import Json, Op, ReuseForecast, StepVerdict
+from reconciler.model import Forecast, Json, Op, ReuseForecast, StepVerdict
 from reconciler.render import text
+from reconciler.render.build_forecasts import build_forecasts, build_lines
 from reconciler.render.field_diff import field_diff_lines
 from reconciler.render.markdown_page import Section, fold, join_blocks
 from reconciler.render.markdown_text import (
@@ -81,11 +82,13 @@ def removal_warning(actions: Actions) -> str:
 
 
 def plan_sections(
-    actions: Actions, body: Mapping[str, Json], forecasts: Iterable[ReuseForecast], style: PageStyle
+    actions: Actions, body: Mapping[str, Json], forecasts: Iterable[Forecast], style: PageStyle
 ) -> Iterator[Section]:
     """Yield the sections of a plan: of some of its actions, and of all else in its body."""
-    by_job = {str(forecast.job): forecast for forecast in forecasts}
+    known = tuple(forecasts)
+    by_job = {str(forecast.job): forecast for forecast in known if isinstance(forecast, ReuseForecast)}
     yield from _action_sections(actions, by_job, style)
+    yield _build_section(actions, known, style)
     yield from _state_sections(body, style)
     yield from _detail_sections(actions, by_job, style)
     yield notes_section("Notes", body["notes"], style)
@@ -118,6 +121,18 @@ def pending_action_section(actions: Actions, style: PageStyle) -> Section:
     """Return the actions that are pending on the base."""
     title = f"Already pending on the base, with or without this change: {pluralize(len(actions), 'action')}"
     return replace(_action_section(title, actions, style.hidden), rank=10)
+
+
+def _build_section(actions: Actions, forecasts: Iterable[Forecast], style: PageStyle) -> Section:
+    """Return what is known of the builds of environments: how packages differ, and what this machine has."""
+    known = build_forecasts(forecasts)
+    builds = (action for action in actions if action["action"] == Op.BUILD)
+    lines = {action["address"]: list(build_lines(action, known.get(action["address"], ()))) for action in builds}
+    rows = tuple(
+        table_row(code_span(address), escape_markdown("; ".join(texts))) for address, texts in lines.items() if texts
+    )
+    lead = table_header("environment", "packages and build")
+    return Section("Environments", rows, "environment", lead=lead, rank=4, share=0.2, unfolded=style.unfolded)
 
 
 def _detail_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:

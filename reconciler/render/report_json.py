@@ -7,9 +7,10 @@ import json
 from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, user_error
 from reconciler.format.json_text import parse_json
 from reconciler.format.schemas import is_valid_for_schema
-from reconciler.model import Json, ReuseForecast, parse_address
+from reconciler.model import BuildForecast, Json, ReuseForecast, parse_address
 from reconciler.planning.report import Report
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file
+from reconciler.render.build_forecasts import build_from_json, build_to_json
 from reconciler.render.plan_json import diagnostic_to_json
 from reconciler.render.step_forecasts import forecasts_from_json, reuse_to_json
 
@@ -30,7 +31,8 @@ def dump_report(report: Report) -> str:
         "pending": sorted(report.pending),
         "diagnostics": list(map(diagnostic_to_json, report.diagnostics)),
         "notes": list(report.notes),
-        "forecasts": list(map(reuse_to_json, report.forecasts)),
+        "forecasts": [reuse_to_json(item) for item in report.forecasts if isinstance(item, ReuseForecast)],
+        "builds": [build_to_json(item) for item in report.forecasts if isinstance(item, BuildForecast)],
     }
     return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
 
@@ -51,7 +53,7 @@ def parse_report(path: str, raw: bytes) -> Report:
         frozenset(document["pending"]),
         tuple(map(parse_diagnostic, document["diagnostics"])),
         tuple(document["notes"]),
-        tuple(map(_parse_forecast, document["forecasts"])),
+        (*map(build_from_json, document["builds"]), *map(_parse_forecast, document["forecasts"])),
         document["target"],
         document["root"],
     )

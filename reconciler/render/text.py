@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from reconciler.abbreviation import abbreviate_text, join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.model import Action, Address, Json, Op, Plan, ReuseForecast
+from reconciler.model import Action, Address, BuildForecast, Forecast, Json, Op, Plan, ReuseForecast
 from reconciler.planning.refusals import refusal_label
+from reconciler.render.build_forecasts import build_forecasts, build_lines, builders_to_json, packages_to_json
 from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
@@ -58,19 +59,21 @@ def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _Sourc
         yield sanitize_line(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 
 
-def format_plan(plan: Plan, forecasts: Iterable[ReuseForecast] = ()) -> str:
+def format_plan(plan: Plan, forecasts: Iterable[Forecast] = ()) -> str:
     """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes.
 
-    What the store says of the steps of a pipeline is below them.
+    What the store says of the steps of a pipeline is below them, what this machine has of a build below that.
     """
     impact = compute_impact(plan.actions)
-    by_job = {forecast.job: forecast for forecast in forecasts}
+    known = tuple(forecasts)
+    by_job = {forecast.job: forecast for forecast in known if isinstance(forecast, ReuseForecast)}
+    builds = build_forecasts(known)
     blocks = (
         _action_lines(
             action.op,
             f"{action_sentence(action)}{impact.indirect_cause_clause(action)}",
             forecasts_to_json(action.steps),
-            action_reuse_lines(action, by_job),
+            (*action_build_lines(action, builds), *action_reuse_lines(action, by_job)),
         )
         for action in plan.actions
     )
@@ -81,9 +84,17 @@ def format_plan(plan: Plan, forecasts: Iterable[ReuseForecast] = ()) -> str:
 def format_plan_body(body: Json) -> str:
     """Return the body of a saved plan as the same text that ``format_plan`` returns for the plan."""
     blocks = (
-        _action_lines(Op(action["action"]), action["sentence"], action.get("steps", ())) for action in body["actions"]
+        _action_lines(Op(action["action"]), action["sentence"], action.get("steps", ()), build_lines(action, ()))
+        for action in body["actions"]
     )
     return "\n".join(_plan_lines(body["summary"], blocks, body["pending"], body["drift"], body["notes"]))
+
+
+def action_build_lines(action: Action, forecasts: Mapping[str, Sequence[BuildForecast]]) -> Iterator[str]:
+    """Yield what is known of a build; nothing if an action is none."""
+    if action.op is Op.BUILD:
+        document = {"packages": packages_to_json(action.packages), "builders": builders_to_json(action.builders)}
+        yield from build_lines(document, forecasts.get(str(action.address), ()))
 
 
 def action_reuse_lines(action: Action, forecasts: Mapping[Address, ReuseForecast]) -> list[str]:
@@ -92,9 +103,9 @@ def action_reuse_lines(action: Action, forecasts: Mapping[Address, ReuseForecast
     return list(reuse_lines(forecast, action.steps)) if forecast else []
 
 
-def _action_lines(op: Op, sentence: str, steps: Sequence[Json], reuse: Iterable[str] = ()) -> list[str]:
-    """Return the line of an action, and below it what is known of its steps."""
-    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in (*forecast_lines(steps), *reuse))]
+def _action_lines(op: Op, sentence: str, steps: Sequence[Json], more: Iterable[str] = ()) -> list[str]:
+    """Return the line of an action, and below it what is known of its steps or its packages."""
+    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in (*forecast_lines(steps), *more))]
 
 
 def _plan_lines(

@@ -51,9 +51,12 @@ NAMES = st.from_regex(r"[a-z0-9]+(/[a-z0-9]+)?(:[a-z0-9]+)?", fullmatch=True)
 PACKAGES = st.lists(st.from_regex(r"[a-z]+==1 --hash=sha256:[0-9a-f]{64}\n", fullmatch=True)).map("".join)
 
 
-@given(st.dictionaries(NAMES, st.just(f"python@{DIGEST}")), PACKAGES, st.sampled_from(["", f"registry/a@{DIGEST}"]))
-def test_a_lock_is_read_as_it_was_written(bases: Mapping[str, str], packages: str, pushed: str) -> None:
-    lock = DockerLock(bases, packages, pushed)
+PUSHED, USERS = st.sampled_from(["", f"registry/a@{DIGEST}"]), st.sampled_from(["", "1000:1"])
+
+
+@given(st.dictionaries(NAMES, st.just(f"python@{DIGEST}")), PACKAGES, PUSHED, USERS)
+def test_a_lock_is_read_as_it_was_written(bases: Mapping[str, str], packages: str, pushed: str, user: str) -> None:
+    lock = DockerLock(bases, packages, pushed, user)
     assert parse_docker_lock(format_docker_lock(lock)) == lock
 
 

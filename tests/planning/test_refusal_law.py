@@ -35,8 +35,9 @@ REGISTERED = ("data", "model", "component")
 # What only says how an asset is called, and what type it has: a plan records it.
 DESCRIPTIVE = {
     *("/display_name", "/description", "/tags", "/properties", "/type"),
-    *("/experiment_name", "/conda_file/name", "/conda_file/prefix"),
+    *("/experiment_name",),
 }
+COSMETIC = {"/conda_file/name", "/conda_file/prefix"}
 NOT_RECORDED = {
     *("/$schema", "/name", "/version", "/id", "/comment", "/auto_delete_setting/value"),
     *("/auto_delete_setting/condition", "/creation_context", "/latest_version"),
@@ -306,6 +307,9 @@ def test_what_a_file_says_has_an_effect_or_the_plan_names_it_at_its_line(changed
         assume(not is_default_value("job", "command", described, value_at(data, pointer)))
     if kind in COMPOSITES and described in NOT_RECORDED | {"/inputs/numbers/description", "/outputs/total/description"}:
         return  # it only describes a node or its component
+    if described in COSMETIC:
+        event("cosmetic")  # what conda calls an environment makes no difference, as a comment in its file
+        return
     assert kind in REGISTERED or any(f"{described}/".startswith(f"{name}/") for name in DESCRIPTIVE)
     assert changes_the_record(kind, path, files), f"{kind} {pointer}: {value_at(data, pointer)}"
     event("recorded")
