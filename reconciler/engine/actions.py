@@ -147,6 +147,7 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     recorded: dict[str, Mapping[str, Json]] = {}
     for name in names:
         if built := context.providers.builders[name].find(resolved.fingerprint):
+            context.providers.note_use(resolved.fingerprint)
             report_progress(f"already built on this machine, Python {built.python_version}")
         else:
             built = build_environment(context.providers, environment, name, report_progress)

@@ -46,6 +46,7 @@ def build_environment(
 ) -> Built:
     """Return an environment as a builder has built it; with a recorded lock of its variant, exactly as it was."""
     builder = providers.builders[builder_name]
+    providers.note_use(environment.fingerprint)
     built = builder.find(environment.fingerprint)
     if built is not None:
         return built
