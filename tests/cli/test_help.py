@@ -16,11 +16,6 @@ ENV = importlib.import_module("reconciler.cli.env").ENVIRONMENT_COMMANDS
 CI = importlib.import_module("reconciler.cli.ci").CI_COMMANDS
 GROUPS = {"job": JOB.commands, "ci": CI, "env": ENV}
 COMMANDS = [(name,) for name in cli.COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
-    [(name,) for name in cli.COMMANDS]
-    + [("job", name) for name in JOB.commands]
-    + [("ci", name) for name in CI]
-    + [("env", name) for name in ENV]
-)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
