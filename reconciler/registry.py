@@ -89,7 +89,10 @@ class Registry(Generic[P]):
 
         Raises UserError as `load`, and ``NOUN-broken`` if the factory cannot be imported or fails.
         """
-        source = self.load(name).open
+        return self.call(name, self.load(name).open, *arguments)
+
+    def call(self, name: str, source: str, *arguments: Any) -> Any:
+        """Return what another function of that plug-in returns, which it names as ``MODULE:ATTRIBUTE``; see `open`."""
         module, _, attribute = source.partition(":")
         try:
             factory = getattr(importlib.import_module(module), attribute)

@@ -128,6 +128,7 @@ HOMES = {
     "plotille": "render",
     "docker": {"docker_engine", "builders", "backends"},
     "uv": "builders",
+    "rattler": "builders",
     "prometheus_client": "controller",
     "cel_expr_python": "policies",
     "optuna": "sweeps",

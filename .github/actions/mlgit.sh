@@ -6,11 +6,17 @@
 # holds the files under review: pip and uv run elsewhere, and Python runs isolated (-I).
 # Without arguments, only install, and print the digest of what is installed.
 #
+# DIRECTORY, if set, is the folder to run in. A change could put a link to another workspace in its place.
 # REMOTE_TOKEN, if set, is the token with which Git reads and writes the live state at the server of GitHub. It reaches
 # Git through the environment; actions/checkout would leave it in a file.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd -P .
+if [ "$(realpath -ms -- "${DIRECTORY:-.}")" != "$(realpath -m -- "${DIRECTORY:-.}")" ]; then
+  echo "::error title=mlgit::the directory of the workspace is reached through a link: restore the folder" >&2
+  exit 1
+fi
 
 # Print what is installed: these files, for this Python.
 list_installation() {
@@ -72,4 +78,5 @@ fi
 # RUNNER_TRACKING_ID marks what the runner ends after a job, which are the runs and drivers that go on.
 # A cache of another runner counts if the same mlgit wrote it.
 unset REMOTE_TOKEN RUNNER_TRACKING_ID
+cd "${DIRECTORY:-.}"
 MLGIT_INSTALLATION=$digest exec "$venv/bin/python" -I -m reconciler "$@"

@@ -21,6 +21,7 @@ from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.runner.files import read_json_object
 
 INTERPRETER_FOLDER = "/mlgit/python"
+_DIGEST = "sha256:"
 _LIBRARY_PATH = "LD_LIBRARY_PATH"
 _MOUNTED_LIBRARIES = f"{INTERPRETER_FOLDER}/lib"
 # The first Python that can import the runner: of the image, else of this machine.
@@ -65,7 +66,10 @@ class Interpreter(NamedTuple):
 
 
 def find_image(client: DockerClient, image: Image) -> FoundImage:
-    """Return an image by its digest, pulled if the engine does not have it; raises UserError ``image-missing``."""
+    """Return an image that the engine has, or else pulled by its digest; raises UserError ``image-not-found``.
+
+    A tag alone is not asked for: it can mean another image by now.
+    """
     pinned = _pinned_reference(image)
     for name in (image.digest, pinned):
         try:
@@ -76,15 +80,16 @@ def find_image(client: DockerClient, image: Image) -> FoundImage:
         client.api.pull(pinned)
         return _inspect(client, pinned)
     except APIError as error:
-        message = f"the engine has no image {image.reference} ({image.digest}), and cannot pull it: {error.explanation}"
-        hint = "run `mlgit apply` to build the environment again; an image of a registry needs `docker login`"
-        raise user_error("image-missing", message, hint) from error
+        message = f"the Docker engine has no image {image.reference}, and cannot pull it: {error.explanation}"
+        hint = "run `mlgit apply` to build the environment again; log in (docker login) to pull from a private registry"
+        raise user_error("image-not-found", message, hint) from error
 
 
 def _pinned_reference(image: Image) -> str:
-    """Return the reference of an image by its digest: without its tag, which can move."""
-    name = image.reference.partition("@")[0]
-    folder, slash, last = name.rpartition("/")
+    """Return the reference of an image by its digest, or by its id where it has no name."""
+    if "@" in image.reference or image.reference.startswith(_DIGEST):
+        return image.reference
+    folder, slash, last = image.reference.rpartition("/")
     return f"{folder}{slash}{last.partition(':')[0]}@{image.digest}"
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 BUILDERS: Registry[BuilderPlugin] = Registry("builder", __name__, "BUILDER", "mlgit.builders")
 
 
-def load_builder(settings: Mapping[str, Json], root: Path | None = None) -> Builder:
+def load_builder(settings: Mapping[str, Json], root: Path | None = None, workspace: Path | None = None) -> Builder:
     """Return the builder that ``type`` of the settings names; raises UserError (``builder-unknown``, ``-broken``).
 
-    It keeps its environments below the given folder; None is the user's cache folder.
+    It keeps its environments below the root; None is the user's cache folder. Paths in the settings and in the files of
+    environments are relative to the workspace; where none is known, they cannot be used.
     """
-    builder: Builder = BUILDERS.open(settings["type"], settings, root)
+    builder: Builder = BUILDERS.open(settings["type"], settings, root, workspace)
     return builder

@@ -1,6 +1,7 @@
-"""Conda files for a builder without conda: the Python version, packages from pip, and those that PyPI has as well.
+"""Conda files: packages of conda and of pip, and variables.
 
-All else is an error. Only names and versions are accepted: with an option, a path or a URL, the author of the file
+A builder without conda takes the Python version, packages from pip, and those that PyPI has as well; all else is an
+error. Only names and versions are accepted: with an option, a path or a URL, the author of the file
 could choose what is executed while the environment is built, so they are refused before anything runs.
 """
 
@@ -15,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from reconciler.builders._conda_version import PYTHON, parse_conda_entry
+from reconciler.builders._conda_version import PYTHON, CondaEntry, parse_conda_entry
 from reconciler.builders._pypi_names import is_on_pypi, missing_package_hint
 from reconciler.model.builder import BuildProblem
 from reconciler.secrets.urls import mask_url_secrets
@@ -24,6 +25,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PIP_OPTION = re.compile(r"(?:^|\s)(--[\w-]+|-\w?)")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _PATH_OR_URL = re.compile(r"^[.~]|[/\\]|\.(?:whl|zip|tar\.\w+|tgz|txt)$")
+_CONDA_ARCHIVE = re.compile(r"\.(?:conda|tar\.bz2)\b")
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@|\?\S+")
 
 
@@ -40,7 +42,10 @@ class CondaPackage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CondaFile:
-    """What a conda file declares that can be installed without conda, and every entry that cannot be used."""
+    """What a conda file declares that can be installed, and every entry that cannot be used.
+
+    ``conda_packages`` are packages of PyPI as well, and in ``packages``, unless the builder runs conda.
+    """
 
     requires_python: str = ""
     python_pointer: str = ""
@@ -56,6 +61,7 @@ class CondaFile:
 class _ParseResult:
     """What was parsed so far; all problems are reported together."""
 
+    runs_conda: bool
     packages: list[str] = field(default_factory=list)
     conda_packages: list[CondaPackage] = field(default_factory=list)
     problems: list[BuildProblem] = field(default_factory=list)
@@ -68,9 +74,9 @@ class _ParseResult:
         self.problems.append(BuildProblem(self.pointer, code, message, hint))
 
 
-def read_conda_file(content: Any) -> CondaFile:
-    """Return what a conda file (as JSON) declares, with its problems."""
-    result = _ParseResult()
+def read_conda_file(content: Any, *, runs_conda: bool = False) -> CondaFile:
+    """Return what a conda file (as JSON) declares, with its problems for a builder that runs conda, or does not."""
+    result = _ParseResult(runs_conda)
     variables = _parse_content(content, result)
     python = [(specifier, pointer) for name, specifier, pointer in result.declared if name == PYTHON]
     return CondaFile(
@@ -153,6 +159,9 @@ def _is_satisfiable(specifiers: list[str]) -> bool:
 
 def _parse_conda_entry(text: str, result: _ParseResult) -> None:
     entry = parse_conda_entry(text)
+    if result.runs_conda:
+        _add_conda_package(text, entry, result)
+        return
     if not entry or not (entry.name == PYTHON or is_on_pypi(entry.name)):
         hint = missing_package_hint(entry.name if entry else text)
         result.add_problem(f"the venv builder cannot install the conda package '{text}'", hint)
@@ -166,6 +175,15 @@ def _parse_conda_entry(text: str, result: _ParseResult) -> None:
     result.conda_packages.append(CondaPackage(name, result.pointer, text, entry.build))
     if name != PYTHON:
         result.packages.append(name + entry.specifier)
+
+
+def _add_conda_package(text: str, entry: CondaEntry | None, result: _ParseResult) -> None:
+    """Add an entry as conda reads it: versions that conda alone understands are for its solver to judge."""
+    if entry is None or _CONDA_ARCHIVE.search(text):
+        message = f"'{mask_url_secrets(text)}' is not the name of a conda package"
+        result.add_problem(message, "name a package of a channel, such as numpy=1.26", "requirement-refused")
+        return
+    result.conda_packages.append(CondaPackage(entry.name, result.pointer, text, entry.build))
 
 
 def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
@@ -199,7 +217,7 @@ def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
 def _option_hint(option: str) -> str:
     """Return what to write in the place of an option of pip."""
     if option in {"-r", "--requirement", "-c", "--constraint"}:
-        return "write the packages of that file into this list: the venv builder reads no other file"
+        return "write the packages of that file into this list: no other file is read"
     if option in {"-e", "--editable"}:
         return "name a published package; put code of the repository into the job's 'code'"
     return "list only packages; configure an index on the machine that builds (UV_INDEX, UV_DEFAULT_INDEX)"

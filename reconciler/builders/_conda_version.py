@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 PYTHON = "python"
 
-_ENTRY = re.compile(r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
+_ENTRY = re.compile(r"(?:(?P<channel>\S+)::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
 _BRACKETED_VERSION = re.compile(r"\[\s*version\s*=\s*['\"]?([^'\"\]]*)['\"]?\s*\]")
 _VERSION_CLAUSE = re.compile(
     r"(?P<operator>==|=|!=|>=|<=|~=|>|<)?\s*(?P<number>\d[\w.!+]*?)(?P<any>\.?\*)?(?:[=\s]\s*(?P<build>[\w*]+))?"
@@ -25,6 +25,8 @@ class CondaEntry:
     """In the syntax of PEP 440, "" for any version."""
     build: str = ""
     """The build of the version that the entry names, such as ``py38_0``."""
+    channel: str = ""
+    """The channel that the entry names, "" for none."""
 
 
 def parse_conda_entry(text: str) -> CondaEntry | None:
@@ -32,18 +34,18 @@ def parse_conda_entry(text: str) -> CondaEntry | None:
     match = _ENTRY.fullmatch(text.strip())
     if not match:
         return None
-    name, version = match["name"].lower(), match["version"].strip()
+    name, version, channel = match["name"].lower(), match["version"].strip(), match["channel"] or ""
     if bracketed := _BRACKETED_VERSION.fullmatch(version):
         version = bracketed[1]
     if version in {"", "*"}:
-        return CondaEntry(name, "")
+        return CondaEntry(name, "", channel=channel)
     clauses = [_VERSION_CLAUSE.fullmatch(part.strip()) for part in version.split(",")]
     try:
         specifiers = SpecifierSet(",".join(_to_pep440(clause, is_python=name == PYTHON) for clause in clauses))
     except InvalidSpecifier:
-        return CondaEntry(name, None)
+        return CondaEntry(name, None, channel=channel)
     builds = (clause["build"] for clause in clauses if clause and clause["build"])
-    return CondaEntry(name, str(specifiers), next(builds, "").strip("*"))
+    return CondaEntry(name, str(specifiers), next(builds, "").strip("*"), channel)
 
 
 def _to_pep440(match: re.Match[str] | None, *, is_python: bool) -> str:

@@ -6,7 +6,7 @@ the builder tells which image a fingerprint has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from reconciler.builders._docker_images import (
     find_python,
     push_image,
     resolve_image,
+    try_image_imports,
 )
 from reconciler.builders._docker_listing import list_images, remove_image
 from reconciler.builders._docker_lock import format_docker_lock, parse_docker_lock
@@ -100,6 +101,12 @@ class DockerBuilder:
             raise user_error("environment-build-failed", message, "do not remove images during a build")
         return built
 
+    def try_imports(self, built: Built, modules: Sequence[str]) -> str:
+        if not isinstance(built.environment, Image):
+            raise TypeError(built.environment)
+        with open_engine(self._engine) as client:
+            return try_image_imports(client, built.environment, modules)
+
     def find_base(self, spec: Mapping[str, Any]) -> str:
         name = str(spec.get("image") or "")
         if not name:
@@ -156,6 +163,6 @@ class DockerBuilder:
         return index if index.get("format") == _INDEX_FORMAT and is_complete else {}
 
 
-def make_docker_builder(settings: Mapping[str, Any], root: Path | None) -> DockerBuilder:
+def make_docker_builder(settings: Mapping[str, Any], root: Path | None, _workspace: Path | None) -> DockerBuilder:
     """Return the builder that a block of mlgit.yml describes."""
     return DockerBuilder(root, str(settings.get("engine") or ""), str(settings.get("registry") or ""))

@@ -125,7 +125,7 @@ def _environment(engine: str) -> dict[str, str]:
 def _error(build: ImageBuild, code: int, last: tuple[str, ...]) -> UserError:
     """Return the error of a build that failed."""
     text = "\n".join(last)
-    if "no space left on device" in text:
+    if "no space left on device" in text.lower():
         return disk_full_error(build.address)
     if _NO_ENGINE.search(text):
         message = f"{build.address}: the Docker engine at {build.engine} stopped to answer during the build"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 
+from reconciler.builders._imports import IMPORT_SCRIPT, read_import_failure
 from reconciler.builders._interpreter import PROBE_SCRIPT
 from reconciler.diagnostics import UserError, user_error
 from reconciler.docker_engine import LABELS
 from reconciler.model.builder import ReportProgress
+from reconciler.model.tasks import Image
 from reconciler.secrets.urls import mask_url_secrets
 
 _PINNED_TAG = "mlgit/base"  # of images that are in no registry
@@ -144,6 +146,29 @@ def find_python(client: docker.DockerClient, image: str) -> ImagePython | None:
         version, platform, _ = json.loads(output)
         return ImagePython(version, platform)
     return None
+
+
+def try_image_imports(client: docker.DockerClient, image: Image, modules: Sequence[str]) -> str:
+    """Return what is wrong with the first of the modules that an image cannot import; "" if it can import all."""
+    for program in ("python3", "python"):
+        try:
+            output = client.containers.run(
+                image.reference,
+                ["-I", "-c", IMPORT_SCRIPT, *modules],
+                entrypoint=program,
+                environment=dict(image.variables),
+                remove=True,
+                network_disabled=True,
+                labels={f"{LABELS}probe": "imports"},
+            )
+        except docker.errors.ContainerError as error:
+            return read_import_failure("", error.exit_status)
+        except APIError as error:
+            if _NO_PROGRAM.search(str(error.explanation or error)):
+                continue
+            raise
+        return read_import_failure(output.decode("utf-8", "replace"), 0)
+    return "the image has no Python"
 
 
 def push_image(client: docker.DockerClient, address: str, image: str, registry: str, tag: str) -> FoundImage:

@@ -69,7 +69,7 @@ class ImageMaker:
         with tempfile.TemporaryDirectory(prefix="mlgit-context-") as folder:
             (Path(folder) / REQUIREMENTS).write_text(packages, encoding="utf-8")
             image = self._build_once(identity, Path(folder), dockerfile)
-        return Made(image, identity, replace(lock, packages=packages), python)
+        return Made(image, identity, replace(lock, packages=packages, user=base.user), python)
 
     def _build_context(self) -> Made:
         client, plan, progress = self.client, self.plan, self.progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from reconciler.builders._conda_file import CondaFile, read_conda_file
+from reconciler.builders._docker_lock import parse_docker_lock
+from reconciler.builders._dockerfile import make_dockerfile, pin_bases
 from reconciler.builders._image import parse_image
 from reconciler.builders._notes import package_notes
 from reconciler.builders._problems import conda_content, image_name
@@ -34,6 +36,18 @@ def make_plan(address: str, fingerprint: str, spec: Mapping[str, Any], lock: str
         image=image_name(spec),
         dockerfile=_dockerfile_path(spec) if spec.get("build") else "",
     )
+
+
+def show_dockerfile(address: str, spec: Mapping[str, Any], lock: str, read: Callable[[str], str]) -> str:
+    """Return the Dockerfile of an environment: with the images of its lock, or else as they are declared."""
+    locked = parse_docker_lock(lock)
+    if spec.get("build"):
+        return pin_bases(read(_dockerfile_path(spec)), locked.bases)
+    plan = make_plan(address, "", spec, lock)
+    base = locked.bases.get(plan.image, plan.image)
+    if not plan.packages and not plan.requires_python:
+        return f"FROM {base}\n"
+    return make_dockerfile(address, base, plan.variables, locked.user)
 
 
 def find_problems(spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:

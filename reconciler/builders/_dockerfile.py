@@ -21,10 +21,10 @@ _NO_IMAGE = "scratch"
 def make_dockerfile(address: str, base: str, variables: Mapping[str, str], user: str = "") -> str:
     """Return the Dockerfile that installs a lock for pip on an image, in a virtual environment of its own.
 
-    ``user`` is that of the image; blank for root.
+    ``user`` is that of the image; blank for root. A variable of several lines cannot be in it; runs have it anyway.
     """
     as_root, as_user = (("USER root",), (f"USER {user}",)) if user else ((), ())
-    declared = [f"ENV {name}={json.dumps(value, ensure_ascii=False)}" for name, value in variables.items()]
+    declared = [f"ENV {name}={_quote(value)}" for name, value in variables.items() if "\n" not in value]
     secrets = f"/run/secrets/{PIP_CONFIG}"
     lines = (
         f"# {address}, made by mlgit. {REQUIREMENTS} is its lock: versions and hashes.",
@@ -70,6 +70,10 @@ def make_pip_config(environment: Mapping[str, str], *, has_certificates: bool) -
     settings = (("index-url", _without_name(index)), ("extra-index-url", " ".join(urls)), ("cert", certificates))
     lines = [f"{name} = {value}" for name, value in settings if value]
     return "\n".join(("[global]", *lines)) + "\n" if lines else ""
+
+
+def _quote(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")
 
 
 def _without_name(index: str) -> str:

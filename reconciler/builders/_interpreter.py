@@ -75,9 +75,14 @@ def find_interpreter(plan: BuildPlan) -> Interpreter:
     if not program:
         missing = missing_python(plan.requires_python, plan.instead_of)
         raise user_error("python-not-found", f"{plan.address}: {missing.message}", missing.hint)
+    return probe_interpreter(plan.address, program)
+
+
+def probe_interpreter(address: str, program: str) -> Interpreter:
+    """Return what an interpreter says of itself; raises UserError ``python-not-found`` if it cannot be run."""
     outcome = run_program([program, "-I", "-c", PROBE_SCRIPT])
     if outcome.exit_code:
-        message = f"{plan.address}: the Python interpreter {program} cannot be run"
+        message = f"{address}: the Python interpreter {program} cannot be run"
         raise user_error("python-not-found", message, "repair or remove that installation")
     return Interpreter(program, *json.loads(outcome.stdout))
 

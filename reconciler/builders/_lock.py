@@ -1,4 +1,4 @@
-"""The lock of an environment of the builder `venv`: packages with versions and hashes, in the form of pip.
+"""The lock of packages of pip: packages with versions and hashes, in the form of pip.
 
 Its first line says for which Python it is if mlgit.yml lets the build use another than the environment requires: it is
 of no use for any other.

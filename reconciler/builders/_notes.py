@@ -42,10 +42,11 @@ def _image_notes(image: Image, has_conda_file: bool, python: RequiredPython) -> 
     if has_conda_file or image.is_base:
         yield BuildNote(("/image",), text)
     else:
-        yield BuildNote(("/image",), f"{text}; {_missing_text(image)}", is_usual=False)
+        yield BuildNote(("/image",), f"{text}; {missing_text(image)}", is_usual=False)
 
 
-def _missing_text(image: Image) -> str:
+def missing_text(image: Image) -> str:
+    """Return what is lost with an image that is not used."""
     if image.contents:
         return f"{image.contents} and what else the image brings will be missing: list what is needed in a conda_file"
     return "what the image brings will be missing: list what is needed in a conda_file"

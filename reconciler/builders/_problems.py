@@ -1,4 +1,4 @@
-"""What the builder `venv` cannot do with an environment, before anything is built."""
+"""What a builder of prefixes, `venv` above all, cannot do with an environment, before anything is built."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.builders._conda_file import read_conda_file
+from reconciler.builders._conda_file import CondaFile, read_conda_file
 from reconciler.builders._image import parse_image
 from reconciler.builders._interpreter import has_interpreter, missing_python
 from reconciler.builders._python import require_python
@@ -35,17 +35,19 @@ def find_problems(spec: Mapping[str, Any], pythons: Mapping[str, str]) -> tuple[
 
 
 def find_certain_problems(spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
-    """Return everything in the spec of an environment that cannot be built anywhere."""
+    """Return everything in the spec of an environment that cannot be built anywhere by the builder `venv`."""
+    return find_general_problems(spec, "venv", read_conda_file(conda_content(spec)))
+
+
+def find_general_problems(spec: Mapping[str, Any], builder: str, conda_file: CondaFile) -> tuple[BuildProblem, ...]:
+    """Return everything in the spec of an environment that cannot be built anywhere by a builder of prefixes."""
     if spec.get("build"):
-        message = "the venv builder cannot build a Docker context ('build')"
+        message = f"the {builder} builder cannot build a Docker context ('build')"
         hint = "declare a 'conda_file' instead, or use another builder"
         return (BuildProblem("/build", "builder-cannot", message, hint),)
-    problems = [
-        replace(problem, pointer=f"/conda_file{problem.pointer}")
-        for problem in read_conda_file(conda_content(spec)).problems
-    ]
+    problems = [replace(problem, pointer=f"/conda_file{problem.pointer}") for problem in conda_file.problems]
     if parse_image(image_name(spec)).is_windows:
-        message = f"the venv builder cannot stand in for a Windows image: {image_name(spec)}"
+        message = f"the {builder} builder cannot stand in for a Windows image: {image_name(spec)}"
         problems.append(BuildProblem("/image", "builder-cannot", message, "name an image of Linux"))
     return tuple(problems)
 

@@ -112,4 +112,4 @@ def missing_package_hint(name: str) -> str:
 
 _CANONICAL_NAMES = frozenset(map(canonicalize_name, _SAME_NAME.split()))
 _BUNDLED_NAMES = frozenset(_BUNDLED.split())
-_OTHER_BUILDER = "use a builder that runs conda, which mlgit does not have yet"
+_OTHER_BUILDER = "use a builder that runs conda (builders: {conda: {type: conda}} in mlgit.yml)"

@@ -72,8 +72,8 @@ def _child_environment() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _ErrorRule:
-    """An error of uv: the pattern of its text, and our diagnostic; `{0}` is the first group of the pattern."""
+class ErrorRule:
+    """An error of a program: the pattern of its text, and our diagnostic; `{0}` is the first group of the pattern."""
 
     code: str
     pattern: str
@@ -86,55 +86,55 @@ _WHEEL_HINT = "the venv builder runs no build scripts; choose a version that has
 
 # The first match wins: if an index cannot be reached, uv also writes that a package was not found.
 _ERROR_RULES = (
-    _ErrorRule(
+    ErrorRule(
         "index-refused",
         r"\b(401 Unauthorized|403 Forbidden|407 Proxy Authentication Required)",
         "the package index answered {0}",
         "check the credentials of the index that uv is configured with",
     ),
-    _ErrorRule(
+    ErrorRule(
         "network-unreachable",
         r"error sending request|dns error|tcp connect|network (?:connectivity )?(?:was|is) disabled|timed out",
         "the package index cannot be reached",
         "check the network, the proxy settings and UV_DEFAULT_INDEX, then run the command again",
     ),
-    _ErrorRule(
+    ErrorRule(
         "package-not-found",
         r"\b([\w.-]+) was not found in the (?:package registry|provided package locations)",
         "the package '{0}' does not exist in the package index",
         "check the spelling in the conda file",
     ),
-    _ErrorRule(
+    ErrorRule(
         "package-without-wheel",
         r"\b([\w.-]+(?:[<>=!~]\S*)?) ha(?:s|ve) no (?:usable wheels|wheels with a matching)",
         "the package '{0}' has no wheel for this Python and platform",
         _WHEEL_HINT,
     ),
-    _ErrorRule(
+    ErrorRule(
         "package-without-wheel",
         r"(?:Wheels are required for|we only found wheels for) `([\w.-]+)`",
         "no version of the package '{0}' that is allowed has a wheel for this Python and platform",
         _WHEEL_HINT,
     ),
-    _ErrorRule(
+    ErrorRule(
         "package-changed",
         r"Hash mismatch for `([^`]+)`",
         "'{0}' in the package index is not the file that was locked",
         "find out why the index serves another file before you build without the lock",
     ),
-    _ErrorRule(
+    ErrorRule(
         "disk-full",
         r"No space left|Disk quota exceeded",
         "the disk is full",
         "free some space, or set MLGIT_CACHE_DIR and UV_CACHE_DIR to folders on a larger disk",
     ),
-    _ErrorRule(
+    ErrorRule(
         "packages-conflict",
         r"Because (.+?)(?:, we can conclude that|\. hint:|$)",
         "the packages cannot be installed together: {0}",
         "change the versions in the conda file",
     ),
-    _ErrorRule("environment-build-failed", r"(?:error: )?(.*)", "{0}", "this is the error of uv"),
+    ErrorRule("environment-build-failed", r"(?:error: )?(.*)", "{0}", "this is the error of uv"),
 )
 _VERSION = re.compile(r"[<>=!~].*")
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@")

@@ -48,4 +48,5 @@ BUILDER = BuilderPlugin(
     settings=_SETTINGS,
     support=Support(honoured={"environment": _HONOURED}, ignored={"environment": _IGNORED}),
     produces=Form.IMAGE,
+    dockerfile="reconciler.builders._docker_spec:show_dockerfile",
 )

@@ -18,7 +18,7 @@ from reconciler.cli.session import open_current_session
 from reconciler.model import Op
 from reconciler.planning.reviewed import compare_with_reports
 from reconciler.project.hosted_runner import refuse_hosted_runner
-from reconciler.project.prepare import ApplyOptions, Approval, PreparedApply, prepare_apply
+from reconciler.project.prepare import ApplyOptions, Approver, PreparedApply, prepare_apply
 from reconciler.project.reported_pending import drop_false_pending
 from reconciler.project.review import (
     explain_differences,
@@ -106,7 +106,7 @@ def _prepare(recorder: ApplyRecorder, session: Session, options: ApplyOptions, *
     if unreviewed:
         return prepare_apply(session, options)
     if not reports:
-        return without_later_actions(prepare_apply(session, replace(options, approval=Approval.NOBODY)))
+        return without_later_actions(prepare_apply(session, replace(options, approver=Approver.NOBODY)))
     options = replace(options, plan_options=reviewed_options(reports, options.plan_options))
     prepared = prepare_apply(session, options)
     reports = drop_false_pending(session, prepared.state, prepared.plan, reports)

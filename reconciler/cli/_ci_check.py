@@ -13,10 +13,11 @@ from reconciler.cli._plan_options import read_plan_options
 from reconciler.cli.console import echo_line
 from reconciler.cli.options import guard_options, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.diagnostics import UserError
+from reconciler.diagnostics import UserError, has_errors
 from reconciler.planning.reviewed import compare_with_reports
 from reconciler.project.base_revision import find_base
 from reconciler.project.plan import make_plan
+from reconciler.project.policy_files import report_policies
 from reconciler.project.reported_pending import drop_false_pending
 from reconciler.project.review import explain_differences, pending_on_base, review_error, reviewed_options
 from reconciler.project.session import Session
@@ -36,9 +37,10 @@ def command(
     """Plan again, and compare the decisions with those of reviewed reports.
 
     REPORT is a report.json of `mlgit ci plan`, or a folder with such files. The exit code is 0 if each decision of the
-    plan is in a report, and each decision that a report brings is in the plan, done, or waits for a run; else 1, and
-    what differs is said. Nothing is changed. A merge queue finds out so before the merge what `mlgit ci apply` would
-    stop at after it. What is pending on the base is of changes that are merged before this one, and not compared.
+    plan is in a report, each decision that a report brings is in the plan, done, or waits for a run, and the policies
+    allow the plan; else 1, and what differs is said. Nothing is changed. A merge queue finds out so before the merge
+    what `mlgit ci apply` would stop at after it. What is pending on the base is of changes that are merged before this
+    one, and not compared.
 
     \b
     mlgit ci check report/report.json
@@ -55,6 +57,8 @@ def command(
     comparison = compare_with_reports(plan, reports, state, pending)
     if comparison.differences:
         raise review_error(explain_differences(session, state, reports, comparison.differences))
+    if plan.decisions and has_errors(report_policies(session, plan, plan_options, state)):
+        return 1
     count = pluralize(len(comparison.approved), "decision")
     done = "Nothing to decide: what was reviewed is done, or waits."
     echo_line(f"As reviewed: {count}." if comparison.approved else done)

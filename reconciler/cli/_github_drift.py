@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from reconciler.cli._github_options import FOLDER_TYPE, make_client
 from reconciler.cli.console import echo_line
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import UserError, user_error
+from reconciler.format.json_text import parse_json
 from reconciler.github.comments import Posted
 from reconciler.github.issues import close_issues, put_issue
 from reconciler.github.write_back import LEFT_CLOSED, WriteBackFiles, close_write_back, put_write_back
@@ -97,7 +97,7 @@ def _is_file_entry(entry: Json) -> bool:
 
 def _read_document(path: Path) -> Mapping[str, Json]:
     try:
-        document = json.loads(read_regular_file(path, _MAX_BYTES))
+        document = parse_json(read_regular_file(path, _MAX_BYTES))
     except (ValueError, RecursionError) as error:
         raise _file_error(path) from error
     if not isinstance(document, dict):

@@ -41,7 +41,7 @@ def command(commit: str, folder: Path, workflow: str) -> None:
 
     \b
     mlgit github reviewed --commit "$GITHUB_SHA" --out reviewed
-    mlgit ci apply reviewed/*.json --out result
+    mlgit ci apply reviewed --out result
     """
     workflow = workflow or _running_workflow()
     client = make_client()

@@ -77,7 +77,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         _print_plan(session, plan, forecasts, plan_options, state, options["form"], stream, age_warning)
     has_next_step = plan.submissions if session.overrides else plan.actions or refusal
     next_step = _format_apply_hint(session, plan_options, refusal) if has_next_step else ""
-    if options["form"] == "text" and next_step and out is None:
+    if options["form"] == "text" and next_step and out is None and (refusal or not options["base"]):
         echo(next_step)
     elif refusal:
         _print_refusal(next_step.strip(), stream)

@@ -292,4 +292,4 @@ def _print_next_step(result: ApplyResult, command: str, *, failed: int) -> None:
         echo_line("")
         echo_line(f"Fix the errors above and run {command} again to resume.")
     elif not failed and any(blocked.run for blocked in result.pending):
-        echo("\nUse `mlgit apply --wait` to wait for running jobs and register their outputs.")
+        echo("\nAny later apply registers the outputs of running jobs; `mlgit apply --wait` waits for them.")

@@ -14,7 +14,13 @@ import click
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.init_existing import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
-from reconciler.cli.workflow_files import ACTIONS_HINT, UNSET_ACTIONS, validate_actions, workflow_files
+from reconciler.cli.workflow_files import (
+    ACTIONS_HINT,
+    APPLY_ON_MERGE_HINT,
+    UNSET_ACTIONS,
+    validate_actions,
+    workflow_files,
+)
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import user_error
 from reconciler.git.new_repository import create_repository
@@ -87,6 +93,8 @@ def _create_workspace(folder: Path, name: str | None, actions: str) -> None:
     echo("  mlgit apply --wait          # make it: build, train, register the model")
     if actions == UNSET_ACTIONS:
         echo(f"\nBefore you push to GitHub: {ACTIONS_HINT}")
+    else:
+        echo(f"\nOn GitHub, pull requests are planned from now on; {APPLY_ON_MERGE_HINT}.")
 
 
 def _validate_name(name: str) -> str:

@@ -177,9 +177,7 @@ def _add_to_gitignore(files: RootedFiles) -> str:
 def _write_workflows(files: RootedFiles, top: Path, actions: str) -> Sequence[str]:
     """Write the workflows if the folder is the top of the repository: GitHub reads workflows there only."""
     if files.top.resolve() != top:
-        return [
-            "skipped .github/workflows/: GitHub reads it at the top of a repository only; `mlgit init DIR` writes one"
-        ]
+        return ["skipped .github/workflows/: GitHub reads it at the top of a repository only (docs/ci.md: `directory`)"]
     outcomes = []
     for path, content in workflow_files(actions).items():
         if files.kind_of(path) != MISSING:

@@ -1,6 +1,6 @@
 """mlgit show: one live asset with its lineage, or a saved plan.
 
-Imported by name: ``cli._saved_plan`` for a saved plan, and ``project.registry_environments``.
+Imported by name: ``cli._saved_plan`` for a saved plan, ``project.registry_environments`` and ``project.dockerfile``.
 """
 
 from __future__ import annotations
@@ -19,21 +19,28 @@ from reconciler.render import plan_json, text
 
 @click.command("show")
 @click.argument("address")
+@click.option("--dockerfile", is_flag=True, help="Print the Dockerfile of an environment instead.")
 @format_option
 @target_option
-def command(address: str, form: str) -> None:
+def command(address: str, form: str, *, dockerfile: bool) -> None:
     """Show one asset, its lineage and its fields; ADDRESS is KIND/NAME or KIND/NAME@VERSION, or a saved plan's file.
 
     \b
     mlgit show model/iris
     mlgit show model/iris@1 --format json
     mlgit show environment/azureml/sklearn-1.5
+    mlgit show environment/torch --dockerfile
     mlgit show plan.json
     """
     if Path(address).suffix == ".json" or Path(address).is_file():
         importlib.import_module("reconciler.cli._saved_plan").print_saved_plan(Path(address), form)
         return
-    state = open_current_state_session().read_refreshed_state()
+    session = open_current_state_session()
+    state = session.read_refreshed_state()
+    if dockerfile:
+        module = importlib.import_module("reconciler.project.dockerfile")
+        echo(module.show_dockerfile(session, state, find_live_version(address, state)), nl=False)
+        return
     if (environment := _describe_registry_environment(address, state)) is not None:
         echo(plan_json.dump_json(environment) if form == "json" else text.format_outline(environment))
         return

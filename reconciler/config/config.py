@@ -52,7 +52,8 @@ class Config:
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     ``environments`` maps names of environments of registries to addresses of environments that replace them.
     ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``). ``reuse_from`` are the targets
-    whose runs and results of steps may be reused. ``builder`` maps globs of addresses to builders, or to ``auto``.
+    whose runs and results of steps may be reused. ``builder`` maps globs of addresses to builders, or to ``auto``;
+    ``imports`` maps globs of addresses to modules that each build has to be able to import.
     """
 
     state: str
@@ -85,6 +86,7 @@ class Config:
     mirrors: tuple[tuple[str, str], ...] = ()
     reuse_from: tuple[ReuseTarget, ...] = ()
     builder: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    imports: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
 
     def builders_of(self, address: Address) -> tuple[str, ...]:
         """Return the builders that may build an environment, in their order: all, or the one that ``builder:`` names.
@@ -94,6 +96,11 @@ class Config:
         globs = [glob for glob in self.builder if fnmatchcase(str(address), glob)]
         name = self.builder[max(globs, key=len)] if globs else AUTO_BUILDER
         return tuple(self.builders) if name == AUTO_BUILDER else (name,)
+
+    def imports_of(self, address: Address) -> tuple[str, ...]:
+        """Return the modules that a build of an environment has to be able to import, of all globs that match."""
+        matching = (names for glob, names in self.imports.items() if fnmatchcase(str(address), glob))
+        return tuple(dict.fromkeys(name for names in matching for name in names))
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -241,6 +248,7 @@ def _build_config(data: Json) -> Config:
         environments=data.get("environments", EMPTY_MAPPING),
         mirrors=mirrors,
         builder=_builder_by_glob(data.get("builder", AUTO_BUILDER)),
+        imports={glob: tuple(names) for glob, names in data.get("imports", {}).items()},
     )
 
 

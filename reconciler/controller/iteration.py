@@ -22,7 +22,7 @@ from reconciler.planning.options import PlanOptions
 from reconciler.planning.refresh import merge_observation
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
-from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
+from reconciler.project.prepare import ApplyOptions, Approver, prepare_apply
 from reconciler.project.session import Session, open_session
 from reconciler.source.workspace import find_workspace
 
@@ -147,7 +147,7 @@ def _record_advances(
 ) -> IterationResult:
     """Record what follows from earlier decisions, and decide nothing."""
     try:
-        return _plan_and_apply(session, state, listener, is_stopping, approval=Approval.NOBODY)
+        return _plan_and_apply(session, state, listener, is_stopping, approver=Approver.NOBODY)
     except UserError as error:
         return IterationResult(errors=_report_diagnostics(listener, error.diagnostics))
 
@@ -158,9 +158,9 @@ def _plan_and_apply(
     listener: ControllerListener,
     is_stopping: Callable[[], bool],
     *,
-    approval: Approval = Approval.LIMITS,
+    approver: Approver = Approver.LIMITS,
 ) -> IterationResult:
-    prepared = prepare_apply(session, ApplyOptions(PlanOptions(session.config), state, approval=approval))
+    prepared = prepare_apply(session, ApplyOptions(PlanOptions(session.config), state, approver=approver))
     plan = prepared.plan
     stop_reasons = _report_diagnostics(listener, (*prepared.stop_reasons, *plan.refusals))
     failed = (

@@ -142,15 +142,15 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     """Build an environment unless it is built already; with a recorded lock, exactly as it was."""
     resolved, report_progress = resolved_asset_of(action), context.progress_reporter(action)
     asset = resolved.asset
-    environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec)
+    contents = store_asset_contents(context, resolved) if asset.paths else {}
+    environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec, contents)
     names = [choice.builder for choice in action.builders] or [choose_builder(context.providers, environment)]
     recorded: dict[str, Mapping[str, Json]] = {}
     for name in names:
-        if built := context.providers.builders[name].find(resolved.fingerprint):
-            context.providers.note_use(resolved.fingerprint)
-            report_progress(f"already built on this machine, Python {built.python_version}")
-        else:
-            built = build_environment(context.providers, environment, name, report_progress)
+        if found := context.providers.builders[name].find(resolved.fingerprint):
+            python = f", Python {found.python_version}" if found.python_version else ""
+            report_progress(f"already built on this machine{python}")
+        built = build_environment(context.providers, environment, name, report_progress)
         for builds in new_builds(environment, name, built).values():
             recorded |= builds
         _report_packages(context, action, name, built.lock, report_progress)

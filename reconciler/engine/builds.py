@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.diagnostics import user_error
+from reconciler.engine.contents import ensure_version_content
 from reconciler.engine.providers import Providers
-from reconciler.model import Address, Builds, Spec, State
+from reconciler.model import EMPTY_MAPPING, Address, Builds, Record, Spec, State, Tree
 from reconciler.model.builder import Built, ReportProgress
+from reconciler.model.content import Content
 
 
 class EnvironmentToBuild(NamedTuple):
-    """An environment as it is declared, and its builds so far: one is built again from the lock of the first."""
+    """An environment as it is declared, and its builds so far: one is built again from the lock of the first.
+
+    ``context`` is its build context in the store; None if it has none.
+    """
 
     address: Address
     fingerprint: str
     spec: Spec
     builds: Builds
+    context: Content | None = None
 
 
-def environment_to_build(state: State, address: Address, fingerprint: str, spec: Spec) -> EnvironmentToBuild:
-    """Return an environment with the builds that the live state has of it."""
-    return EnvironmentToBuild(address, fingerprint, spec, state.find_builds(fingerprint))
+_CONTEXT_POINTER = "/build/path"
+
+
+def environment_to_build(
+    state: State, address: Address, fingerprint: str, spec: Spec, contents: Mapping[str, Content] = EMPTY_MAPPING
+) -> EnvironmentToBuild:
+    """Return an environment with the builds that the live state has of it, and its contents in the store by pointer."""
+    builds = state.find_builds(fingerprint)
+    return EnvironmentToBuild(address, fingerprint, spec, builds, contents.get(_CONTEXT_POINTER))
+
+
+def registered_environment(providers: Providers, state: State, tree: Tree, record: Record) -> EnvironmentToBuild:
+    """Return a version of an environment, its build context restored from Git if the store has lost it."""
+    ensure_version_content(providers, tree, record)
+    recorded = record.realised.get("contents", {})
+    contents = {pointer: Content.from_json(content) for pointer, content in recorded.items()}
+    return environment_to_build(state, record.address, record.fingerprint, record.spec, contents)
 
 
 def choose_builder(providers: Providers, environment: EnvironmentToBuild, backend: str = "") -> str:
@@ -44,12 +65,27 @@ def choose_builder(providers: Providers, environment: EnvironmentToBuild, backen
 def build_environment(
     providers: Providers, environment: EnvironmentToBuild, builder_name: str, report_progress: ReportProgress
 ) -> Built:
-    """Return an environment as a builder has built it; with a recorded lock of its variant, exactly as it was."""
+    """Return an environment as a builder has built it; with a recorded lock of its variant, exactly as it was.
+
+    A build that is not recorded yet counts only if it can import what mlgit.yml names: else raises UserError.
+    """
     builder = providers.builders[builder_name]
     providers.note_use(environment.fingerprint)
-    built = builder.find(environment.fingerprint)
-    if built is not None:
-        return built
+    built = builder.find(environment.fingerprint) or _build(providers, environment, builder_name, report_progress)
+    modules = providers.config.imports_of(environment.address)
+    if modules and new_builds(environment, builder_name, built):
+        report_progress(f"importing {', '.join(modules)}")
+        if failure := builder.try_imports(built, modules):
+            message = f"{environment.address}: what {builder_name} built cannot import {failure}"
+            hint = "add the package that has the module to the environment, or correct imports: in mlgit.yml"
+            raise user_error("imports-failed", message, hint)
+    return built
+
+
+def _build(
+    providers: Providers, environment: EnvironmentToBuild, builder_name: str, report_progress: ReportProgress
+) -> Built:
+    builder = providers.builders[builder_name]
     address, fingerprint, spec, builds = (
         str(environment.address),
         environment.fingerprint,
@@ -59,7 +95,7 @@ def build_environment(
     plan = builder.plan(address, fingerprint, spec)
     if lock := str(builds.get(_build_key(builder_name, plan.variant), {}).get("lock", "")):
         plan = builder.plan(address, fingerprint, spec, lock)
-    return builder.build(plan, providers.store, report_progress)
+    return builder.build(replace(plan, context=environment.context), providers.store, report_progress)
 
 
 def new_builds(environment: EnvironmentToBuild, builder_name: str, built: Built) -> Mapping[str, Builds]:

@@ -12,6 +12,7 @@ from reconciler.engine.builds import (
     choose_builder,
     environment_to_build,
     new_builds,
+    registered_environment,
 )
 from reconciler.model import ResolvedAsset
 from reconciler.model.builder import ReportProgress
@@ -61,4 +62,4 @@ def _find_environment(context: ActionContext, resolved: ResolvedAsset) -> Enviro
     record = context.state.find_version(reference.address, reference.version)
     if record is None:
         raise user_error("environment-missing", f"{reference} is not registered")
-    return environment_to_build(context.state, record.address, record.fingerprint, record.spec)
+    return registered_environment(context.providers, context.state, context.tree, record)

@@ -6,7 +6,7 @@ What cannot be repaired is reported as an error.
 from __future__ import annotations
 
 from reconciler.engine.action_context import ActionContext
-from reconciler.engine.builds import build_environment, choose_builder, environment_to_build
+from reconciler.engine.builds import build_environment, choose_builder, registered_environment
 from reconciler.engine.contents import check_run_output, ensure_version_content
 from reconciler.engine.providers import Providers
 from reconciler.format.kinds import kind_by_name
@@ -20,7 +20,7 @@ def repair_record(context: ActionContext, action: Action, report_progress: Repor
     if record is None:
         raise AssertionError(action)
     if kind_by_name(record.address.kind).uses_builder:
-        environment = environment_to_build(context.state, record.address, record.fingerprint, record.spec)
+        environment = registered_environment(context.providers, context.state, context.tree, record)
         name = choose_builder(context.providers, environment)
         build_environment(context.providers, environment, name, report_progress)
     ensure_version_content(context.providers, context.tree, record)

@@ -41,7 +41,7 @@ def read_event(variables: Mapping[str, str]) -> Event:
         return Event()
     try:
         return _parse_event(json.loads(read_regular_file(path, _MAX_BYTES)))
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ArithmeticError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         message = "GITHUB_EVENT_PATH names no file with an event"
         raise user_error("github-event", message, "leave the variable as the runner sets it") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +26,10 @@ class BuildPlan:
     """A version specifier such as ``>=3.11``; blank for any."""
     packages: tuple[str, ...] = ()
     """PEP 508 requirements, in the order in which they were written."""
+    conda_packages: tuple[str, ...] = ()
+    """Requirements in the syntax of conda, of builders that run conda."""
+    channels: tuple[str, ...] = ()
+    """The channels of conda in which they are looked for, the preferred ones first."""
     lock: str = ""
     """A lock that was recorded earlier: exactly these packages are installed again."""
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -140,6 +144,10 @@ class Builder(Protocol):
 
     def build(self, plan: BuildPlan, store: ObjectStore, progress: ReportProgress) -> Built:
         """Build, or reuse a finished build; never leaves half of one. `progress` is called with one-line messages."""
+        ...
+
+    def try_imports(self, built: Built, modules: Sequence[str]) -> str:
+        """Return what is wrong with the first of the modules that a build cannot import; "" if it can import all."""
         ...
 
     def find_base(self, spec: Mapping[str, Json]) -> str:

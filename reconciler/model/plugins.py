@@ -45,9 +45,14 @@ class BackendPlugin(Plugin):
 
 @dataclass(frozen=True, slots=True)
 class BuilderPlugin(Plugin):
-    """A type of builder."""
+    """A type of builder.
+
+    ``dockerfile`` names a function of its code that returns the Dockerfile of an environment, of its address, its
+    spec, its recorded lock, and a function that reads a file of its build context; blank if it uses no Dockerfiles.
+    """
 
     produces: Form = Form.PREFIX
+    dockerfile: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Address, Blocked, Op, Plan
 
 _RUN_OPS = (Op.SUBMIT, Op.RECORD, Op.CANCEL)  # a run reads its inputs from the store and writes its outputs to it
-_STORE_WRITE_OPS = (Op.NEW_VERSION, Op.REGISTER)
+_STORE_WRITE_OPS = (Op.NEW_VERSION, Op.REGISTER, Op.BUILD)
 
 
 def deferral_reason(action: Action, config: Config, host: str) -> str:
@@ -49,7 +49,9 @@ def _needs_store(action: Action) -> bool:
     if action.op in _RUN_OPS:
         return True
     if action.op is Op.REPAIR:
-        return kind_by_name(action.address.kind).uses_store
+        kind = kind_by_name(action.address.kind)
+        has_contents = action.record is not None and bool(action.record.realised.get("contents"))
+        return kind.uses_store and (has_contents or not kind.uses_builder)
     resolved = action.resolved
     if action.op not in _STORE_WRITE_OPS or resolved is None or not kind_by_name(action.address.kind).uses_store:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reconciler.model import Action, Address, Plan
+from reconciler.model import Action, ActionId, Address, Op, Plan
 from reconciler.planning.diff import FieldChange, diff_fields
 from reconciler.planning.saved import action_identity
 
@@ -30,11 +30,16 @@ def pending_edits(plan: Plan, base_plan: Plan) -> Iterator[PendingEdit]:
 
     The action itself has no fields that differ, because nothing of it is live.
     """
-    pending = {action.key: action for action in base_plan.actions if action.record is None}
+    pending = {_kind_of_effect(action): action for action in base_plan.actions if action.record is None}
     for action in plan.actions:
-        other = pending.get(action.key) if action.record is None else None
+        other = pending.get(_kind_of_effect(action)) if action.record is None else None
         if other is not None and (changes := diff_fields(other.after, action.after, {})):
             yield PendingEdit(action.address, changes)
+
+
+def _kind_of_effect(action: Action) -> ActionId:
+    """Return the key of an action, that of a submission for an adoption: both give a job its run."""
+    return ActionId(Op.SUBMIT, action.address) if action.op is Op.ADOPT else action.key
 
 
 def _is_same(action: Action, other: Action) -> bool:

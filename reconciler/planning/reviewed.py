@@ -23,7 +23,7 @@ _RUN_OPS = (Op.SUBMIT, Op.ADOPT)
 _VERSION_OPS = (Op.NEW_VERSION, Op.REGISTER)
 
 
-class Approval(NamedTuple):
+class ApprovedDecision(NamedTuple):
     """A decision of a plan with the numbers of the reports that have it."""
 
     action: Action
@@ -90,22 +90,22 @@ def _split_decisions(
     by_address: Mapping[Address, Sequence[ReviewedDecision]],
     was_decided_before: Callable[[Action], bool],
     pending: Container[str],
-) -> tuple[list[Approval], list[Action]]:
+) -> tuple[list[ApprovedDecision], list[Action]]:
     """Return the decisions of a plan that were reviewed, and the others, without those that others bring.
 
     The build of an environment is part of the run that needs it.
     """
-    approvals: list[Approval] = []
+    approvals: list[ApprovedDecision] = []
     unreviewed: list[Action] = []
     for action in plan.decisions:
         numbers = _approving_reports(action, by_address.get(action.address, ()))
         if numbers or was_decided_before(action):
-            approvals.append(Approval(action, numbers))
+            approvals.append(ApprovedDecision(action, numbers))
         elif str(action.key) not in pending:
             unreviewed.append(action)
     needed = {key for approval in approvals for key in approval.action.needs}
     builds = {action.key: action for action in unreviewed if action.op is Op.BUILD and action.key in needed}
-    approvals += [Approval(action, frozenset()) for action in builds.values()]
+    approvals += [ApprovedDecision(action, frozenset()) for action in builds.values()]
     return approvals, [action for action in unreviewed if action.key not in builds]
 
 
@@ -200,7 +200,7 @@ def _field_key(field: str, change: str, after: Json) -> str:
 
 def _missing(
     reviewed: Iterable[ReviewedDecision],
-    approvals: Iterable[Approval],
+    approvals: Iterable[ApprovedDecision],
     blocked: Mapping[Address, Blocked],
     state: State,
 ) -> Iterator[ReviewedDecision]:
@@ -208,7 +208,7 @@ def _missing(
 
     What another report decides about the same address comes in the place of it.
     """
-    found: dict[Address, list[Approval]] = {}
+    found: dict[Address, list[ApprovedDecision]] = {}
     for approval in approvals:
         found.setdefault(approval.action.address, []).append(approval)
     for item in reviewed:
@@ -220,7 +220,7 @@ def _missing(
             yield item
 
 
-def _answers(approval: Approval, reviewed: ReviewedDecision) -> bool:
+def _answers(approval: ApprovedDecision, reviewed: ReviewedDecision) -> bool:
     """Return True if an approved decision is the reviewed one, or another report's that comes in its place.
 
     Updates of several reports are one update, with the fields of all of them.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
 from reconciler.diagnostics import Span, UserError, user_error
+from reconciler.format.json_text import parse_json
 from reconciler.format.schemas import check_against_schema, is_valid_for_schema
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Action, Json, Op, Plan, State, parse_address
@@ -73,10 +74,10 @@ def dump_plan_file(saved: SavedPlan) -> str:
 def parse_plan_file(path: str, raw: bytes) -> SavedPlan:
     """Return the plan of a file. Raise UserError if it is no plan, has a newer format, or was edited."""
     try:
-        document: Json = json.loads(raw)
+        document: Json = parse_json(raw)
     except json.JSONDecodeError as error:
         raise _invalid_plan_file(path, f"is not JSON: {error.msg}", Span(path, error.lineno, error.colno)) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (UnicodeError, RecursionError) as error:
         raise _invalid_plan_file(path, "is not JSON", Span(path)) from error
     version = document.get("format") if isinstance(document, dict) else None
     if not isinstance(version, int) or "body" not in document:

@@ -11,4 +11,7 @@ from reconciler.project.state_session import StateSession
 def open_builders(session: StateSession) -> dict[str, Builder]:
     """Open the builders of environments."""
     root = environments_folder()
-    return {name: builders.load_builder(settings, root) for name, settings in session.config.builders.items()}
+    workspace = session.workspace.folder
+    return {
+        name: builders.load_builder(settings, root, workspace) for name, settings in session.config.builders.items()
+    }

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reconciler.diagnostics import user_error
-from reconciler.engine.builds import EnvironmentToBuild, build_environment, choose_builder, environment_to_build
+from reconciler.engine.builds import (
+    EnvironmentToBuild,
+    build_environment,
+    choose_builder,
+    environment_to_build,
+    registered_environment,
+)
 from reconciler.engine.providers import Providers
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, Op, State
@@ -42,9 +48,9 @@ def find_declared_environment(session: Session, argument: str) -> Address:
 
 def lock_environment(session: Session, state: State, address: Address, progress: ReportProgress) -> LockedEnvironment:
     """Return the lock of an environment as its file declares it: the recorded one, else that of a build made now."""
-    environment = _declared_environment(session, state, address)
-    source = session.read_assets().assets[address].source
     providers = open_providers(session)
+    environment = _declared_environment(session, providers, state, address)
+    source = session.read_assets().assets[address].source
     builder = choose_builder(providers, environment)
     lock = recorded_lock(state, environment.fingerprint, [builder])
     text = lock if lock is not None else _build(providers, environment, builder, progress).lock
@@ -53,7 +59,8 @@ def lock_environment(session: Session, state: State, address: Address, progress:
 
 def build_declared_environment(session: Session, state: State, address: Address, progress: ReportProgress) -> Built:
     """Return the build of an environment as its file declares it now; it is made if this machine does not have it."""
-    providers, environment = open_providers(session), _declared_environment(session, state, address)
+    providers = open_providers(session)
+    environment = _declared_environment(session, providers, state, address)
     return _build(providers, environment, choose_builder(providers, environment), progress)
 
 
@@ -61,13 +68,16 @@ def _build(providers: Providers, environment: EnvironmentToBuild, builder: str, 
     return build_environment(providers, environment, builder, progress)
 
 
-def _declared_environment(session: Session, state: State, address: Address) -> EnvironmentToBuild:
+def _declared_environment(session: Session, providers: Providers, state: State, address: Address) -> EnvironmentToBuild:
     """Return an environment as apply would build it: what it has not registered yet is in the plan."""
     plan, _ = make_plan(session, state, PlanOptions(session.config, select=(str(address),)), refresh=False)
     planned = (action.resolved for action in plan.actions if action.op is Op.BUILD and action.address == address)
     if resolved := next(planned, None):
+        if resolved.contents:
+            message = f"the build context of {address}, as it is now, is not in the store"
+            raise user_error("environment-not-built", message, "run `mlgit apply`, which stores and builds it")
         return environment_to_build(state, address, resolved.fingerprint, resolved.asset.spec)
     record = state.current.get(address)
     if record is None:
         raise user_error("environment-missing", f"{address} is not registered, and the plan refuses it")
-    return environment_to_build(state, address, record.fingerprint, record.spec)
+    return registered_environment(providers, state, session.tree, record)

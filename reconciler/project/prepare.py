@@ -28,7 +28,7 @@ from reconciler.state.process import host_name, user_name
 from reconciler.timestamps import format_timestamp
 
 
-class Approval(StrEnum):
+class Approver(StrEnum):
     """Who approves the decisions of a plan: a person, the limits of mlgit.yml, or nobody."""
 
     PERSON = "person"
@@ -50,7 +50,7 @@ class ApplyOptions:
     saved_plan: SavedPlan | None = None
     allow_dirty: bool = False
     parallelism: int = DEFAULT_PARALLELISM
-    approval: Approval = Approval.PERSON
+    approver: Approver = Approver.PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
 
     Report its diagnostics, and raise UserError if one is an error.
     """
-    if options.approval is Approval.PERSON:
+    if options.approver is Approver.PERSON:
         inputs, plan, diagnostics = plan_needed_part(session, inputs)
         plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
         allowed = AllowedPlan(inputs.plan_options, plan, diagnostics)
@@ -138,21 +138,21 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
         allowed = plan_unattended(inputs, session.state_store.runs_of, a_day_ago)
     report_diagnostics(session, allowed.diagnostics)
     report_refusals(session, allowed.plan)
-    if options.approval is Approval.NOBODY:
+    if options.approver is Approver.NOBODY:
         return inputs, allowed._replace(allowed_keys=frozenset(), stop_reasons=())
     if options.saved_plan is not None:
         plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
         allowed = allowed._replace(plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))
-    return inputs, _check_policies(session, inputs.state, allowed, options.approval)
+    return inputs, _check_policies(session, inputs.state, allowed, options.approver)
 
 
-def _check_policies(session: Session, state: State, allowed: AllowedPlan, approval: Approval) -> AllowedPlan:
+def _check_policies(session: Session, state: State, allowed: AllowedPlan, approver: Approver) -> AllowedPlan:
     """Report what the policies say. A person's plan with errors is shown and refused; of another none is decided."""
     reported = report_policies(session, allowed.allowed_plan, allowed.plan_options, state)
     errors = tuple(item for item in reported if item.severity is Severity.ERROR)
     if not errors or not allowed.allowed_plan.decisions:
         return allowed
-    if approval is Approval.PERSON:
+    if approver is Approver.PERSON:
         return allowed._replace(policy_errors=errors)
     return allowed._replace(allowed_keys=frozenset(), stop_reasons=(*allowed.stop_reasons, *errors))
 

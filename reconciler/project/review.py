@@ -130,17 +130,20 @@ def explain_differences(
         ReviewDifference(
             str(difference.address),
             "; ".join(difference.reviewed),
-            _describe_now(difference.now),
+            _describe_now(difference.now, difference.reviewed),
             _find_cause(session, state, difference, by_base),
         )
         for difference in differences
     )
 
 
-def _describe_now(now: Action | Blocked | None) -> str:
+def _describe_now(now: Action | Blocked | None, reviewed: Sequence[str]) -> str:
     if now is None:
         return ""
-    return action_sentence(now) if isinstance(now, Action) else f"{now.address}: {now.message}"
+    if isinstance(now, Blocked):
+        return f"{now.address}: {now.message}"
+    sentence = action_sentence(now)
+    return f"{sentence}, with other inputs or files" if sentence in reviewed else sentence
 
 
 def _find_cause(session: Session, state: State, difference: Difference, same_by_base: Mapping[str, Differing]) -> str:
@@ -188,7 +191,7 @@ def review_error(differences: Sequence[ReviewDifference]) -> UserError:
     """Return the error of a plan that is not as it was reviewed."""
     diagnostics = [Diagnostic("review-differs", _difference_message(item)) for item in differences[:_MAX_SHOWN]]
     if more := len(differences) - _MAX_SHOWN:
-        diagnostics += [Diagnostic("review-differs", f"{more} more differ")] if more > 0 else []
+        diagnostics += [Diagnostic("review-differs", pluralize(more, "more difference"))] if more > 0 else []
     diagnostics[-1] = replace(diagnostics[-1], hint=_HINT)
     return UserError(*diagnostics)
 

@@ -77,6 +77,14 @@ def _distinct_bindings(configs: Iterable[Config]) -> Iterator[Config]:
     yield from {json.dumps(_bindings(config), sort_keys=True): config for config in configs}.values()
 
 
+_INLINE_CONTEXT = SupportProblem(
+    f"{ENVIRONMENT_POINTER}/build",
+    "builder-cannot",
+    "a build context needs an environment with a file of its own: only the files of those are kept",
+    "declare the environment in a file, and write environment: azureml:NAME@latest",
+)
+
+
 @dataclass(slots=True)
 class _Providers:
     """The providers of one target. Plug-ins that are not installed are reported where mlgit.yml is checked."""
@@ -126,6 +134,8 @@ class _Providers:
         if environment is None or problems:
             return report._replace(problems=(*report.problems, *problems))
         checked = self._check_builders(environment, backend, asks_provider=asks_provider)
+        if environment.spec.get("build") and not any(problem.is_certain for problem in checked.problems):
+            report = report._replace(problems=(*report.problems, _INLINE_CONTEXT))
         return with_environment_report(report, checked, job)
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:

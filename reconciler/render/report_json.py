@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, user_error
+from reconciler.format.json_text import parse_json
 from reconciler.format.schemas import is_valid_for_schema
 from reconciler.model import BuildForecast, Json, ReuseForecast, parse_address
 from reconciler.planning.report import Report
@@ -39,7 +40,7 @@ def dump_report(report: Report) -> str:
 def parse_report(path: str, raw: bytes) -> Report:
     """Return the report of a file; raise UserError ``report-file`` if it is none, ``plan-edited`` if it was edited."""
     try:
-        document: Json = json.loads(raw)
+        document: Json = parse_json(raw)
     except (ValueError, RecursionError) as error:
         raise _invalid_report(path, "is not JSON") from error
     if not is_valid_for_schema(document, _SCHEMA):

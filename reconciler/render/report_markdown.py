@@ -137,7 +137,7 @@ def _elsewhere(links: ReportLinks) -> str:
 
 def _foot(report: Report, links: ReportLinks) -> str:
     """Return the last line: which plan this is, of which commits, and where more is."""
-    parts = [f"Plan {code_span(report.plan.digest)}"] if report.plan else []
+    parts = [f"mlgit plan {code_span(report.plan.digest)}" if report.plan else "mlgit"]
     parts += [f"commit {code_span(abbreviate_id(report.commit))}"] if report.commit else []
     parts += [f"base {code_span(abbreviate_id(report.base))}"] if report.base else []
     parts += [link(label, url) for label, url in (("full plan", links.artifact), ("workflow run", links.run)) if url]

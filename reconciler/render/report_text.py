@@ -38,7 +38,7 @@ def _report_lines(report: Report) -> Iterator[str]:
 def pending_edit_sentence(edit: PendingEdit) -> str:
     """Return what a change edits of what is pending on the base and not live yet."""
     fields = join_some(list(map(str, edit.changes)))
-    return sanitize_line(f"{edit.address} is not live yet; of what is pending on the base, this changes {fields}")
+    return sanitize_line(f"{edit.address} is not live yet; compared with what is pending on the base: {fields}")
 
 
 def restrict_body(body: Mapping[str, Json], actions: Sequence[Mapping[str, Json]]) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.format.json_text import parse_json
 from reconciler.format.schemas import is_valid_for_schema
 from reconciler.model import Json
 from reconciler.planning.apply_report import (
@@ -47,7 +48,7 @@ def dump_result(report: ApplyReport) -> str:
 def parse_result(path: str, raw: bytes) -> ApplyReport:
     """Return the report on an apply; raise UserError ``result-file`` if the file is none."""
     try:
-        document: Json = json.loads(raw)
+        document: Json = parse_json(raw)
     except (ValueError, RecursionError) as error:
         raise _invalid_result(path, "is not JSON") from error
     if not is_valid_for_schema(document, _SCHEMA):

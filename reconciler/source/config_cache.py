@@ -58,6 +58,7 @@ def _to_json(value: Any) -> Any:
 def _decode(value: Mapping[str, Any]) -> CachedConfig:
     values = value["config"]
     values["mirrors"] = _to_pairs(values["mirrors"])
+    values["imports"] = {glob: tuple(names) for glob, names in values["imports"].items()}
     values["include"] = tuple(IncludeGlob(**{**glob, "mirrors": values["mirrors"]}) for glob in values["include"])
     values["protect_spans"] = tuple(Span(**span) for span in values["protect_spans"])
     values["reuse_from"] = tuple(ReuseTarget(*row) for row in values["reuse_from"])

@@ -32,7 +32,7 @@ SPEC: Mapping[str, Any] = {
 }
 
 pytestmark = pytest.mark.slow
-NEED_SERVICES = {"docker"}
+NEED_SERVICES = {"conda", "docker"}
 
 
 @pytest.fixture(
@@ -47,8 +47,16 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def builder(name: str, tmp_path: Path) -> Builder:
-    return load_builder({"type": name}, tmp_path / "builder")
+def settings(name: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The block of a builder in mlgit.yml."""
+    if name != "conda":
+        return {"type": name}
+    return {"type": name, "mirrors": {"conda-forge": request.getfixturevalue("conda_channel").as_uri()}}
+
+
+@pytest.fixture
+def builder(settings: dict[str, Any], tmp_path: Path) -> Builder:
+    return load_builder(settings, tmp_path / "builder")
 
 
 @pytest.fixture
@@ -125,10 +133,10 @@ def test_another_fingerprint_with_the_same_content_shares_the_environment(builde
 
 
 def test_a_recorded_lock_builds_the_same_environment_in_another_folder(
-    name: str, builder: Builder, store: FolderStore, tmp_path: Path
+    settings: dict[str, Any], builder: Builder, store: FolderStore, tmp_path: Path
 ) -> None:
     built, _ = build(builder, store)
-    other, _ = build(load_builder({"type": name}, tmp_path / "other"), store, built.lock)
+    other, _ = build(load_builder(settings, tmp_path / "other"), store, built.lock)
     assert (other.identity, other.lock, other.platform) == (built.identity, built.lock, built.platform)
     assert other.python_version == built.python_version
     if isinstance(built.environment, Prefix):
@@ -172,3 +180,10 @@ def test_only_what_a_builder_made_is_listed_and_removed(builder: Builder, store:
     assert builder.find(FINGERPRINT) is None
     assert builder.list_builds() == ()
     assert build(builder, store)[0].identity == built.identity
+
+
+def test_a_build_imports_modules_and_says_which_one_it_cannot(builder: Builder, store: FolderStore) -> None:
+    built, _ = build(builder, store)
+    assert builder.try_imports(built, ["json", "six"]) == ""
+    failure = builder.try_imports(built, ["six", "no_such_module", "json"])
+    assert failure == "no_such_module: ModuleNotFoundError: No module named 'no_such_module'"

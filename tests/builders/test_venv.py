@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.builders._prefix_files import MARKER
 from reconciler.builders._uv import error_from_stderr, run_program
-from reconciler.builders._venv import MARKER, VenvBuilder
+from reconciler.builders._venv import VenvBuilder
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model.builder import BuildPlan, Built
 from reconciler.model.tasks import Prefix

@@ -29,7 +29,7 @@ def test_what_a_change_edits_of_a_pending_first_run_is_named(changed, mlgit):
     write(changed, {"jobs/more.yml": (changed / "jobs/sum.yml").read_text("utf-8").replace("name: sum", "name: more")})
     base = commit(changed)
     edit(changed, "jobs/more.yml", "factor: 3", "factor: 4")
-    note = "job/more is not live yet; of what is pending on the base, this changes inputs.factor 3 -> 4\n"
+    note = "job/more is not live yet; compared with what is pending on the base: inputs.factor 3 -> 4\n"
     ended = mlgit("plan", "--base", base, cwd=changed)
     assert "  > first run of job/more\n" in ended.out
     assert f"About this change:\n  {note}" in ended.out

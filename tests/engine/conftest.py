@@ -137,7 +137,7 @@ from reconciler.diagnostics import user_error
 here = pathlib.Path(__file__).parent
 
 class Paced(VenvBuilder):
-    def __init__(self, settings, root):
+    def __init__(self, settings, root, workspace):
         super().__init__(here / "environments")
         self.stopped = threading.Event()
 

@@ -52,8 +52,19 @@ def test_an_api_that_leads_to_another_host_is_refused():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "7", "{" * 100_000, '{"pull_request": [1]}', '{"pull_request": {"number": 7}}', '{"merge_group": 7}'],
-    ids=range(7),
+    [
+        *(
+            "",
+            "[]",
+            "7",
+            "{" * 100_000,
+            '{"pull_request": [1]}',
+            '{"pull_request": {"number": 7}}',
+            '{"merge_group": 7}',
+        ),
+        '{"pull_request": {"number": 1e999, "head": {"sha": "a"}}}',
+    ],
+    ids=range(8),
 )
 def test_a_file_that_is_no_event_is_an_error(tmp_path, text):
     path = tmp_path / "event.json"

@@ -139,3 +139,15 @@ def test_a_policy_whose_file_the_change_has_otherwise_is_named_with_its_place_at
     commit(base, "shift", {"policies/few.yml": f"# shifted\n{few}", "data/more.yml": data})
     ended, _ = report(base)
     assert "policy few: too much (plan.summary.changes is 7) (policies/few.yml:2:9 at the base)" in ended.err
+
+
+def test_a_merge_queue_asks_the_policies_that_an_apply_would_ask(base, report, mlgit, tmp_path):
+    git(base, "switch", "--quiet", "main")
+    commit(base, "no policies", {"policies/team.yml": "policies: []\n"})
+    git(base, "switch", "--quiet", "change")
+    assert report(base)[0].code == 0
+    git(base, "switch", "--quiet", "main")
+    commit(base, "policies", {"policies/team.yml": OWNER})
+    git(base, "merge", "--quiet", "--no-ff", "--no-edit", "change")
+    ended = mlgit("ci", "check", str(tmp_path / "report/report.json"), "--base", "main^1", cwd=base)
+    assert (ended.code, "[policy-failed]" in ended.err) == (1, True)

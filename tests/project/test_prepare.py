@@ -11,7 +11,7 @@ from reconciler.diagnostics import UserError
 from reconciler.model import Address, Op
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.saved import SavedPlan
-from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
+from reconciler.project.prepare import ApplyOptions, Approver, prepare_apply
 from reconciler.project.session import open_session
 
 
@@ -69,7 +69,7 @@ def test_decisions_beyond_the_limits_are_left_out_with_their_reasons(small, prep
     edit(small, "mlgit.yml", "store:", "limits: {submit: 0}\nstore:")
     commit(small)
     assert code_of_failure(prepared_from, small) == "too-many-runs"
-    prepared = prepared_from(small, approval=Approval.LIMITS)
+    prepared = prepared_from(small, approver=Approver.LIMITS)
     assert Op.SUBMIT not in {action.op for action in prepared.plan.decisions}
     assert "new-version data/numbers" in [str(action.key) for action in prepared.plan.decisions]
     assert [diagnostic.code for diagnostic in prepared.stop_reasons] == ["too-many-runs"]
@@ -78,7 +78,7 @@ def test_decisions_beyond_the_limits_are_left_out_with_their_reasons(small, prep
 def test_without_approval_nothing_is_decided_and_the_limits_are_no_matter(small, prepared_from):
     edit(small, "mlgit.yml", "store:", "limits: {submit: 0}\nstore:")
     commit(small)
-    prepared = prepared_from(small, approval=Approval.NOBODY)
+    prepared = prepared_from(small, approver=Approver.NOBODY)
     assert (prepared.plan.decisions, prepared.stop_reasons) == ((), ())
 
 
@@ -87,7 +87,7 @@ def test_a_protected_asset_is_left_out_if_nobody_approves_the_plan(applied, prep
     (applied / "models/total.yml").unlink()
     commit(applied)
     assert code_of_failure(prepared_from, applied) == "protected"
-    prepared = prepared_from(applied, approval=Approval.LIMITS)
+    prepared = prepared_from(applied, approver=Approver.LIMITS)
     assert prepared.plan.actions == ()
     assert prepared.request.plan_options.exclude == ("model/total",)
     assert [diagnostic.code for diagnostic in prepared.stop_reasons] == ["protected"]

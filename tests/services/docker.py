@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from docker import DockerClient
-from docker.errors import APIError
+from docker.errors import APIError, DockerException
 from services import base_image, proxy
 from workspaces import until
 
@@ -104,7 +104,7 @@ class DockerEngine:
                     client.images.remove(image.id, force=True)
 
     def start(self) -> None:
-        """Start, and wait until the engine answers."""
+        """Start, and wait until the engine answers; the path of the folder is to be short, for containerd's sockets."""
         self.folder.mkdir(parents=True)
         self._proxy = proxy.Proxy(self.folder / "proxy.sock")
         self._proxy.start()
@@ -126,13 +126,13 @@ class DockerEngine:
 
     def stop(self) -> None:
         """End all containers, then all processes, and remove what they wrote."""
-        if self._answers():
-            with self.client() as client:
-                for container in client.containers.list(all=True):
-                    with suppress(APIError):  # it was just removed
-                        container.remove(force=True)
+        with suppress(DockerException, OSError), self.client() as client:
+            for container in client.containers.list(all=True):
+                with suppress(APIError):  # it was just removed
+                    container.remove(force=True)
         for process in self._processes:
-            subprocess.run([*_SUDO, "kill", "-KILL", str(_first_process(process.pid))], check=True)
+            if process.poll() is None:
+                subprocess.run([*_SUDO, "kill", "-KILL", str(_first_process(process.pid))], check=True)
             process.wait(30)
         self._processes.clear()
         if self._proxy:
@@ -142,7 +142,11 @@ class DockerEngine:
         subprocess.run([*_SUDO, "rm", "-rf", str(self.folder)], check=True)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -170,9 +174,10 @@ class DockerEngine:
         if not self._processes:
             return False
         assert self._processes[0].poll() is None, (self.folder / "log").read_text("utf-8", "replace")[-2000:]
-        with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(f"{self.folder}/docker.sock")
-            return True
+        with suppress(OSError, DockerException), socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(f"{self.folder}/docker.sock")  # a client that cannot connect leaves its socket open
+            with self.client() as client:
+                return bool(client.ping())
         return False
 
     def _write(self, name: str, text: str) -> None:

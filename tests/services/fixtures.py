@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from github_api import GithubApi, serve
+from services import conda_channel as conda_channels
 from services import docker, git_http, git_ssh, github_openapi
 
 
@@ -34,6 +36,16 @@ def git_over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[git_http
     root: Path = tmp_path_factory.getbasetemp()
     with git_http.GitOverHttp(tmp_path_factory.mktemp("http") / "lighttpd", root) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def conda_channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a conda channel with a real Python; made once for all processes of a session."""
+    need(conda_channels.MISSING)
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "conda-channel"
+    with FileLock(f"{folder}.lock"):
+        return folder if (folder / "noarch" / "repodata.json").exists() else conda_channels.make_channel(folder)
 
 
 @pytest.fixture

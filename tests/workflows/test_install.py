@@ -47,3 +47,15 @@ def test_nothing_of_the_current_folder_is_executed_or_obeyed(has_uv, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("not-supported")
     assert {path.name for path in work.iterdir()} == {name.split("/")[0] for name in HOSTILE}
+
+
+def test_a_directory_that_is_a_link_to_another_workspace_is_refused(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "ml").symlink_to("own")
+    variables = {"PATH": "/usr/bin:/bin", "DIRECTORY": "ml", "RUNNER_TEMP": str(tmp_path)}
+    ended = subprocess.run(
+        ["bash", str(SCRIPT), "ci", "plan"], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    message = "the directory of the workspace is reached through a link: restore the folder"
+    assert (ended.stdout, ended.stderr) == ("", f"::error title=mlgit::{message}\n")

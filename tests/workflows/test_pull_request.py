@@ -48,7 +48,7 @@ def test_a_merge_applies_what_the_pull_request_has_shown_and_nothing_twice(hub):
     assert advanced.jobs() == jobs, advanced.log
     assert "report-7.json" in advanced.log, "what was reviewed counts when runs are advanced"
     [comment] = hub.api.comments_of(7)
-    assert "| model/total | 1 | `sum-" in comment
+    assert "| `model/total` | 1 | `sum-" in comment
     assert hub.api.issues == {}
 
     live = hub.live()

@@ -21,6 +21,7 @@ KIND = Kind(
     reference_sites=(ReferenceSite("/build/path", allows_local_path=True),),
     file_content=FileContent.ENVIRONMENT,
     uses_builder=True,
+    uses_store=True,
     descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/conda_file/name /conda_file/prefix"),
     rule_set="environment",
     order=5,
