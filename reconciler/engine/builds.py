@@ -74,6 +74,7 @@ def build_environment(
     A build that is not recorded yet counts only if it can import what mlgit.yml names: else raises UserError.
     """
     builder = providers.builders[builder_name]
+    providers.note_use(environment.fingerprint)
     built = builder.find(environment.fingerprint) or _build(providers, environment, builder_name, report_progress)
     modules = providers.config.imports_of(environment.address)
     if modules and new_builds(environment, builder_name, built):
