@@ -144,6 +144,7 @@ BY_NAME = {
     "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
+    "cli/env.py",
     "cli/github.py",
     "cli/job.py",
     "cli/list.py",

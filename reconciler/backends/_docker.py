@@ -204,7 +204,8 @@ class DockerBackend(FolderBackend):
             if container.state != _CREATED and not (folder / RESULT_FILE).exists():
                 state = client.api.inspect_container(container.name)["State"]
                 write_json_atomically(folder / CONTAINER_END_FILE, {"message": describe_end(state)})
-            client.api.remove_container(container.name, v=True, force=True)
+            # One that was not started is left alone if it has been meanwhile.
+            client.api.remove_container(container.name, v=True, force=container.state != _CREATED)
 
     def _remove_leftover(self, client: DockerClient, task: Task, folder: Path) -> None:
         """Remove the container of a submission that was interrupted; raises UserError if another folder has it."""

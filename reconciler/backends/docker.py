@@ -10,7 +10,11 @@ from reconciler.model.docker_arguments import SUPPORTED
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import DOCKER_ARGUMENTS, SIZE, Honoured, Support
 
-_SIZE = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[bBkKmMgGtT]?$"}
+_MEMORY = {
+    "type": "string",
+    "pattern": r"^[0-9]+(\.[0-9]+)?[bBkKmMgGtT]?$",
+    "errorMessage": "a size with its unit, such as 8g",
+}
 _INSTANCES = "all instances are processes of one container, each with a slot of the compute"
 _OF_CONTAINERS = (
     Honoured("/resources/shm_size", (SIZE,)),
@@ -30,10 +34,11 @@ _SETTINGS = {
             "description": "Socket of a Docker engine of this machine; if omitted, DOCKER_HOST, or the usual one.",
             "type": "string",
             "pattern": "^unix:///",
+            "errorMessage": "the socket of an engine of this machine, such as unix:///run/docker.sock",
         },
         "cpus": {"description": "Processors of each container.", "type": "number", "exclusiveMinimum": 0},
-        "memory": {"description": "Memory of each container, as in 8g.", **_SIZE},
-        "shm_size": {"description": "Shared memory of a container whose job sets none; if omitted, 2g.", **_SIZE},
+        "memory": {"description": "Memory of each container, as in 8g.", **_MEMORY},
+        "shm_size": {"description": "Shared memory of a container whose job sets none; if omitted, 2g.", **_MEMORY},
         "network": {
             "description": "Network of the containers; none for no network. If omitted, that of the engine.",
             "type": "string",
@@ -44,6 +49,7 @@ _SETTINGS = {
             "description": "Folder of a Python 3.11 or newer of this machine for images that have none.",
             "type": "string",
             "pattern": "^/",
+            "errorMessage": "the path of a folder, such as /opt/python-3.12",
         },
         **local.BACKEND.settings["properties"],
     },

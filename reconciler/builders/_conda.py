@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from reconciler.builders import _rattler
+from reconciler.builders._accepted_locks import accept_lock
 from reconciler.builders._channels import ChannelSettings, choose_channels
 from reconciler.builders._conda_file import CondaFile
 from reconciler.builders._conda_lock import CondaLock, format_conda_lock, parse_conda_lock
@@ -24,7 +25,7 @@ from reconciler.builders._conda_problems import (
     find_conda_problems,
     read_whole_conda_file,
 )
-from reconciler.builders._conda_version import PYTHON
+from reconciler.builders._conda_version import PYTHON, parse_conda_entry
 from reconciler.builders._image import parse_image
 from reconciler.builders._imports import try_prefix_imports
 from reconciler.builders._interpreter import probe_interpreter
@@ -41,7 +42,7 @@ from reconciler.builders._programs import terminate_children
 from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_program, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, LockFile, ReportProgress
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
@@ -90,6 +91,18 @@ class CondaBuilder:
 
     def notes(self, spec: Mapping[str, Any]) -> tuple[BuildNote, ...]:
         return find_conda_notes(spec, self._settings)
+
+    def accept_lock(self, plan: BuildPlan, file: LockFile) -> str:
+        accepted = accept_lock(plan, file, _rattler.machine_platform())
+        if not accepted.conda_packages:
+            message = f"{plan.address}: {file.path} has no packages of conda"
+            raise user_error("lock-refused", message, "use a conda-lock.yml or a pixi.lock, or the builder venv")
+        names = {package.name for package in accepted.conda_packages}
+        if missing := [entry for entry in plan.conda_packages if _package_name(entry) not in names]:
+            message = f"{plan.address}: {file.path} has no {missing[0]}, which the conda file requires"
+            raise user_error("lock-refused", message, "lock it again, or correct the conda file")
+        lock = CondaLock(_rattler.machine_platform(), accepted.conda_packages, accepted.pip_lock)
+        return format_conda_lock(lock)
 
     def find(self, fingerprint: str) -> Built | None:
         return self._prefixes.find(fingerprint, self._is_current)
@@ -199,6 +212,11 @@ def _conda_entries(conda_file: CondaFile, series: str) -> Iterable[str]:
     yield from (package.entry for package in conda_file.conda_packages)
     if all(package.name != PYTHON for package in conda_file.conda_packages):
         yield f"{PYTHON} {series}.*" if series else PYTHON
+
+
+def _package_name(entry: str) -> str:
+    parsed = parse_conda_entry(entry)
+    return parsed.name if parsed else ""
 
 
 def make_conda_builder(settings: Mapping[str, Any], root: Path | None, workspace: Path | None) -> CondaBuilder:

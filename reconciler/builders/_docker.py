@@ -6,6 +6,7 @@ the builder tells which image a fingerprint has.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import docker
 import platformdirs
 
+from reconciler.builders._accepted_locks import require_pip_lock
 from reconciler.builders._docker_images import (
     current_base,
     find_image,
@@ -36,7 +38,7 @@ from reconciler.builders._prefix_files import (
 from reconciler.builders._programs import terminate_children
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.docker_engine import LABELS, engine_address, open_engine
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, LockFile, ReportProgress
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Image
 
@@ -64,6 +66,9 @@ class DockerBuilder:
 
     def notes(self, spec: Mapping[str, Any]) -> tuple[BuildNote, ...]:
         return find_notes(spec)
+
+    def accept_lock(self, plan: BuildPlan, file: LockFile) -> str:
+        return require_pip_lock(plan, file, f"linux-{'64' if platform.machine() == 'x86_64' else platform.machine()}")
 
     def find(self, fingerprint: str) -> Built | None:
         index = self._read_index(fingerprint)

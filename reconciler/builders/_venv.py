@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reconciler.builders._accepted_locks import require_pip_lock
 from reconciler.builders._conda_file import read_conda_file
 from reconciler.builders._imports import try_prefix_imports
 from reconciler.builders._interpreter import Interpreter, find_interpreter
@@ -26,10 +27,11 @@ from reconciler.builders._prefixes import (
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
 from reconciler.builders._programs import terminate_children
 from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
+from reconciler.builders._rattler import machine_platform
 from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, LockFile, ReportProgress
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
@@ -76,6 +78,9 @@ class VenvBuilder:
 
     def notes(self, spec: Mapping[str, Any]) -> tuple[BuildNote, ...]:
         return find_notes(spec, self._pythons)
+
+    def accept_lock(self, plan: BuildPlan, file: LockFile) -> str:
+        return make_lock_header(plan.variant) + require_pip_lock(plan, file, machine_platform())
 
     def find(self, fingerprint: str) -> Built | None:
         return self._prefixes.find(fingerprint, self._is_current)

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "get": "Write the files of an asset into a folder, verified.",
     "drift": "Show where the providers differ from the live state.",
     "ci": "Plan and apply changes of the repository in a CI system.",
+    "env": "Built environments: lock, shell, diff, prune.",
     "job": "Look at runs: list, logs, metrics, download, cancel, wait, rerun.",
     "log": "Show the history of the live state: who, when, from which commit.",
     "diff": "Show what differs between two revisions of the live state.",

@@ -21,7 +21,6 @@ _KINDS: Mapping[str, str] = {
     "datastore": "datastore",
     "deployment": "deployment",
     "endpoint": "endpoint",
-    "env": "environment",
     "environment": "environment",
     "feature-set": "featureset",
     "feature-store": "featurestore",

@@ -53,6 +53,7 @@ class Config:
     ``environments`` maps names of environments of registries to addresses of environments that replace them.
     ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``). ``reuse_from`` are the targets
     whose runs and results of steps may be reused. ``builder`` maps globs of addresses to builders, or to ``auto``;
+    ``locks`` maps addresses of environments to paths of locks that other tools wrote;
     ``imports`` maps globs of addresses to modules that each build has to be able to import.
     """
 
@@ -86,6 +87,7 @@ class Config:
     mirrors: tuple[tuple[str, str], ...] = ()
     reuse_from: tuple[ReuseTarget, ...] = ()
     builder: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    locks: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     imports: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
 
     def builders_of(self, address: Address) -> tuple[str, ...]:
@@ -248,6 +250,7 @@ def _build_config(data: Json) -> Config:
         environments=data.get("environments", EMPTY_MAPPING),
         mirrors=mirrors,
         builder=_builder_by_glob(data.get("builder", AUTO_BUILDER)),
+        locks=data.get("locks", EMPTY_MAPPING),
         imports={glob: tuple(names) for glob, names in data.get("imports", {}).items()},
     )
 

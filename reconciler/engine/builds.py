@@ -9,15 +9,16 @@ from typing import NamedTuple
 from reconciler.diagnostics import user_error
 from reconciler.engine.contents import ensure_version_content
 from reconciler.engine.providers import Providers
-from reconciler.model import EMPTY_MAPPING, Address, Builds, Record, Spec, State, Tree
-from reconciler.model.builder import Built, ReportProgress
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import EMPTY_MAPPING, LOCK_POINTER, Address, Builds, Record, Spec, State, Tree
+from reconciler.model.builder import Built, LockFile, ReportProgress
 from reconciler.model.content import Content
 
 
 class EnvironmentToBuild(NamedTuple):
     """An environment as it is declared, and its builds so far: one is built again from the lock of the first.
 
-    ``context`` is its build context in the store; None if it has none.
+    ``context`` is its build context in the store, ``lock`` the lock that mlgit.yml binds to it; None if it has none.
     """
 
     address: Address
@@ -25,6 +26,7 @@ class EnvironmentToBuild(NamedTuple):
     spec: Spec
     builds: Builds
     context: Content | None = None
+    lock: Content | None = None
 
 
 _CONTEXT_POINTER = "/build/path"
@@ -35,7 +37,9 @@ def environment_to_build(
 ) -> EnvironmentToBuild:
     """Return an environment with the builds that the live state has of it, and its contents in the store by pointer."""
     builds = state.find_builds(fingerprint)
-    return EnvironmentToBuild(address, fingerprint, spec, builds, contents.get(_CONTEXT_POINTER))
+    return EnvironmentToBuild(
+        address, fingerprint, spec, builds, contents.get(_CONTEXT_POINTER), contents.get(LOCK_POINTER)
+    )
 
 
 def registered_environment(providers: Providers, state: State, tree: Tree, record: Record) -> EnvironmentToBuild:
@@ -70,6 +74,7 @@ def build_environment(
     A build that is not recorded yet counts only if it can import what mlgit.yml names: else raises UserError.
     """
     builder = providers.builders[builder_name]
+    providers.note_use(environment.fingerprint)
     built = builder.find(environment.fingerprint) or _build(providers, environment, builder_name, report_progress)
     modules = providers.config.imports_of(environment.address)
     if modules and new_builds(environment, builder_name, built):
@@ -94,7 +99,21 @@ def _build(
     plan = builder.plan(address, fingerprint, spec)
     if lock := str(builds.get(_build_key(builder_name, plan.variant), {}).get("lock", "")):
         plan = builder.plan(address, fingerprint, spec, lock)
+    elif environment.lock:
+        report_progress(f"using the lock {environment.lock.name}")
+        lock = builder.accept_lock(plan, _read_lock_file(providers, environment.lock))
+        plan = builder.plan(address, fingerprint, spec, lock)
     return builder.build(replace(plan, context=environment.context), providers.store, report_progress)
+
+
+def _read_lock_file(providers: Providers, content: Content) -> LockFile:
+    """Return the lock in the store that an environment is bound to."""
+    (file,) = providers.store.manifest(content)
+    with providers.store.open(file.digest) as stream:
+        raw = stream.read()
+    is_yaml = content.name.endswith((".yml", ".yaml", "pixi.lock"))
+    document = parse_yaml(content.name, raw)[0].data if is_yaml else None
+    return LockFile(content.name, raw.decode("utf-8", "replace"), document)
 
 
 def new_builds(environment: EnvironmentToBuild, builder_name: str, built: Built) -> Mapping[str, Builds]:

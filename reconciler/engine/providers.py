@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.backends import BACKENDS, get_backend
@@ -19,6 +19,10 @@ from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
 
 
+def no_note(_fingerprint: str) -> None:
+    """Note nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Providers:
     """The open providers of a workspace."""
@@ -29,6 +33,7 @@ class Providers:
     builders: Mapping[str, Builder]
     backends: Mapping[str, Backend]
     resources: Mapping[str, Resource] = field(default_factory=dict)  # by kind
+    note_use: Callable[[str], None] = no_note  # that this workspace uses an environment, by its fingerprint
 
     @property
     def has_store(self) -> bool:

@@ -117,6 +117,28 @@ def _find_unbuilt(fingerprints: Iterable[str], builders: Sequence[Builder]) -> t
         return frozenset(), (f"a builder failed: {_reason(error)}: built environments were not checked",)
 
 
+def with_bases(observation: Observation, state: State, config: Config, builders: Mapping[str, Builder]) -> Observation:
+    """Return an observation with the environments whose image has a tag that stands for another image now.
+
+    A builder is asked only about a recorded build with a base; why one cannot tell is a skipped check.
+    """
+    moved: dict[Address, str] = {}
+    skipped: dict[str, None] = {}
+    for record in monitored_records(state, config):
+        builds = state.find_builds(record.fingerprint) if kind_by_name(record.address.kind).uses_builder else {}
+        for key, build in builds.items():
+            builder = builders.get(key.partition(" (")[0])
+            if not build.get("base") or builder is None:
+                continue
+            try:
+                base = builder.find_base(record.spec)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
+                skipped[f"a builder failed: {_reason(error)}: tags of images were not checked"] = None
+            else:
+                moved |= {record.address: base} if base not in ("", build["base"]) else {}
+    return replace(observation, moved_bases=moved, skipped_checks=(*observation.skipped_checks, *skipped))
+
+
 def with_conditions(observation: Observation, state: State, resources: Mapping[str, Resource]) -> Observation:
     """Return an observation with the conditions of all resources, each provider asked once.
 

@@ -1,6 +1,7 @@
 """The values that flow from a Git tree to a plan and its events. They do not depend on any kind."""
 
 from reconciler.model.assets import EMPTY_MAPPING as EMPTY_MAPPING
+from reconciler.model.assets import LOCK_POINTER as LOCK_POINTER
 from reconciler.model.assets import MAX_TEXT_BYTES as MAX_TEXT_BYTES
 from reconciler.model.assets import SUBMODULE_MODE as SUBMODULE_MODE
 from reconciler.model.assets import SYMLINK_MODE as SYMLINK_MODE

@@ -159,6 +159,9 @@ class Reference:
     path: str = ""
 
 
+LOCK_POINTER = "/lock"  # where the lock counts that mlgit.yml binds to an environment; no spec has such a field
+
+
 @dataclass(frozen=True, slots=True)
 class LocalPath:
     """A file or folder that a spec names, at a JSON pointer; ``path`` is relative to the top of the repository.

@@ -49,6 +49,15 @@ class BuildPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class LockFile:
+    """A lock that another tool wrote: its path and its text, with what it is parsed to if it is YAML."""
+
+    path: str
+    text: str
+    document: Json = None
+
+
+@dataclass(frozen=True, slots=True)
 class BuildProblem:
     """What a builder cannot do with an environment, and the JSON pointer of the part of the spec that says it."""
 
@@ -136,6 +145,10 @@ class Builder(Protocol):
 
     def notes(self, spec: Mapping[str, Json]) -> tuple[BuildNote, ...]:
         """Return what this builder does otherwise than the spec says, for `validate` and plans; pure."""
+        ...
+
+    def accept_lock(self, plan: BuildPlan, file: LockFile) -> str:
+        """Return a lock that another tool wrote as one of this builder; raises UserError (``lock-refused``)."""
         ...
 
     def find(self, fingerprint: str) -> Built | None:

@@ -140,6 +140,7 @@ class Observation:
     nothing is known of the ``unknown_runs`` then; ``unreachable_store`` is why the store cannot be asked: runs and
     contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
     as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;
+    ``moved_bases`` what the tag of an image stands for now, of environments that were built on another image;
     ``missing_run_files`` the ended runs that have lost files, with what is missing. ``skipped_checks`` are sentences on
     what could not be checked. ``usage`` is how full the backends are that have unfinished runs.
     """
@@ -153,6 +154,7 @@ class Observation:
     unknown_runs: tuple[Run, ...] = ()
     unreachable_store: str = ""
     unreachable_backends: tuple[str, ...] = ()
+    moved_bases: Mapping[Address, str] = field(default_factory=dict)
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
     conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources

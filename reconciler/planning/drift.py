@@ -117,6 +117,7 @@ def find_drift(state: State, observation: Observation, config: Config, tree_at: 
         drift += _content_drift(state, observation, config, record, tree_at)
         drift += _binding_drift(config, record)
         drift += _build_drift(observation, config, record)
+        drift += _base_drift(observation, record)
         drift += _resource_drift(observation, config, record)
     return tuple(drift)
 
@@ -236,6 +237,14 @@ def _build_drift(observation: Observation, config: Config, record: Record) -> It
         remedy = "apply builds it" if is_repaired else "the next run that needs it builds it"
         subject = record.address.format_with_version(record.version)
         yield Drift(subject, "not-built", "it is not built on this machine", remedy, policy, record, local=True)
+
+
+def _base_drift(observation: Observation, record: Record) -> Iterator[Drift]:
+    """Yield an environment whose image has a tag that stands for another image now; builds keep the recorded one."""
+    if base := observation.moved_bases.get(record.address):
+        message = f"the tag {record.spec.get('image')} has moved since it was built: it is {base} now"
+        subject = record.address.format_with_version(record.version)
+        yield Drift(subject, "base-moved", message, f"write image: {base} in its file to use that")
 
 
 def _resource_drift(observation: Observation, config: Config, record: Record) -> Iterator[Drift]:

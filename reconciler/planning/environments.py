@@ -6,7 +6,7 @@ pinned in the live state at their first use, so that a newer mlgit with another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from reconciler.catalogue.recipes import find_recipe, recipe_names
 from reconciler.format.assets import kind_of
@@ -14,7 +14,7 @@ from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.references import RegistryEnvironment, parse_registry_environment
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, Asset, Pin, ResolvedAsset, Spec, no_pin
+from reconciler.model import Address, Asset, Json, Pin, ResolvedAsset, Spec, no_pin
 from reconciler.planning.fingerprint import asset_fingerprint, metadata_digest
 
 ENVIRONMENT_FIELD = "environment"
@@ -44,6 +44,19 @@ def resolve_implicit_environment(asset: Asset, find_pin: FindPin) -> ResolvedAss
     """Return the environment of a job that no file declares, with its fingerprint."""
     environment = implicit_environment(asset, find_pin)
     return _resolve(environment) if environment else None
+
+
+def environments_within(value: Json, find_pin: FindPin) -> Iterator[ResolvedAsset]:
+    """Yield the environments that no file declares of all jobs, steps and trials within a recorded spec."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from environments_within(item, find_pin)
+    if isinstance(value, Mapping):
+        job = Asset(Address("job", ""), {ENVIRONMENT_FIELD: value.get(ENVIRONMENT_FIELD)}, "")
+        if environment := resolve_implicit_environment(job, find_pin):
+            yield environment
+        for item in value.values():
+            yield from environments_within(item, find_pin)
 
 
 def resolve_registry_environment(address: Address, find_pin: FindPin) -> ResolvedAsset | None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from reconciler.format.conda_content import canonical_conda_file
 from reconciler.format.kind import Kind
 from reconciler.format.pointers import escape_key
-from reconciler.model import Json, Record, ResolvedAsset, ResolvedReference, Spec, State
+from reconciler.model import LOCK_POINTER, Json, Record, ResolvedAsset, ResolvedReference, Spec, State
 
 FP_VERSION = 1
 _ENVIRONMENT, _CONDA_FILE = "environment", "conda_file"
@@ -38,6 +38,8 @@ def asset_fingerprint(
     fields = substitute_values(kind.split_spec(spec).identifying, contents, targets)
     fields = canonical_environments({_ENVIRONMENT: fields} if kind.uses_builder else fields)
     fields = fields[_ENVIRONMENT] if kind.uses_builder else fields
+    if lock := contents.get(LOCK_POINTER):
+        fields = {**fields, "lock": lock}
     return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
 
 

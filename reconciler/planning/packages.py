@@ -29,6 +29,15 @@ def diff_locks(before: str, after: str) -> PackageDiff:
     return diff_packages(lock_packages(before), lock_packages(after))
 
 
+def package_lines(diff: PackageDiff) -> list[str]:
+    """Return how packages differ, a line for each."""
+    return [
+        *(f"~ {name} {before} -> {after}" for name, (before, after) in diff.changed.items()),
+        *(f"+ {name} {version}" for name, version in diff.added.items()),
+        *(f"- {name} {version}" for name, version in diff.removed.items()),
+    ]
+
+
 def summarize_packages(diff: PackageDiff) -> str:
     """Return how packages differ in one line: those that changed by name, how many were added and removed."""
     parts = [join_some([f"{name} {old} -> {new}" for name, (old, new) in diff.changed.items()])] if diff.changed else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.engine.providers import Providers
 from reconciler.project.builder import open_builders
+from reconciler.project.environment_uses import open_uses
 from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.resources import open_resources
@@ -18,4 +19,5 @@ def open_providers(session: Session) -> Providers:
         builders=open_builders(session),
         backends=open_backends(session),
         resources=open_resources(session.config.providers),
+        note_use=open_uses(session).note,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from reconciler.model import Builds, Json
+from reconciler.planning.packages import lock_packages
 
 
 class RecordedBuild(NamedTuple):
@@ -31,8 +32,5 @@ def _decode_build(builder: str, document: Mapping[str, Json]) -> RecordedBuild:
 
 def locked_packages(build: RecordedBuild) -> dict[str, str]:
     """Return the versions of the packages of a build by name, with its Python and its platform."""
-    lines = (line.partition("==") for line in build.lock.splitlines() if line[:1].isalnum())
-    packages = {
-        name.partition("[")[0].strip(): version.split()[0].rstrip(";\\") for name, _, version in lines if version
-    }
-    return {name: value for name, value in (("python", build.python), ("platform", build.platform)) if value} | packages
+    facts = {name: value for name, value in (("python", build.python), ("platform", build.platform)) if value}
+    return facts | lock_packages(build.lock)

@@ -45,6 +45,7 @@ def observe_all(session: StateSession, state: State, *, deep: bool = False) -> O
     opened, builders = open_backends(session), open_builders(session)
     store = open_store(session)
     observation = refresh.refresh_all(state, session.config, opened, store, builders.values(), deep=deep)
+    observation = refresh.with_bases(observation, state, session.config, builders)
     return refresh.with_conditions(observation, state, open_resources(session.config.providers))
 
 

@@ -25,6 +25,7 @@ from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.environments import ENVIRONMENT_FIELD, ENVIRONMENT_POINTER, implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
 from reconciler.planning.jobs import find_planner
+from reconciler.planning.pinning import pinning_notes
 from reconciler.planning.support import (
     OWN_SUPPORT,
     SupportCheck,
@@ -206,7 +207,9 @@ class _Providers:
         if not asks_provider:
             return report
         problems, notes = self._ask_builder(asset, settings)
-        return with_own_notes(with_own_problems(report, problems, provider), notes)
+        uses_image = all(item.pointer != "/image" for item in report.ignored)
+        pinning = (SupportNote(*note) for note in pinning_notes(asset.spec, uses_image=uses_image))
+        return with_own_notes(with_own_problems(report, problems, provider), (*notes, *pinning))
 
     def _table(self, noun: str, name: str) -> Support | None:
         """Return the table of a plug-in, None if there is none of that name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from reconciler.format.assets import AssetSet, LoadedFile
 from reconciler.format.include import IncludeGlob
 from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.format.references import bind_environment
-from reconciler.model import Tree
+from reconciler.model import LOCK_POINTER, LocalPath, Tree
 from reconciler.source.asset_set import assemble_asset_set
 from reconciler.source.cache import Cache
 from reconciler.source.cached_parse import parse_tree_files
@@ -50,9 +51,26 @@ def parse_candidates(
 ) -> list[ParsedFile]:
     """Return those of the files of a tree that are, or are meant to be, assets."""
     parsed_files = (parsed for parsed in parse_tree_files(tree, candidates, config.rules, cache) if parsed.is_asset)
-    if not config.environments:
-        return list(parsed_files)
-    return [_with_bound_environment(parsed, config) for parsed in parsed_files]
+    if config.environments:
+        parsed_files = (_with_bound_environment(parsed, config) for parsed in parsed_files)
+    if config.locks:
+        parsed_files = (_with_lock(parsed, tree, config) for parsed in parsed_files)
+    return list(parsed_files)
+
+
+def _with_lock(parsed: ParsedFile, tree: Tree, config: Config) -> ParsedFile:
+    """Return a file whose environment has the lock that mlgit.yml binds to it as one of its paths."""
+    lock = config.locks.get(str(parsed.asset.address)) if parsed.asset else None
+    if parsed.asset is None or lock is None:
+        return parsed
+    path = LocalPath(LOCK_POINTER, lock, posixpath.normpath(posixpath.join(tree.root, lock)))
+    deps = {**parsed.deps, path.path: ""}
+    if path.path not in tree.entries:
+        message = f"{parsed.asset.address}: its lock {lock}, which mlgit.yml names in locks:, is not in Git"
+        missing = Diagnostic("path-missing", message, Span(parsed.display_path), "add the file, or correct locks:")
+        return replace(parsed, diagnostics=(*parsed.diagnostics, missing), deps=deps)
+    asset = replace(parsed.asset, paths=(*parsed.asset.paths, path))
+    return replace(parsed, asset=asset, deps=deps)
 
 
 def _with_bound_environment(parsed: ParsedFile, config: Config) -> ParsedFile:

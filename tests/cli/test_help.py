@@ -12,8 +12,10 @@ from reconciler import cli
 pytestmark = pytest.mark.fast
 
 JOB = importlib.import_module("reconciler.cli.job").command
+ENV = importlib.import_module("reconciler.cli.env").ENVIRONMENT_COMMANDS
 CI = importlib.import_module("reconciler.cli.ci").CI_COMMANDS
-COMMANDS = [(name,) for name in cli.COMMANDS] + [("job", name) for name in JOB.commands] + [("ci", name) for name in CI]
+GROUPS = {"job": JOB.commands, "ci": CI, "env": ENV}
+COMMANDS = [(name,) for name in cli.COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

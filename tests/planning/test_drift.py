@@ -224,3 +224,11 @@ def test_drift_changes_nothing_else_of_a_plan(project):
     plan = planned(project, Observation())
     observation = Observation(damaged_files={KEY: ("x",)})
     assert replace(with_drift(plan, project.state(), observation, config(), project.trees.get), drift=()) == plan
+
+
+def test_a_tag_that_has_moved_is_drift_with_the_image_that_it_stands_for_now(project):
+    plan = planned(project, Observation(moved_bases={PLAIN: "python@sha256:1234"}))
+    (drift,) = plan.drift
+    assert drift.startswith("environment/plain@1: the tag python has moved since it was built: it is python@sha256:12")
+    assert drift.endswith("write image: python@sha256:1234 in its file to use that")
+    assert not plan.actions
