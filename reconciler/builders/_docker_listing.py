@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 
 import docker
 from docker.errors import APIError, ImageNotFound
+from docker.models.images import Image
+from filelock import FileLock, Timeout
 
-from reconciler.builders._prefix_files import INDEX_FOLDER, index_path, read_json
+from reconciler.builders._prefix_files import INDEX_FOLDER, index_path, lock_path, read_json
 from reconciler.docker_engine import LABELS
 from reconciler.model.builder import LocalBuild
 
@@ -33,20 +36,38 @@ def list_images(client: docker.DockerClient, root: Path) -> tuple[LocalBuild, ..
 
 
 def remove_image(client: docker.DockerClient, root: Path, build: LocalBuild) -> bool:
-    """Remove an image with all its tags, and its entries in the index; return False if a container uses it."""
-    try:
-        image = client.images.get(build.id)
+    """Remove an image with all its tags, and its entries in the index; return False if it is built or used just now."""
+    image = _find(client, build.id)
+    if image is None:
+        return _forget(root, build)
+    with ExitStack() as stack:
+        try:
+            for key in (*sorted(build.fingerprints), image.labels[f"{LABELS}identity"]):  # in the order of builds
+                stack.enter_context(FileLock(lock_path(root, key), timeout=0))
+        except Timeout:
+            return False
         if client.containers.list(all=True, filters={"ancestor": build.id}):
             return False
-        for name in image.tags:
-            client.images.remove(name)
-        client.images.remove(build.id, force=True)
+        try:
+            for name in (*image.tags, *image.attrs.get("RepoDigests", ()), build.id):
+                with suppress(ImageNotFound):  # a digest goes with its tag, and the image with the last one
+                    client.images.remove(name)
+        except APIError as error:
+            if error.status_code == _CONFLICT:
+                return False
+            raise
+        return _forget(root, build)
+
+
+def _find(client: docker.DockerClient, image_id: str) -> Image | None:
+    try:
+        return client.images.get(image_id)
     except ImageNotFound:
-        pass  # its last tag was removed, and the image with it
-    except APIError as error:
-        if error.status_code == _CONFLICT:
-            return False
-        raise
+        return None
+
+
+def _forget(root: Path, build: LocalBuild) -> bool:
+    """Remove the entries of a build in the index."""
     for fingerprint in build.fingerprints:
         index_path(root, fingerprint).unlink(missing_ok=True)
     return True

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from services.docker import BASE, READ_ONLY, REGISTRY, DockerEngine
 from workspaces import until
 
 from reconciler.builders import load_builder
+from reconciler.builders._prefix_files import lock_path
 from reconciler.diagnostics import UserError
 from reconciler.model.builder import Builder, Built
 from reconciler.model.content import Content, UploadFile
@@ -160,7 +162,10 @@ def test_what_was_pushed_is_pulled_by_digest_where_it_is_missing(
     image = image_of(built)
     assert image.reference == f"{REGISTRY}/environment@{image.digest}"
     assert f"pushing the image to {REGISTRY}" in messages
-    docker_host.remove_images()
+    docker_host.run("tag", image.reference, f"{REGISTRY}/other:1")
+    (listed,) = builder(tmp_path / "one").list_builds()
+    assert builder(tmp_path / "one").remove(listed)
+    assert builder(tmp_path / "one").list_builds() == ()
     other, messages = build(builder(tmp_path / "two", registry=REGISTRY), store, PACKAGES, lock=built.lock)
     assert messages == [f"pulling {image.reference}"]
     assert other == built
@@ -395,6 +400,9 @@ def test_an_image_that_a_container_uses_is_not_removed(
     assert not made.remove(listed)
     assert made.find(FINGERPRINT) == built
     docker_host.run("rm", container)
+    with FileLock(lock_path(tmp_path / "builder/docker", built.identity)):
+        assert not made.remove(listed)
+    docker_host.run("tag", image_of(built).reference, f"{REGISTRY}/other:1")
     assert made.remove(listed)
     assert made.find(FINGERPRINT) is None
 
