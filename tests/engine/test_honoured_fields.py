@@ -66,7 +66,7 @@ SLEEPER = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: sleep {seconds}\nenvironment: azureml:a@latest\ncompute: local\nlimits: {{timeout: 3}}\n"
 )
 DISTRIBUTED = SCHEMA.format("commandJob") + (
-    "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: azureml:wide\n"
+    "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: azureml:nodes\n"
     "distribution: {distribution}\nresources: {{instance_count: {instances}}}\n"
 )
 ON_CLUSTER = SCHEMA.format("commandJob") + (
@@ -88,6 +88,8 @@ FILES = {
         """,
     ".gitignore": SMALL[".gitignore"],
     "compute/other.yml": "name: other\ntype: amlcompute\n",
+    # Of its own: a run of two instances that waits keeps later ones from the slots of its compute.
+    "compute/nodes.yml": "name: nodes\ntype: amlcompute\nmax_instances: 2\n",
     "folder/only.txt": "1",
     **{f"{name}.txt": name for name in "ab"},
     **{f"src-{name}/which.txt": name for name in "ab"},
