@@ -165,6 +165,7 @@ BY_NAME = {
     "planning/diff.py",
     "planning/jobs/__init__.py",
     "policies/expressions.py",
+    "project/forecasts.py",
     "project/policy_files.py",
     "project/pull_request.py",
     "project/session.py",

@@ -18,7 +18,7 @@ from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_l
 from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
-from reconciler.model import Forecast, Plan, State
+from reconciler.model import BuildForecast, Forecast, Plan, State
 from reconciler.planning.options import PlanOptions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
@@ -85,15 +85,18 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         echo_line("", err=options["form"] != "text")
         echo_line(_format_saved_hint(session, out), err=options["form"] != "text")
     is_ready = any(action.known_after is None for action in plan.actions)
-    printed = session.plan_heading + text.format_plan(plan)
+    lasting = [item for item in forecasts if isinstance(item, BuildForecast) and item.folder]
+    printed = session.plan_heading + text.format_plan(plan, lasting)
     has_refusals = has_errors((*plan.refusals, *policy_diagnostics))
-    rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_refusals)
+    folders = tuple(item.folder for item in lasting)
+    rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_refusals, folders)
     if (
         cache is not None
         and not has_waivers(session)
         and printed == session.plan_heading + text.format_plan(plan, forecasts)
     ):
         # What the store has may change at any time; but if it has nothing of what is planned, nothing is said of it.
+        # A finished build stays where it is until it is removed.
         remember_output("plan", rendered, cache, session, state)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
 

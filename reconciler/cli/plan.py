@@ -7,6 +7,7 @@ module that makes plans (``cli._plan``) is imported by name when it is needed.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,8 @@ class RenderedPlan:
     """A plan as it was printed: its text, the diagnostics of the files, the hint how to apply it.
 
     ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports. ``has_refusals``
-    is True if a provider does not support an asset that the plan would have it realise.
+    is True if a provider does not support an asset that the plan would have it realise. ``folders`` are the finished
+    builds of this machine that the text names.
     """
 
     text: str
@@ -45,6 +47,12 @@ class RenderedPlan:
     hint: str
     has_changes: bool
     has_refusals: bool
+    folders: tuple[str, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Return True if the finished builds that the text names are still there."""
+        return all(map(os.path.isdir, self.folders))
 
 
 def _check_file_name(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Path | None:
@@ -94,7 +102,7 @@ def command(**options: Any) -> int:
         _check_base_option(options)
     cache = open_default_output_cache(_OPTIONS_NOT_IN_CACHE_KEY)
     rendered = cache.find("plan", RenderedPlan) if cache else None
-    if rendered is None:
+    if rendered is None or not rendered.is_current:
         return int(importlib.import_module("reconciler.cli._plan").run_plan(options, cache))
     _print_rendered_plan(rendered)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])

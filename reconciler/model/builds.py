@@ -35,7 +35,8 @@ class BuildForecast(NamedTuple):
 
     ``python`` is that of the finished build that is used again, "" if it has to be built. It ``is_locked`` if it is
     built from a lock, and ``is_compared`` if its packages are compared with the version before; ``packages`` is how
-    they differ, None if that is not known. ``not_asked`` is why the builder was not asked, "" if it was.
+    they differ, None if that is not known. ``not_asked`` is why the builder was not asked, "" if it was. ``folder`` is
+    that of the finished build on this machine, "" if there is none.
     """
 
     address: Address
@@ -45,3 +46,4 @@ class BuildForecast(NamedTuple):
     is_compared: bool = False
     packages: PackageDiff | None = None
     not_asked: str = ""
+    folder: str = ""

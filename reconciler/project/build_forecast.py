@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, BuilderChoice, BuildForecast, Op, State
 from reconciler.model.builder import Builder
+from reconciler.model.tasks import Prefix
 from reconciler.planning.builds import lock_before, recorded_lock
 from reconciler.planning.packages import diff_locks
 from reconciler.project.builder import open_builders
@@ -53,4 +54,6 @@ def _ask_builder(
         is_locked = recorded_lock(state, fingerprint, [choice.builder]) is not None
         return BuildForecast(action.address, choice.builder, is_locked=is_locked, is_compared=is_compared)
     packages = diff_locks(before, built.lock) if before is not None and is_compared else None
-    return BuildForecast(action.address, choice.builder, built.python_version or built.platform, packages=packages)
+    folder = built.environment.path if isinstance(built.environment, Prefix) else ""
+    python = built.python_version or built.platform
+    return BuildForecast(action.address, choice.builder, python, packages=packages, folder=folder)

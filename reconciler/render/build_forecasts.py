@@ -75,14 +75,18 @@ def build_forecasts(forecasts: Iterable[Forecast]) -> Mapping[str, list[BuildFor
 
 
 def build_lines(action: Mapping[str, Json], forecasts: Iterable[BuildForecast]) -> Iterator[str]:
-    """Yield what is known of a build, given as a plan in JSON has it: its packages, then what this machine has."""
+    """Yield what is known of a build, given as a plan in JSON has it: its packages, then what this machine has.
+
+    Nothing is said of what this machine does not have: the plan says already that it is built.
+    """
     planned = packages_from_json(action.get("packages", {}))
     if planned is not None:
         yield f"packages: {summarize_packages(planned)}"
     several = len(action.get("builders", ())) > 1
     for forecast in forecasts:
         label = f"forecast, {forecast.builder}" if several else "forecast"
-        yield f"{label}: {_describe(forecast)}"
+        if text := _describe(forecast):
+            yield f"{label}: {text}"
 
 
 def _describe(forecast: BuildForecast) -> str:
@@ -93,4 +97,4 @@ def _describe(forecast: BuildForecast) -> str:
         return f"cache hit, built before for Python {forecast.python}{packages}"
     if forecast.is_locked:
         return "to be built from its recorded lock"
-    return "to be built; how its packages differ is known after that" if forecast.is_compared else "to be built"
+    return "to be built; how its packages differ is known after that" if forecast.is_compared else ""

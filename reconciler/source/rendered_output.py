@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ _T = TypeVar("_T")
 
 _CONFIG_FILE = "mlgit.yml"
 _MAX_CONFIG_BYTES = 5_000_000
+_CACHE_VARIABLES = ("MLGIT_CACHE_DIR", "XDG_CACHE_HOME", "HOME")  # finished builds are there
 
 
 class OutputSettings(NamedTuple):
@@ -103,9 +105,10 @@ def open_output_cache(start: Path) -> RenderedOutputCache | None:
             return None
         relative = folder.relative_to(repository.top.resolve()).as_posix()
         root = "" if relative == "." else f"{relative}/"
-        # A remote, and where the history of a shallow clone ends, can change an output.
+        # A remote, and where the history of a shallow clone ends, can change an output; so can where caches are.
         files = (_fileentry_key(repository.common / name) for name in ("config", "shallow"))
-        return RenderedOutputCache(repository, root, " ".join(files))
+        folders = (os.environ.get(name, "") for name in _CACHE_VARIABLES)
+        return RenderedOutputCache(repository, root, " ".join((*files, *folders)))
     return None
 
 
