@@ -98,7 +98,9 @@ class DockerEngine:
         """Remove all containers, and the images that mlgit made or that come from a registry."""
         with self.client() as client:
             for container in client.containers.list(all=True):
-                container.remove(force=True)
+                with suppress(APIError):  # a supervisor removes it at this moment
+                    container.remove(force=True)
+            until(lambda: not client.containers.list(all=True))
             for image in client.images.list():
                 if f"{LABELS}identity" in image.labels or any(tag.startswith("127.0.0.1") for tag in image.tags):
                     client.images.remove(image.id, force=True)
