@@ -6,7 +6,7 @@ No code of a package runs while an environment is built: link scripts are not ru
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ from reconciler.builders._conda_problems import (
 )
 from reconciler.builders._conda_version import PYTHON, parse_conda_entry
 from reconciler.builders._image import parse_image
-from reconciler.builders._imports import try_prefix_imports
 from reconciler.builders._interpreter import probe_interpreter
 from reconciler.builders._lock import parse_lock
+from reconciler.builders._prefix_builder import PrefixBuilder
 from reconciler.builders._prefix_files import format_package_count
 from reconciler.builders._prefixes import (
     PrefixContent,
@@ -38,11 +38,10 @@ from reconciler.builders._prefixes import (
     python_path,
 )
 from reconciler.builders._problems import image_name
-from reconciler.builders._programs import terminate_children
 from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_program, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, LockFile, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LockFile, ReportProgress
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
@@ -52,7 +51,7 @@ _CHOICES = frozenset({"virtual_packages", "channels"})
 _COMPILE = "import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path('purelib'), quiet=2)"
 
 
-class CondaBuilder:
+class CondaBuilder(PrefixBuilder):
     """Makes conda environments below `root`; several processes may build at once.
 
     ``virtual_packages`` are versions of what the machine is, such as ``__cuda``, in the place of those found.
@@ -109,21 +108,6 @@ class CondaBuilder:
 
     def build(self, plan: BuildPlan, _store: ObjectStore, progress: ReportProgress) -> Built:
         return self._prefixes.build(plan, progress, self.find, lambda: self._resolve(plan, progress))
-
-    def try_imports(self, built: Built, modules: Sequence[str]) -> str:
-        return try_prefix_imports(built, modules)
-
-    def find_base(self, _spec: Mapping[str, Any]) -> str:
-        return ""
-
-    def list_builds(self) -> tuple[LocalBuild, ...]:
-        return self._prefixes.list_builds()
-
-    def remove(self, build: LocalBuild) -> bool:
-        return self._prefixes.remove(build)
-
-    def stop(self) -> None:
-        terminate_children()
 
     def _variant(self, *, has_channels: bool) -> str:
         """Return what the settings make different, "" for nothing."""

@@ -6,17 +6,17 @@ machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.builders._accepted_locks import require_pip_lock
 from reconciler.builders._conda_file import read_conda_file
-from reconciler.builders._imports import try_prefix_imports
 from reconciler.builders._interpreter import Interpreter, find_interpreter
 from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
 from reconciler.builders._notes import find_notes
+from reconciler.builders._prefix_builder import PrefixBuilder
 from reconciler.builders._prefix_files import format_package_count
 from reconciler.builders._prefixes import (
     PrefixContent,
@@ -25,13 +25,12 @@ from reconciler.builders._prefixes import (
     python_path,
 )
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
-from reconciler.builders._programs import terminate_children
 from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
 from reconciler.builders._rattler import machine_platform
 from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_uv_checked
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import EMPTY_MAPPING
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LocalBuild, LockFile, ReportProgress
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LockFile, ReportProgress
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
@@ -42,7 +41,7 @@ _PREFIX_VERSION = 2  # of what is in a prefix besides its packages: pip, and byt
 _CHOICES = frozenset({"requires", "declared", "instead_of"})
 
 
-class VenvBuilder:
+class VenvBuilder(PrefixBuilder):
     """Makes virtual environments below `root`; several processes may build at once.
 
     ``pythons`` maps series of Python to those that mlgit.yml lets it use in their place.
@@ -90,21 +89,6 @@ class VenvBuilder:
             return self._prefixes.build(plan, progress, self.find, lambda: self._resolve(plan, progress))
         except UserError as error:
             raise _with_replacement(error, plan) from error
-
-    def try_imports(self, built: Built, modules: Sequence[str]) -> str:
-        return try_prefix_imports(built, modules)
-
-    def find_base(self, _spec: Mapping[str, Any]) -> str:
-        return ""
-
-    def list_builds(self) -> tuple[LocalBuild, ...]:
-        return self._prefixes.list_builds()
-
-    def remove(self, build: LocalBuild) -> bool:
-        return self._prefixes.remove(build)
-
-    def stop(self) -> None:
-        terminate_children()
 
     def _is_current(self, index: Mapping[str, Any]) -> bool:
         """Return False for a build with another Python than mlgit.yml says now."""

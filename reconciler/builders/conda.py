@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.builders._support import HONOURED, IGNORED
 from reconciler.model import Json
 from reconciler.model.plugins import BuilderPlugin, Form
 from reconciler.model.support import Honoured, Ignored, Support
 
-_HONOURED = (
-    Honoured("/conda_file"),
-    Honoured("/conda_file/channels"),
-    Honoured("/conda_file/dependencies"),
-    Honoured("/conda_file/variables"),
-    Honoured("/os_type", ("linux",)),
-)
+_HONOURED = (Honoured("/conda_file/channels"), *HONOURED)
 _IGNORED = (
     Ignored("/image", "packages are installed beside the system of this machine", is_usual=True),
-    Ignored("/conda_file/*", "conda ignores it too"),
-    Ignored("/inference_config", "no server runs in it"),
-    Ignored("/auto_delete_setting", "nothing is deleted by age"),
+    *IGNORED,
 )
 
 _SETTINGS: Mapping[str, Json] = {

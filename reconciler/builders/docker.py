@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.builders._support import HONOURED, IGNORED
 from reconciler.model import Json
 from reconciler.model.plugins import BuilderPlugin, Form
 from reconciler.model.support import Honoured, Ignored, Support
 
-_HONOURED = (
-    Honoured("/image"),
-    Honoured("/conda_file"),
-    Honoured("/conda_file/dependencies"),
-    Honoured("/conda_file/variables"),
-    Honoured("/build/path"),
-    Honoured("/build/dockerfile_path"),
-    Honoured("/os_type", ("linux",)),
-)
-_IGNORED = (
-    Ignored("/conda_file/channels", "packages come from PyPI", is_usual=True),
-    Ignored("/conda_file/*", "conda ignores it too"),
-    Ignored("/inference_config", "no server runs in it"),
-    Ignored("/auto_delete_setting", "nothing is deleted by age"),
-)
+_HONOURED = (Honoured("/image"), Honoured("/build/path"), Honoured("/build/dockerfile_path"), *HONOURED)
+_IGNORED = (Ignored("/conda_file/channels", "packages come from PyPI", is_usual=True), *IGNORED)
 
 _SETTINGS: Mapping[str, Json] = {
     "type": "object",

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.builders._support import HONOURED, IGNORED
 from reconciler.model import Json
 from reconciler.model.plugins import BuilderPlugin, Form
-from reconciler.model.support import Honoured, Ignored, Support
+from reconciler.model.support import Ignored, Support
 
-_HONOURED = (
-    Honoured("/conda_file"),
-    Honoured("/conda_file/dependencies"),
-    Honoured("/conda_file/variables"),
-    Honoured("/os_type", ("linux",)),
-)
 _IGNORED = (
     Ignored("/image", "packages are installed for a Python of this machine", is_usual=True),
     Ignored("/conda_file/channels", "packages come from PyPI", is_usual=True),
-    Ignored("/conda_file/*", "conda ignores it too"),
-    Ignored("/inference_config", "no server runs in it"),
-    Ignored("/auto_delete_setting", "nothing is deleted by age"),
+    *IGNORED,
 )
 
 _SETTINGS: Mapping[str, Json] = {
@@ -45,6 +38,6 @@ _SETTINGS: Mapping[str, Json] = {
 BUILDER = BuilderPlugin(
     open="reconciler.builders._venv:make_venv_builder",
     settings=_SETTINGS,
-    support=Support(honoured={"environment": _HONOURED}, ignored={"environment": _IGNORED}),
+    support=Support(honoured={"environment": HONOURED}, ignored={"environment": _IGNORED}),
     produces=Form.PREFIX,
 )

@@ -18,8 +18,8 @@ from reconciler.github.comments import Posted, normalize_text
 _BRANCH_PERMISSION = "contents: write"
 _PULL_PERMISSION = "pull-requests: write"
 _FILE_MODE = "100644"
-LEFT_CLOSED = "left closed, because somebody did not want the same changes"
-_LEFT_ALONE = "left alone, because its branch has a commit of somebody else"
+LEFT_CLOSED = "left closed: a pull request with the same changes was closed before"
+_LEFT_ALONE = "left alone: its branch has a commit of another author"
 _PROTECTED = frozenset({"", ".", "..", ".git", ".github"})
 
 

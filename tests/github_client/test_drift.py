@@ -183,7 +183,7 @@ def test_a_pull_request_that_somebody_closed_is_not_opened_again_and_an_issue_sa
     drift("close", "Write back", FILES)
     api.pulls[1]["state"] = "closed"
     ended = drift("close", "Write back", FILES)
-    assert "is left closed, because somebody did not want the same changes" in ended.out
+    assert "is left closed: a pull request with the same changes was closed before" in ended.out
     assert "The issue on drift is opened" in ended.out
     assert [pull["state"] for pull in api.pulls.values()] == ["closed"]
     assert "The pull request on drift is opened" in drift("close", "Write back", FILES | {"b.yml": "x"}).out
