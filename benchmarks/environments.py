@@ -1,6 +1,6 @@
 """What environments cost: a cache hit in an apply, a cold build, a plan of many, a job in a container.
 
-    python benchmarks/environments.py [--environments 500] [--rounds 5] [--quick]
+    python benchmarks/environments.py [--environments 500] [--rounds 5] [--quick] [--part cold]
 
 Measured beside the peer, in turn, medians of rounds:
 
@@ -8,8 +8,9 @@ Measured beside the peer, in turn, medians of rounds:
 - ``cold``: scikit-learn, pandas and mlflow-skinny built by the builder `venv` from a lock, against bare ``uv venv`` and
   ``uv pip install`` of the same lock; both with the packages in the cache of uv and no environment;
 - ``plan``: a plan of N environments that are applied, where nothing changed;
-- ``container``: a job of the backend `docker` against bare ``docker run`` of the same image, where there is an engine
-  (DOCKER_HOST) and an image with Python (--image).
+- ``container``: a job of the backend `docker` against bare ``docker run`` of the same image. With --image, which is to
+  have a Python, on the engine of DOCKER_HOST; without it on one that the tests start, as root or with sudo, which needs
+  docker.io, iptables, docker-registry and busybox-static.
 
 The last line is one JSON object: seconds, and the ratio or the difference that the limit is on.
 """
@@ -17,9 +18,9 @@ The last line is one JSON object: seconds, and the ratio or the difference that 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+
+import uv
 
 PACKAGES = ("scikit-learn", "pandas", "mlflow-skinny")
 SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
@@ -90,8 +93,8 @@ def measure_cold(scratch: Path, rounds: int) -> dict[str, float]:
     pins = "\n".join(PACKAGES)
     wheels = ("--only-binary", ":all:")
     lock = run(
-        "uv", "pip", "compile", "-", "--python", sys.executable, "--generate-hashes", "--no-header", "--no-annotate",
-        *wheels, folder=scratch, stdin=pins,
+        uv.find_uv_bin(), "pip", "compile", "-", "--python", sys.executable, "--generate-hashes",
+        "--no-header", "--no-annotate", *wheels, folder=scratch, stdin=pins,
     )  # fmt: skip
     own, bare = [], []
     for index in range(rounds + 1):  # the first fills the cache of uv
@@ -104,11 +107,11 @@ def measure_cold(scratch: Path, rounds: int) -> dict[str, float]:
 def install_bare(scratch: Path, lock: str, index: int) -> None:
     """Install a lock as `uv` alone does it."""
     prefix = scratch / f"bare-{index}"
-    run("uv", "venv", "--no-project", "--python", sys.executable, str(prefix), folder=scratch)
+    run(uv.find_uv_bin(), "venv", "--no-project", "--python", sys.executable, str(prefix), folder=scratch)
     python = str(prefix / "bin/python")
     (scratch / "lock.txt").write_text(lock, "utf-8")
     options = ("--python", python, "--require-hashes", "--compile-bytecode", "--only-binary", ":all:")
-    run("uv", "pip", "install", "-r", "lock.txt", *options, folder=scratch)
+    run(uv.find_uv_bin(), "pip", "install", "-r", "lock.txt", *options, folder=scratch)
 
 
 def install_by_builder(scratch: Path, lock: str, index: int) -> None:
@@ -150,6 +153,19 @@ def measure_container(scratch: Path, image: str, rounds: int) -> dict[str, float
     return {"container_job_s": job_s, "docker_run_s": peer, "container_adds_s": job_s - peer}
 
 
+def measure_container_on_own_engine(scratch: Path, rounds: int) -> dict[str, float]:
+    """Return the same on an engine of the tests, with their base image; nothing where it cannot be started."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    service = importlib.import_module("services.docker")
+    if service.MISSING:
+        print(f"container: not measured: {service.MISSING}", file=sys.stderr)
+        return {}
+    with service.DockerEngine(scratch / "engine") as engine:
+        service.import_base(engine)
+        os.environ |= engine.environment
+        return measure_container(scratch, service.BASE, rounds)
+
+
 def main() -> None:
     """Measure, and print what each costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -157,19 +173,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--image", default="")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--part", choices=("hit", "cold", "plan", "container"), action="append", help="all by default")
     options = parser.parse_args()
     number, rounds = (20, 1) if options.quick else (options.environments, options.rounds)
     figures: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
         os.environ["MLGIT_CACHE_DIR"] = str(scratch / "cache")
-        figures |= measure_hit(scratch, rounds)
-        figures |= measure_cold(scratch, rounds)
-        figures |= measure_plan(scratch, number, rounds)
-        if options.image and shutil.which("docker"):
-            figures |= measure_container(scratch, options.image, rounds)
-        else:
-            print("container: not measured: it needs a Docker engine, and --image", file=sys.stderr)
+        parts: dict[str, Callable[[], dict[str, float]]] = {
+            "hit": lambda: measure_hit(scratch, rounds),
+            "cold": lambda: measure_cold(scratch, rounds),
+            "plan": lambda: measure_plan(scratch, number, rounds),
+            "container": lambda: (
+                measure_container(scratch, options.image, rounds)
+                if options.image
+                else measure_container_on_own_engine(scratch, rounds)
+            ),
+        }
+        for name in options.part or parts:
+            figures |= parts[name]()
     print(json.dumps({name: round(figure, 3) for name, figure in figures.items()}))
 
 

@@ -34,7 +34,7 @@ cat <<END
 
 That was a workspace, from an empty folder to a registered model. It is in $1; look at
 
-  mlgit show model/iris                  where the model came from: commit, run, data, environment
+  mlgit lineage model/iris               where the model came from: commit, run, data, environment
   mlgit job compare train iris-pipeline/train   what differs between two runs, and what came of it
   mlgit log                              who changed the live state, when, and how
 

@@ -14,7 +14,9 @@ from reconciler.format.pointers import split_pointer
 from reconciler.format.schema_leaves import schema_leaves
 from reconciler.model.support import FORMS, Honoured, Ignored, Support, UnsupportedField, compare_with_support
 from reconciler.planning.jobs import PLANNERS
+from reconciler.planning.jobs.support import PARALLEL_SUPPORT
 from reconciler.planning.support import OWN_SUPPORT, field_name, table_entries
+from reconciler.storage.datastores import DATASTORES
 
 PAGE = Path(__file__).with_name("support.md")
 JOB_TYPE = "command"
@@ -37,10 +39,21 @@ NODES = """\
 ## Nodes of pipelines
 
 Each node is checked as a job of the type `command`, with what it and its component say together, by the backend of its
-compute; a problem is shown at the node, or in the file of its component. Nodes of the types `command`, `sweep` and
-`pipeline` run. A pipeline with a node of any other type (`parallel`, `spark`, `automl`, `import`, `data_transfer`,
+compute; a problem is shown at the node, or in the file of its component. Nodes of the types `command`, `sweep`,
+`parallel` and `pipeline` run. A pipeline with a node of any other type (`spark`, `automl`, `import`, `data_transfer`,
 `do_while`, `if_else`, `parallel_for`) is refused as a whole, and so are the hooks `settings.on_init` and
 `settings.on_finalize`, components of a registry, and outputs that are values and not files."""
+
+PARALLEL = """\
+## mlgit itself: nodes of the type `parallel`
+
+`task.code`, `task.environment`, `inputs`, `outputs`, `environment_variables`, `compute`, `resources` and `identity` are
+as the backend does them for a command. `program_arguments.NAME` is the argument `--NAME` in `task.program_arguments`,
+the rest of which the script gets ([parallel.md](parallel.md)). An `input_data` of the type `mltable` or with
+`mode: direct` is refused.
+
+| field | | |
+| --- | --- | --- |"""
 
 
 def page() -> str:
@@ -64,32 +77,41 @@ def _provider_sections() -> Iterator[str]:
         yield from _sections(f"Backend `{name}`", BACKENDS.load(name).support)
     for name in BUILDERS.names():
         yield from _sections(f"Builder `{name}`", BUILDERS.load(name).support)
+    for name in DATASTORES.names():
+        yield from _sections(f"Datastores of the type `{name}`", DATASTORES.load(name).support)
     yield from _sections("mlgit itself", OWN_SUPPORT)
     for name, planner in PLANNERS.items():
         if planner.support is not None:
             yield from _sections("mlgit itself", planner.support, name)
-    yield from (NODES, "")
+    yield PARALLEL
+    yield from map(_row, PARALLEL_SUPPORT.entries("job"))
+    yield from ("| `task.model`, `partition_keys` | refused | |", "", NODES, "")
 
 
 def _sections(title: str, support: Support, job_type: str = JOB_TYPE) -> Iterator[str]:
     for kind in kinds().values():
         if support.entries(kind.name):
             what = f"{kind.name}s of the type `{job_type}`" if kind.is_runnable else kind.name
-            yield from (f"## {title}: {what}", "", "| field | | |", "| --- | --- | --- |")
+            heading = title if kind.name == "datastore" else f"{title}: {what}"
+            yield from (f"## {heading}", "", "| field | | |", "| --- | --- | --- |")
             yield from _rows(kind, support, job_type)
             yield ""
 
 
 def _rows(kind: Kind, support: Support, job_type: str) -> Iterator[str]:
     """Yield the rows of a table: its entries, then what its kind has besides, which is refused."""
-    for entry in support.entries(kind.name):
-        verdict = "ignored" if isinstance(entry, Ignored) else "honoured"
-        values = f"{_values(entry.values)} only" if entry.values else ""
-        values += f" if `{field_name(entry.when.pointer)}` is `{entry.when.value}`" if entry.when else ""
-        text = ": ".join(filter(None, (values, entry.reason, entry.note if isinstance(entry, Honoured) else "")))
-        yield f"| {_join([_field(entry.pointer)])} | {verdict} | {text} |"
-    if refused := _refused(kind, support, job_type):
+    yield from map(_row, support.entries(kind.name))
+    # The schema of datastores is that of all types, of which each has fields of its own.
+    if kind.name != "datastore" and (refused := _refused(kind, support, job_type)):
         yield f"| {_join([_field(pointer) for pointer in refused])} | refused | |"
+
+
+def _row(entry: Honoured | Ignored) -> str:
+    verdict = "ignored" if isinstance(entry, Ignored) else "honoured"
+    values = f"{_values(entry.values)} only" if entry.values else ""
+    values += f" if `{field_name(entry.when.pointer)}` is `{entry.when.value}`" if entry.when else ""
+    text = ": ".join(filter(None, (values, entry.reason, entry.note if isinstance(entry, Honoured) else "")))
+    return f"| {_join([_field(entry.pointer)])} | {verdict} | {text} |"
 
 
 def _values(values: Iterable[str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 # Of errors of the system's loader, of threads, and of the system itself.
 _MEMORY_MESSAGES = ("failed to map segment", "cannot allocate memory", "can't start new thread")
@@ -45,12 +46,11 @@ def option_span(option: str) -> Span:
     return Span(option, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """A problem in the user's files: its code, the message, the position, and a hint how to fix it.
 
     ``places`` are the other positions with the same problem, such as all references to an asset that is missing.
-    ``example`` has the lines that the hint says to write, if they are more than one.
+    ``example`` has the lines that the hint ends with, if they are more than one: those to write, or those of a log.
     """
 
     code: str
@@ -84,7 +84,7 @@ def place_in_message(diagnostic: Diagnostic) -> Diagnostic:
     """Return a diagnostic whose place, if it is an option, is part of its message: for forms that know files only."""
     if diagnostic.span is None or not diagnostic.span.is_option:
         return diagnostic
-    return replace(diagnostic, message=f"{diagnostic.span}: {diagnostic.message}", span=None)
+    return diagnostic._replace(message=f"{diagnostic.span}: {diagnostic.message}", span=None)
 
 
 def within_paths(diagnostic: Diagnostic, is_within: Callable[[str], bool]) -> Diagnostic | None:
@@ -95,7 +95,7 @@ def within_paths(diagnostic: Diagnostic, is_within: Callable[[str], bool]) -> Di
     if diagnostic.span is None:
         return diagnostic
     spans = [span for span in (diagnostic.span, *diagnostic.places) if span.is_option or is_within(span.path)]
-    return replace(diagnostic, span=spans[0], places=tuple(spans[1:])) if spans else None
+    return diagnostic._replace(span=spans[0], places=tuple(spans[1:])) if spans else None
 
 
 def sort_by_severity(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

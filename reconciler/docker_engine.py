@@ -1,33 +1,29 @@
-"""A Docker engine as builders and backends reach it: its address, a client, and what mlgit's labels are called."""
+"""A Docker engine as builders and backends reach it: a client of its SDK."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import docker
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
-from reconciler.diagnostics import UserError, user_error
+from reconciler.diagnostics import user_error
+from reconciler.docker_socket import UNIX, unreachable_error
 
-LABELS = "dev.mlgit."
-"""How each label begins that mlgit sets on what it makes."""
-_DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
-_UNIX = "unix://"
 _TIMEOUT_SECONDS = 600
-
-
-def engine_address(setting: str) -> str:
-    """Return the address of the engine: that of the settings, else of ``DOCKER_HOST``, else the usual socket."""
-    return setting or os.environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
 
 
 @contextmanager
 def open_engine(address: str) -> Iterator[docker.DockerClient]:
-    """Open a client of the engine; raises UserError ``docker-unreachable`` if it does not answer, also within."""
+    """Open a client of the engine; raises UserError ``docker-unreachable`` if it does not answer, also within.
+
+    What it answers with an error, and who uses the client does not expect, is a UserError ``docker-refused``.
+    """
     _check_socket(address)
     client = None
     try:
@@ -35,12 +31,15 @@ def open_engine(address: str) -> Iterator[docker.DockerClient]:
             timeout=_TIMEOUT_SECONDS, environment={**os.environ, "DOCKER_HOST": address}
         )
         yield client
+    except APIError as error:  # a RequestException too, but the engine has answered
+        message = f"the Docker engine at {address} refused: {error.explanation or error}"
+        raise user_error("docker-refused", message, "correct what it refused; its own log may say more") from error
     except RequestException as error:
-        raise _unreachable(address, error) from error
+        raise unreachable_error(address, error) from error
     except DockerException as error:
         if client is not None:
             raise
-        raise _unreachable(address, error) from error
+        raise unreachable_error(address, error) from error
     finally:
         if client is not None:
             client.close()
@@ -48,16 +47,20 @@ def open_engine(address: str) -> Iterator[docker.DockerClient]:
 
 def _check_socket(address: str) -> None:
     """Connect to a socket once: the SDK leaves one open that it cannot connect."""
-    if not address.startswith(_UNIX):
+    if not address.startswith(UNIX):
         return
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            connection.connect(address.removeprefix(_UNIX))
+            connection.connect(address.removeprefix(UNIX))
         except OSError as error:
-            raise _unreachable(address, error.strerror or error) from error
+            raise unreachable_error(address, error.strerror or error) from error
 
 
-def _unreachable(address: str, cause: object) -> UserError:
-    message = f"the Docker engine at {address} does not answer: {cause}"
-    hint = "start it (systemctl start docker), or name another one: DOCKER_HOST, or engine: in mlgit.yml"
-    return user_error("docker-unreachable", message, hint)
+def inspect_image(address: str, name: str) -> Mapping[str, Any] | None:
+    """Return what an engine has of an image, None if it has none; see ``docker_socket.inspect_image``."""
+    with open_engine(address) as client:
+        try:
+            attributes: Mapping[str, Any] = client.images.get(name).attrs
+        except NotFound:
+            return None
+    return attributes

@@ -25,13 +25,15 @@ class Registry(Generic[P]):
 
     ``noun`` names the type in messages and codes (``backend-unknown``, ``backend-broken``). A module of ``package``
     has its plug-in in ``attribute``, unless its name starts with an underscore; an entry point of ``group`` names the
-    plug-in itself. A module wins over an entry point of the same name.
+    plug-in itself. A module wins over an entry point of the same name. ``label`` names the type in the message that
+    there is none of a name, if the noun would not do.
     """
 
     noun: str
     package: str
     attribute: str
     group: str
+    label: str = ""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all plug-ins, sorted; none is imported."""
@@ -58,7 +60,7 @@ class Registry(Generic[P]):
         names = self.names()
         close = difflib.get_close_matches(name, names, 1)
         hint = f"did you mean {close[0]}?" if close else f"available: {', '.join(names)}"
-        return Diagnostic(f"{self.noun}-unknown", f"there is no {self.noun} '{name}'", span, hint)
+        return Diagnostic(f"{self.noun}-unknown", f"there is no {self.label or self.noun} '{name}'", span, hint)
 
     def _module_names(self) -> tuple[str, ...]:
         modules = pkgutil.iter_modules(importlib.import_module(self.package).__path__)

@@ -8,7 +8,8 @@ from typing import Any
 from planning.project import InMemoryProject, edited, plan_options_of, small, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.model import Address, Json, Plan, ReuseForecast, StepForecast, StepVerdict
+from reconciler.model import Address, Json, Plan, ReuseForecast, StepForecast, StepVerdict, TableComparison
+from reconciler.model.data_diff import Column, FileChange, RowBlock, TableDiff, TypeChange, ValueChange
 from reconciler.planning.report import Report
 from reconciler.planning.saved import SavedPlan, plan_body_digest
 from reconciler.render.plan_json import plan_body
@@ -210,6 +211,30 @@ def _refused() -> Report:
     return report(saved(body_of([run("small", "its code changed")], [entry])), diagnostics=(refusal,))
 
 
+def table_of(name: str) -> TableDiff:
+    """Return a difference of two tables with a column of this name in every part of it."""
+    column = Column(name, name)
+    types, values = (TypeChange(name, name, name),), (ValueChange(name, 2),)
+    return TableDiff(3, 4, (column,), (column,), types, values, 2, RowBlock(1, 3), 2, name)
+
+
+def _tables() -> Report:
+    content = {"changed": {"files": 3, "before": 4100, "after": 4164}}
+    data = action("new-version", "data/iris", "new version 2 because path changed (train.csv)", content=content)
+    block = TableDiff(150, 151, added=(Column("note", "string"),), equal=5, block=RowBlock(1, 150))
+    values = TableDiff(150, 150, values=(ValueChange("petal_width", 1),), equal=4)
+    late = TableDiff(not_compared="more than 1 s")
+    files = (
+        FileChange("test.csv", 1000, 1032, values),
+        FileChange("train.csv", 3000, 3032, block),
+        FileChange("x.parquet", 100, 100, late),
+    )
+    comparison = TableComparison(Address("data", "iris"), files, 2, "mlgit diff data/iris@1 data/iris@2")
+    other = action("new-version", "data/other", "new version 2 because path changed (b.csv)", content=content)
+    hint = TableComparison(Address("data", "other"), hint="install 'mlgit[tables]' to see columns")
+    return report(saved(body_of([data, other])), forecasts=(comparison, hint))
+
+
 def hostile_report(texts: Sequence[str] = HOSTILE) -> Report:
     """Return a report that has these texts wherever it has text."""
     names = [" ".join(text.split()) for text in texts]  # the schema allows no line break in an address
@@ -224,6 +249,7 @@ def hostile_report(texts: Sequence[str] = HOSTILE) -> Report:
             known_after=f"job/{previous}",
             runs_on=[{"compute": text, "backend": text}],
             steps=[{"step": text, "verdict": "changed", "cause": text}],
+            **({"content": {"changed": {"files": 1}}} if op == "new-version" else {}),
         )
         for name, text, previous in zip(names, texts, [*names[1:], *names[:1]], strict=True)
         for op in ("delete", "submit", "new-version")
@@ -241,8 +267,12 @@ def hostile_report(texts: Sequence[str] = HOSTILE) -> Report:
         pending=frozenset(item["key"] for item in actions[:2]),
         diagnostics=tuple(diagnostics),
         notes=tuple(texts),
-        forecasts=tuple(
-            ReuseForecast(Address("job", name), not_asked=text) for name, text in zip(names, texts, strict=True)
+        forecasts=(
+            *(ReuseForecast(Address("job", name), not_asked=text) for name, text in zip(names, texts, strict=True)),
+            *(
+                TableComparison(Address("job", name), (FileChange(text, 1, 2, table_of(text)),), 3, text, text)
+                for name, text in zip(names, texts, strict=True)
+            ),
         ),
     )
 
@@ -278,6 +308,7 @@ REPORTS: Mapping[str, Callable[[], Report]] = {
         _applied().plan(edited("environments/plain.yml", "image: python", "image: other", without("models/total.yml")))
     ),
     "pipeline": _pipeline,
+    "tables": _tables,
     "removals": lambda: report(saved(body_of(many_actions(80)))),
     "pending-on-base": _pending_on_base,
     "refused": _refused,

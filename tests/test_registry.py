@@ -201,10 +201,11 @@ def test_apply_reports_a_plug_in_whose_factory_fails(  # noqa: PLR0913, PLR0917 
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Path, mlgit: Any, noun: str, old: str, new: str, error: str
 ) -> None:
     monkeypatch.delitem(sys.modules, "pixie_failing", raising=False)
+    plugin = "StorePlugin" if noun == "store" else "BackendPlugin"
     code = (
         "from reconciler.backends.local import BACKEND\n"
-        "from reconciler.model.plugins import BackendPlugin\n"
-        "PIXIE = BackendPlugin(open='pixie_failing:Pixie', support=BACKEND.support)\n"
+        "from reconciler.model.plugins import BackendPlugin, StorePlugin\n"
+        f"PIXIE = {plugin}(open='pixie_failing:Pixie', support=BACKEND.support)\n"
         f"def Pixie(*arguments): raise {error}\n"
     )
     install(tmp_path, monkeypatch, code, "pixie_failing")

@@ -11,7 +11,10 @@ from reconciler.backends import BACKENDS
 from reconciler.builders import BUILDERS
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.schema_leaves import schema_leaves
+from reconciler.planning.jobs.parallel_fields import PARALLEL_FIELDS
+from reconciler.planning.jobs.support import PARALLEL_SUPPORT
 from reconciler.planning.support import OWN_SUPPORT
+from reconciler.storage.datastores import DATASTORES
 
 pytestmark = pytest.mark.fast
 
@@ -19,6 +22,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 TABLES = {
     **{f"backend {name}": BACKENDS.load(name).support for name in BACKENDS.names()},
     **{f"builder {name}": BUILDERS.load(name).support for name in BUILDERS.names()},
+    **{f"datastore {name}": DATASTORES.load(name).support for name in DATASTORES.names()},
     "mlgit": OWN_SUPPORT,
 }
 ENTRIES = [
@@ -47,6 +51,21 @@ def test_the_page_of_what_is_supported_is_up_to_date():
 @pytest.mark.parametrize(("name", "kind", "entry"), ENTRIES, ids=lambda value: getattr(value, "pointer", str(value)))
 def test_no_entry_of_a_table_is_without_a_leaf_of_the_schema(name, kind, entry):
     assert any(matches(entry.pointer, pointer) for pointer in schema_leaves(kind)), f"{name}: {entry}"
+
+
+@pytest.mark.parametrize("entry", PARALLEL_SUPPORT.entries("job"), ids=lambda entry: entry.pointer)
+def test_no_entry_about_parallel_nodes_is_without_a_leaf_of_the_schema(entry):
+    leaves = schema_leaves("component", "parallel")
+    pointer = "/task/program_arguments" if entry.pointer.startswith("/program_arguments/") else entry.pointer
+    assert any(matches(pointer, leaf) for leaf in leaves)
+
+
+def test_every_field_of_parallel_nodes_is_named():
+    named = {entry.pointer for entry in PARALLEL_SUPPORT.entries("job")}
+    own = {pointer for pointer in schema_leaves("component", "parallel") if pointer.split("/")[1] in PARALLEL_FIELDS}
+    elsewhere = ("/task/environment", "/task/code", "/task/program_arguments")
+    others = {pointer for pointer in own if pointer not in named and not pointer.startswith(elsewhere)}
+    assert others == {"/task", "/task/model", "/partition_keys"}  # the first one is of automl
 
 
 @pytest.mark.parametrize("kind", kinds())

@@ -7,15 +7,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from docker import APIClient
-from docker.types import DeviceRequest, Mount, Ulimit
+from docker import APIClient, DockerClient
+from docker.types import Mount, Ulimit
 
+from reconciler.backends._docker_engine import gpu_requests
 from reconciler.backends._docker_image import FoundImage, Interpreter
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.diagnostics import user_error
-from reconciler.docker_engine import LABELS
+from reconciler.docker_socket import LABELS
 from reconciler.model import Json
 from reconciler.model.docker_arguments import DockerArguments, parse_docker_arguments, parse_size
 from reconciler.model.tasks import Task
@@ -65,14 +66,15 @@ def create_container(  # noqa: PLR0913, PLR0917 - what a container is
     runner: Path,
     limits: Limits,
     devices: Devices,
+    user: str,
 ) -> None:
     """Make the container of a run, under its token; it is not started."""
     api.create_container(
         image.id,
         name=task.token,
-        entrypoint=[interpreter.path, "-I", "-S", str(runner), str(spec.folder / SPEC_FILE)],
+        entrypoint=interpreter.command(runner, spec.folder / SPEC_FILE),
         command=[],
-        user=f"{os.getuid()}:{os.getgid()}",
+        user=user,
         working_dir=str(spec.folder),
         environment=_variables(spec.folder, image, interpreter),
         labels={
@@ -81,7 +83,7 @@ def create_container(  # noqa: PLR0913, PLR0917 - what a container is
             FOLDER_LABEL: str(spec.folder),
             f"{LABELS}address": task.address,
         },
-        host_config=_host_config(api, [*_mounts(spec, runner), *interpreter.mounts], limits, devices),
+        host_config=_host_config(api, [*_mounts(spec, runner), *interpreter.mounts()], limits, devices),
         stop_signal="SIGTERM",
         use_config_proxy=False,
     )
@@ -94,7 +96,6 @@ def stop_seconds(spec: RunSpec) -> int:
 
 def _host_config(api: APIClient, mounts: list[Mount], limits: Limits, devices: Devices) -> dict[str, Any]:
     arguments = limits.arguments
-    requests = [DeviceRequest(device_ids=list(devices.names), capabilities=[["gpu"]])] if devices.per_run else None
     config: dict[str, Any] = api.create_host_config(
         mounts=mounts,
         nano_cpus=round(limits.cpus * 1e9) if limits.cpus else None,
@@ -105,7 +106,7 @@ def _host_config(api: APIClient, mounts: list[Mount], limits: Limits, devices: D
         network_mode=limits.network or None,
         pids_limit=arguments.pids,
         ulimits=[Ulimit(name=name, soft=soft, hard=hard) for name, (soft, hard) in arguments.ulimits.items()],
-        device_requests=requests,
+        device_requests=gpu_requests(devices),
     )
     return config
 
@@ -142,3 +143,26 @@ def _object_folders(spec: RunSpec) -> Iterable[str]:
         return ()
     common = os.path.commonpath(folders)
     return (common,) if common.count("/") > 1 else sorted(folders)
+
+
+class FoundContainer(NamedTuple):
+    """A container of a run that the engine has: its name, its state, and the folder of the run."""
+
+    name: str
+    state: str
+    folder: str
+
+
+def list_containers(client: DockerClient, label: str) -> list[FoundContainer]:
+    """Return the containers with a label, whatever state they are in."""
+    found = client.api.containers(all=True, filters={"label": label})
+    return [
+        FoundContainer(item["Names"][0].removeprefix("/"), item["State"], item["Labels"].get(FOLDER_LABEL, ""))
+        for item in found
+        if item.get("Names")
+    ]
+
+
+def find_container(client: DockerClient, folder: Path) -> FoundContainer | None:
+    """Return the container of the run in a folder, None if there is none."""
+    return next(iter(list_containers(client, f"{FOLDER_LABEL}={folder}")), None)

@@ -13,23 +13,25 @@ from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 from docker.types import Mount
 
+from reconciler.backends._docker_engine import container_user
 from reconciler.backends._runner import CommandEnvironment
 from reconciler.diagnostics import UserError, user_error
-from reconciler.docker_engine import LABELS
+from reconciler.docker_socket import LABELS
 from reconciler.model.tasks import Image
 from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.runner.files import read_json_object
 
-INTERPRETER_FOLDER = "/mlgit/python"
+INTERPRETER_FOLDER, BYTECODE_FOLDER = "/mlgit/python", "/mlgit/bytecode"
 _DIGEST = "sha256:"
 _LIBRARY_PATH = "LD_LIBRARY_PATH"
 _MOUNTED_LIBRARIES = f"{INTERPRETER_FOLDER}/lib"
 # The first Python that can import the runner: of the image, else of this machine.
-_PROBE = """
-for python in python3 python {folder}/bin/python3; do
-  path=$(command -v $python) || continue
-  [ $python = {folder}/bin/python3 ] && export LD_LIBRARY_PATH={libraries}
-  "$path" -I -S -c 'import sys; sys.path.insert(0, "{runner}"); import runner.main' >/dev/null 2>&1 || continue
+_PROBE = r"""
+for python in python3 python "$1/bin/python3"; do
+  path=$(command -v "$python") || continue
+  [ "$python" = "$1/bin/python3" ] && export LD_LIBRARY_PATH="$2"
+  "$path" -I -S -X "pycache_prefix=$4" -c 'import sys; sys.path.insert(0, sys.argv[1]); import runner.main' "$3" \
+    >/dev/null 2>&1 || continue
   echo "$path"
   exit 0
 done
@@ -42,22 +44,32 @@ _OF_CONTAINER = {"PIP_REQUIRE_VIRTUALENV": "0", "PYTHONNOUSERSITE": "", "PIP_BRE
 
 
 class FoundImage(NamedTuple):
-    """An image that the engine has: its id, and the variables that it sets."""
+    """An image that the engine has: its id, the variables that it sets, and the machine that it is for (``arm64``)."""
 
     id: str
     variables: Mapping[str, str]
+    architecture: str = ""
 
 
 class Interpreter(NamedTuple):
-    """The Python that executes the runner in an image; ``source`` is a folder of this machine that is mounted."""
+    """The Python that executes the runner in an image.
+
+    ``bytecode`` is a folder of this machine with the modules of Python that the runner imports, compiled; ``source`` is
+    one with the interpreter itself, "" if that of the image is used. Both are mounted.
+    """
 
     path: str
+    bytecode: Path
     source: str = ""
 
-    @property
-    def mounts(self) -> list[Mount]:
-        """What is mounted for it."""
-        return [Mount(INTERPRETER_FOLDER, self.source, "bind", read_only=True)] if self.source else []
+    def mounts(self, *, writes_bytecode: bool = False) -> list[Mount]:
+        """Return what is mounted for it."""
+        bytecode = Mount(BYTECODE_FOLDER, str(self.bytecode), "bind", read_only=not writes_bytecode)
+        return [bytecode, *([Mount(INTERPRETER_FOLDER, self.source, "bind", read_only=True)] if self.source else [])]
+
+    def command(self, runner: Path, spec: Path) -> list[str]:
+        """Return the command that executes a spec."""
+        return [self.path, "-I", "-S", "-X", f"pycache_prefix={BYTECODE_FOLDER}", str(runner), str(spec)]
 
     def variables(self, image: FoundImage) -> dict[str, str]:
         """Return the variables that it needs to start."""
@@ -96,7 +108,11 @@ def _pinned_reference(image: Image) -> str:
 def _inspect(client: DockerClient, name: str) -> FoundImage:
     document = client.images.get(name).attrs
     variables = (document.get("Config") or {}).get("Env") or ()
-    return FoundImage(str(document["Id"]), dict(str(line).partition("=")[::2] for line in variables))
+    return FoundImage(
+        str(document["Id"]),
+        dict(str(line).partition("=")[::2] for line in variables),
+        str(document.get("Architecture") or ""),
+    )
 
 
 def command_environment(image: FoundImage, variables: Mapping[str, str], folder: Path) -> CommandEnvironment:
@@ -114,30 +130,49 @@ def command_environment(image: FoundImage, variables: Mapping[str, str], folder:
 def find_interpreter(client: DockerClient, image: FoundImage, runner: Path, source: str, notes: Path) -> Interpreter:
     """Return the Python that executes the runner in an image: its own, or that of a folder of this machine.
 
-    What was found is noted by the image, the runner and the folder. Raises UserError ``image-unusable``.
+    What was found is noted by the image, the runner and the folder, beside the bytecode: images such as Docker's own of
+    Python have none, and each run would compile the modules anew. Raises UserError ``image-unusable``.
     """
     source = source or os.path.realpath(sys.base_prefix)
-    note = notes / f"{image.id.rpartition(':')[2][:32]}-{runner.stem}.json"
-    known = read_json_object(note)
+    bytecode = notes / f"{image.id.rpartition(':')[2][:32]}-{runner.stem}"
+    note = bytecode.with_suffix(".json")
+    known = read_json_object(note) if bytecode.is_dir() else None
     if known is None or known.get("source") != source:
-        known = {"source": source, "path": _probe(client, image, runner, source)}
         make_private_folder(notes)
+        make_private_folder(bytecode)
+        known = {"source": source, "path": _probe(client, image, runner, source, bytecode)}
         temporary = note.with_suffix(f".{os.urandom(6).hex()}")
         create_private_file(temporary, json.dumps(known).encode())
         temporary.replace(note)
     path = str(known["path"])
-    return Interpreter(path, source if path.startswith(INTERPRETER_FOLDER) else "")
+    return Interpreter(path, bytecode, source if path.startswith(INTERPRETER_FOLDER) else "")
 
 
-def _probe(client: DockerClient, image: FoundImage, runner: Path, source: str) -> str:
-    """Return the path of the Python in a container that can import the runner."""
-    script = _PROBE.format(folder=INTERPRETER_FOLDER, libraries=_MOUNTED_LIBRARIES, runner=runner)
-    mounts = [Mount(INTERPRETER_FOLDER, source, "bind", read_only=True), Mount(str(runner), str(runner), "bind")]
+def _probe(client: DockerClient, image: FoundImage, runner: Path, source: str, bytecode: Path) -> str:
+    """Return the path of the Python in a container that can import the runner; raises UserError ``image-unusable``.
+
+    The one of this machine is mounted only for an image without one: a rootless engine may not be able to read it.
+    """
+    for candidate in (Interpreter("", bytecode), Interpreter("", bytecode, source)):
+        if path := _try_probe(client, image, runner, candidate):
+            return path
+    cause = f"it has no Python 3.11 or newer, and the one of this machine, {source}, does not run in it"
+    raise _unusable(client, image, cause)
+
+
+def _try_probe(client: DockerClient, image: FoundImage, runner: Path, candidate: Interpreter) -> str:
+    """Return the path of the Python in a container that can import the runner, "" if there is none."""
+    # Read only: the image is not trusted, and the file of the runner is executed outside of containers as well. The
+    # bytecode is written by the image, and read only by containers of the same image, which no job can change.
+    mounts = [*candidate.mounts(writes_bytecode=True), Mount(str(runner), str(runner), "bind", read_only=True)]
     container = client.api.create_container(
         image.id,
-        entrypoint=["/bin/sh", "-c", script],
+        entrypoint=[
+            *("/bin/sh", "-c", _PROBE, "sh"),
+            *(INTERPRETER_FOLDER, _MOUNTED_LIBRARIES, str(runner), BYTECODE_FOLDER),
+        ],
         command=[],
-        user=f"{os.getuid()}:{os.getgid()}",
+        user=container_user(client.info().get("SecurityOptions") or (), os.getuid(), os.getgid()),
         labels={f"{LABELS}probe": image.id},
         network_disabled=True,
         host_config=client.api.create_host_config(mounts=mounts),
@@ -145,19 +180,19 @@ def _probe(client: DockerClient, image: FoundImage, runner: Path, source: str) -
     try:
         client.api.start(container)
         exit_code = client.api.wait(container)["StatusCode"]
-        output = client.api.logs(container, stderr=False).decode().strip()
+        output = client.api.logs(container, stderr=False, tail=1).decode("utf-8", "replace").strip()
     except APIError as error:
-        raise _unusable(image, f"/bin/sh does not start in it: {error.explanation}") from error
+        raise _unusable(client, image, f"/bin/sh does not start in it: {error.explanation}") from error
     finally:
         client.api.remove_container(container, force=True, v=True)
-    if exit_code or not output:
-        raise _unusable(
-            image, f"it has no Python 3.11 or newer, and the one of this machine, {source}, does not run in it"
-        )
-    return str(output)
+    return "" if exit_code or not output.startswith("/") else str(output)
 
 
-def _unusable(image: FoundImage, cause: str) -> UserError:
+def _unusable(client: DockerClient, image: FoundImage, cause: str) -> UserError:
+    machine = str(client.version().get("Arch") or "")
+    if image.architecture and machine and image.architecture != machine:
+        message = f"no job can run in the image {image.id}: it is for {image.architecture}, and the engine is {machine}"
+        return user_error("image-unusable", message, f"use an image for {machine}")
     message = f"no job can run in the image {image.id}: {cause}"
     hint = (
         "use an image with Python 3.11 or newer and a shell, or name a standalone Python of this machine: "

@@ -19,10 +19,11 @@ from typing import ClassVar
 
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import Pool, Queues, queue_message, start
+from reconciler.backends._run_folders import list_run_folders, remove_run_folder
 from reconciler.backends._runner import OBJECTS_FOLDER, store_output
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.backend import RunFiles, RunResult
+from reconciler.model.backend import RunFiles, RunFolder, RunResult
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.private_files import create_private_file, make_private_folder
@@ -76,7 +77,7 @@ class FolderBackend(ABC):
         result = read_json_object(folder / RESULT_FILE) or {}
         types = _output_types(folder)
         outputs = {
-            name: store_output(store, folder / OUTPUTS_FOLDER / name, is_file=types.get(name) in FILE_TYPES)
+            name: store_output(store, _output_folder(folder, name), is_file=types.get(name) in FILE_TYPES)
             for name in result.get("outputs", {})
         }
         shutil.rmtree(folder / OBJECTS_FOLDER, ignore_errors=True)
@@ -88,8 +89,16 @@ class FolderBackend(ABC):
             raise user_error("run-files-gone", f"{folder} does not exist: it was removed, or is on another machine")
         outputs = folder / OUTPUTS_FOLDER
         artifacts = outputs / ARTIFACTS_OUTPUT
+        if not _is_inside(artifacts, folder):
+            return RunFiles({"log": str(folder / LOG_FILE), "output_folder": str(outputs)}, ())
         files = (path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file())
         return RunFiles({"log": str(folder / LOG_FILE), "output_folder": str(outputs)}, tuple(sorted(files)))
+
+    def run_folders(self) -> Iterable[RunFolder]:
+        return list_run_folders(self._runs)
+
+    def remove_run_folder(self, folder: RunFolder) -> bool:
+        return remove_run_folder(self._runs, folder)
 
     def _folder(self, handle: Handle) -> Path:
         """Return the folder of a run; whatever a record has for an id, it is a folder below that of the runs."""
@@ -145,6 +154,19 @@ def _output_types(folder: Path) -> dict[str, str]:
     except (KeyError, TypeError, AttributeError) as error:
         message = f"{folder / SPEC_FILE}, which describes the outputs of the run, was damaged or removed"
         raise user_error("run-files-unreadable", message, "a job writes to its outputs, and nowhere else") from error
+
+
+def _output_folder(folder: Path, name: str) -> Path:
+    """Return the folder of an output; raise UserError ``run-files-unreadable`` if it is none of the run.
+
+    A job can write its result, and put links into its folder; in a container it must not reach other files that way.
+    """
+    outputs = folder / OUTPUTS_FOLDER
+    path = outputs / name
+    if path.parent != outputs or name == ".." or not _is_inside(path, folder):
+        message = f"the output {name} of the run leads out of its folder, {folder}"
+        raise user_error("run-files-unreadable", message, "a job writes its outputs as files, not as links")
+    return path
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

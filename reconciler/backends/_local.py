@@ -13,7 +13,7 @@ from reconciler.model import Json
 from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase
-from reconciler.model.tasks import Task
+from reconciler.model.tasks import Environment, Task
 from reconciler.runner.files import read_json_object
 from reconciler.runner.locks import is_locked
 from reconciler.runner.process import COMMAND_FILE
@@ -33,6 +33,9 @@ class LocalBackend(FolderBackend):
     def __init__(self, folder: Path, settings: Mapping[str, Json] = EMPTY_MAPPING) -> None:
         super().__init__(folder, make_pool(settings))
         self._token_files = folder / "tokens"
+
+    def check_environment(self, _environment: Environment) -> None:
+        """Accept any: what is a folder has the Python that it was built with."""
 
     def submit(self, task: Task, store: ObjectStore) -> Handle:
         if (handle := self.find(task.token)) is not None:

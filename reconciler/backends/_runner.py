@@ -53,7 +53,7 @@ def prefix_environment(task: Task) -> CommandEnvironment:
     """Return the environment of a task as its command finds it; raises UserError if it is an image."""
     if not isinstance(task.environment, Prefix):
         raise user_error("environment-form", f"{task.address}: its environment is an image, which needs a container")
-    return CommandEnvironment((f"{task.environment.path}/bin",), task.environment.variables)
+    return CommandEnvironment(task.environment.program_folders, task.environment.variables)
 
 
 def make_spec(
@@ -69,7 +69,7 @@ def make_spec(
         folder=folder,
         code=_stage_content(store, task.code, folder) if task.code else (),
         inputs={name: _stage_input(store, job_input, folder) for name, job_input in task.inputs.items()},
-        outputs={name: runner_spec.JobOutput(output.type) for name, output in task.outputs.items()},
+        outputs={name: runner_spec.JobOutput(output.type, output.uri) for name, output in task.outputs.items()},
         path_entries=environment.path_entries,
         environment=environment.variables,
         variables=task.variables,
@@ -78,6 +78,7 @@ def make_spec(
         root_run=task.root_run,
         commit=task.commit,
         distribution=task.distribution,
+        parallel=task.parallel.to_json() if task.parallel else {},
         instances=task.resources.instances,
         timeout=task.resources.timeout,
     )
@@ -96,9 +97,11 @@ def _stage_input(store: ObjectStore, task_input: TaskInput, folder: Path) -> run
 
 def _stage_content(store: ObjectStore, content: Content, folder: Path) -> tuple[runner_spec.StagedFile, ...]:
     """Return the files of a content, which was checked, with what the runner checks them by."""
+    files = store.manifest(content)
+    store.fetch(file.digest for file in files)
     return tuple(
         runner_spec.StagedFile(file.path, path, file.mode, file.digest, stamp)
-        for file in store.manifest(content)
+        for file in files
         for path, stamp in [_find_or_fetch(store, file.digest, folder / OBJECTS_FOLDER)]
     )
 

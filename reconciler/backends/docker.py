@@ -65,4 +65,6 @@ BACKEND = BackendPlugin(
     ),
     accepts=frozenset({Form.IMAGE}),
     is_host_bound=True,
+    find_refusals="reconciler.backends._docker_find:find_refusals",
+    checked_at_submission={"gpus": "whether its Docker engine gives GPUs to containers"},
 )

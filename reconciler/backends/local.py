@@ -20,9 +20,10 @@ _JOB = (
     Honoured("/inputs/*/value"),
     Honoured("/inputs/*/type"),
     Honoured("/inputs/*/path"),
-    Honoured("/inputs/*/mode", ("ro_mount", "download", "direct")),
+    Honoured("/inputs/*/mode", ("ro_mount", "download", "direct", "eval_mount", "eval_download")),
     Honoured("/outputs/*/type"),
     Honoured("/outputs/*/path"),
+    Honoured("/outputs/*/mode", ("rw_mount", "mount", "upload", "direct")),
     Honoured("/limits/timeout", (NUMBER,)),
     Honoured("/resources/instance_count", ("1",), None, "more need distribution: pytorch or tensorflow"),
     Honoured("/resources/instance_count", (NUMBER,), _PYTORCH, note=_INSTANCES),
@@ -44,7 +45,6 @@ _IGNORED_OF_JOB = (
     Ignored("/identity", "a run has the rights of who starts it, and is not signed in to Azure"),
     Ignored("/queue_settings", "runs start in the order in which they are submitted"),
     Ignored("/services", "interactive applications are not started; the run ends when its command does"),
-    Ignored("/outputs/*/mode", "outputs are stored when the run has ended", ("rw_mount", "mount", "upload")),
 )
 _COMPUTE = (Honoured("/max_instances"),)
 _IGNORED_OF_COMPUTE = (Ignored("/*", _THIS_MACHINE, is_usual=True),)
@@ -80,7 +80,7 @@ BACKEND = BackendPlugin(
         honoured={"job": _JOB, "compute": _COMPUTE},
         ignored={"job": _IGNORED_OF_JOB, "compute": _IGNORED_OF_COMPUTE},
     ),
-    accepts=frozenset({Form.PREFIX}),
+    accepts=frozenset({Form.PREFIX, Form.FIXED_PREFIX}),
     is_host_bound=True,
     variables=frozenset({"XDG_STATE_HOME"}),
 )

@@ -1,4 +1,4 @@
-"""Locks that other tools wrote, for builders: requirements.txt, pylock.toml, conda-lock.yml, pixi.lock.
+"""Locks in files, for builders: requirements.txt, pylock.toml, conda-lock.yml, pixi.lock, those of `mlgit env lock`.
 
 Only what has a version and a hash is taken from one.
 """
@@ -14,13 +14,16 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from reconciler.builders._conda_lock import PYTHON, LockedPackage
+from reconciler.builders._conda_lock import PYTHON, LockedPackage, is_conda_lock, parse_conda_lock
 from reconciler.builders._lock import parse_lock
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.builder import BuildPlan, LockFile
+from reconciler.secrets.urls import find_url_secrets
 
 _SERVER = "https://conda.anaconda.org/"
 _CONDA_URL = re.compile(r"(?P<channel>.+)/(?P<subdir>[a-z0-9-]+)/(?P<file>(?P<name>[^/]+)-(?P<version>[^-/]+)-[^-/]+)")
+_TOKEN_OR_SPACE = re.compile(r"\s|\?|/t/[^/]+/")
+_PIXI_KINDS = ("conda", "pypi")
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
 
 
@@ -42,12 +45,14 @@ def accept_lock(plan: BuildPlan, file: LockFile, platform: str) -> AcceptedLock:
             lock = _read_pixi_lock(file.document, platform)
         elif name.endswith((".yml", ".yaml")):
             lock = _read_conda_lock(file.document, platform)
+        elif is_conda_lock(file.text):
+            lock = _read_own_lock(plan.address, file.text, platform)
         else:
             lock = AcceptedLock((), _read_requirements(file.text))
         parse_lock(plan.address, lock.pip_lock)
     except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{plan.address}: {file.path} is no lock with versions and hashes"
-        hint = "use requirements.txt with hashes, pylock.toml, conda-lock.yml or pixi.lock"
+        hint = "use requirements.txt with hashes, pylock.toml, conda-lock.yml, pixi.lock or a lock of `mlgit env lock`"
         raise user_error("lock-refused", message, hint) from error
     if not lock.conda_packages and not lock.pip_lock:
         message = f"{plan.address}: {file.path} has no packages for {platform}"
@@ -105,15 +110,29 @@ def _read_conda_lock(document: Any, platform: str) -> AcceptedLock:
     )
 
 
+def _read_own_lock(address: str, text: str, platform: str) -> AcceptedLock:
+    """Return what a lock of the builder `conda` has, as `mlgit env lock` writes it."""
+    lock = parse_conda_lock(address, text)
+    return AcceptedLock(lock.packages, lock.pip_lock) if lock.platform == platform else AcceptedLock((), "")
+
+
 def _read_pixi_lock(document: Any, platform: str) -> AcceptedLock:
     used = document["environments"]["default"]["packages"].get(platform, ())
-    urls = {(kind, url) for item in used for kind, url in item.items()}
-    packages = [(kind, item) for item in document["packages"] for kind in ("conda", "pypi") if kind in item]
+    urls = {(kind, item[kind]) for item in used for kind in _PIXI_KINDS if kind in item}
+    packages = [(kind, item) for item in document["packages"] for kind in _PIXI_KINDS if kind in item]
     found = [(kind, item) for kind, item in packages if (kind, item[kind]) in urls]
+    if len(found) < len(used):
+        raise ValueError(used)  # packages of other kinds, which pixi builds itself
     return AcceptedLock(
-        tuple(_conda_package(item["conda"], item) for kind, item in found if kind == "conda"),
+        tuple(_conda_package(_pixi_url(item), item) for kind, item in found if kind == "conda"),
         "".join(_pip_lines((item, item["sha256"]) for kind, item in found if kind == "pypi")),
     )
+
+
+def _pixi_url(item: Mapping[str, Any]) -> str:
+    """Return the URL of a package of conda; of a channel in a folder, pixi writes the path of the package alone."""
+    url = str(item["conda"])
+    return url if "://" in url else "/".join([str(item["channel"]).rstrip("/"), *url.split("/")[-2:]])
 
 
 def _pip_lines(packages: Iterable[tuple[Any, str]]) -> Iterator[str]:
@@ -122,7 +141,7 @@ def _pip_lines(packages: Iterable[tuple[Any, str]]) -> Iterator[str]:
 
 def _conda_package(url: str, hashes: Mapping[str, str]) -> LockedPackage:
     match = _CONDA_URL.fullmatch(url)
-    if not match:
+    if not match or any(find_url_secrets(url)) or _TOKEN_OR_SPACE.search(url):  # a lock is recorded as it is
         raise ValueError(url)
     channel = match["channel"].removeprefix(_SERVER)
     sha256, md5 = hashes.get("sha256") or "", hashes.get("md5") or ""

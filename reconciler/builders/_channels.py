@@ -65,15 +65,16 @@ def channel_of(entry: str) -> str:
 
 def find_channel_problem(name: str, settings: ChannelSettings) -> ChannelProblem | None:
     """Return why a channel that a conda file names cannot be used; pure, so symbolic links are judged by a build."""
-    masked = _TOKEN.sub("/t/***/", mask_url_secrets(name))
-    if any(find_url_secrets(name)) or _TOKEN.search(name):
+    is_folder = _is_folder(name)  # whose path may have a folder that is called t
+    masked = mask_url_secrets(name) if is_folder else _TOKEN.sub("/t/***/", mask_url_secrets(name))
+    if any(find_url_secrets(name)) or (not is_folder and _TOKEN.search(name)):
         hint = "remove it there; the machine that builds has it in ~/.netrc or by `rattler auth login`"
         return ChannelProblem(f"the channel '{masked}' has a password or a token in it", hint)
     if name in settings.mirrors or name in settings.channels:
         return None
     if _SCHEME.match(name) and not name.startswith(_SCHEMES):
         return ChannelProblem(f"the channel '{masked}' has an unknown scheme", f"use one of {', '.join(_SCHEMES)}")
-    if _is_folder(name) and not _is_inside(name):
+    if is_folder and not _is_inside(name):
         hint = (
             "put it into the repository and write its path from the folder of mlgit.yml, or name it there: "
             f"builders: conda: mirrors: {{NAME: '{masked}'}}, and NAME in the conda file"

@@ -1,6 +1,6 @@
 """What the builder `conda` does: packages of channels by rattler, then those of pip by uv, in one prefix.
 
-No code of a package runs while an environment is built: link scripts are not run, and of pip only wheels are installed.
+Scripts of packages of conda are run as conda runs them; of pip only wheels are installed, which run nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from reconciler.builders import _rattler
 from reconciler.builders._accepted_locks import accept_lock
 from reconciler.builders._channels import ChannelSettings, choose_channels
 from reconciler.builders._conda_file import CondaFile
+from reconciler.builders._conda_find import CONDA_PREFIXES, has_current_choices, virtual_packages
 from reconciler.builders._conda_lock import CondaLock, format_conda_lock, parse_conda_lock
 from reconciler.builders._conda_problems import (
     declared_channels,
@@ -25,7 +26,9 @@ from reconciler.builders._conda_problems import (
     find_conda_problems,
     read_whole_conda_file,
 )
+from reconciler.builders._conda_scripts import find_activation_variables, read_installed, run_link_scripts
 from reconciler.builders._conda_version import PYTHON, parse_conda_entry
+from reconciler.builders._finished import python_path
 from reconciler.builders._image import parse_image
 from reconciler.builders._interpreter import probe_interpreter
 from reconciler.builders._lock import parse_lock
@@ -34,8 +37,8 @@ from reconciler.builders._prefix_files import format_package_count
 from reconciler.builders._prefixes import (
     PrefixContent,
     PrefixFolder,
+    PrefixVariables,
     environments_folder,
-    python_path,
 )
 from reconciler.builders._problems import image_name
 from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_program, run_uv_checked
@@ -45,24 +48,22 @@ from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, 
 from reconciler.model.object_store import ObjectStore
 
 _PIP = "pip"
-_PREFIX_VERSION = 1
 _CHANNELS = "channel "  # in a variant
-_CHOICES = frozenset({"virtual_packages", "channels"})
 _COMPILE = "import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path('purelib'), quiet=2)"
 
 
 class CondaBuilder(PrefixBuilder):
     """Makes conda environments below `root`; several processes may build at once.
 
-    ``virtual_packages`` are versions of what the machine is, such as ``__cuda``, in the place of those found.
+    ``versions`` are those of what the machine is, such as ``__cuda``, in the place of those found.
     """
 
     def __init__(
-        self, root: Path | None, settings: ChannelSettings, virtual_packages: Mapping[str, str] = EMPTY_MAPPING
+        self, root: Path | None, settings: ChannelSettings, versions: Mapping[str, str] = EMPTY_MAPPING
     ) -> None:
         self._settings = settings
-        self._virtual_packages = virtual_packages
-        self._prefixes = PrefixFolder(environments_folder(root) / "conda", _PREFIX_VERSION, "CONDA_PREFIX", _CHOICES)
+        self._virtual_packages = versions
+        self._prefixes = PrefixFolder(environments_folder(root) / CONDA_PREFIXES.folder, CONDA_PREFIXES, "CONDA_PREFIX")
         self._cache = self._prefixes.path / "cache"
 
     def plan(self, address: str, fingerprint: str, spec: Mapping[str, Any], lock: str = "") -> BuildPlan:
@@ -124,8 +125,7 @@ class CondaBuilder(PrefixBuilder):
 
     def _is_current(self, index: Mapping[str, Any]) -> bool:
         """Return False for a build with other choices than mlgit.yml says now."""
-        is_same_machine = index["virtual_packages"] == json.dumps(self._virtual_packages, sort_keys=True)
-        return is_same_machine and index["channels"] in {"", json.dumps(self._settings.channels)}
+        return has_current_choices(index, self._settings.channels, self._virtual_packages)
 
     def _resolve(self, plan: BuildPlan, progress: ReportProgress) -> PrefixContent:
         index = self._prefixes.read_index(plan.fingerprint)
@@ -168,14 +168,15 @@ class CondaBuilder(PrefixBuilder):
             constraints.write_text("".join(f"{item['name']}=={item['version']}\n" for item in kept), "utf-8")
             left_out = (option for item in kept for option in ("--no-emit-package", item["name"]))
             target = ("--python", python, "--constraints", str(constraints), *left_out)
-            return compile_lock(plan.address, plan.packages, target)
+            return compile_lock(plan.address, plan.packages, target, progress)
 
-    def _install(self, address: str, lock: CondaLock, prefix: Path, progress: ReportProgress) -> None:
-        """Install the packages of a lock into a new prefix, those of pip last."""
+    def _install(self, address: str, lock: CondaLock, prefix: Path, progress: ReportProgress) -> PrefixVariables:
+        """Install the packages of a lock into a new prefix, those of pip last; return what its activation sets."""
         pip_packages = parse_lock(address, lock.pip_lock)
         count = len(lock.packages) + len(pip_packages)
         progress(f"installing {format_package_count(count)} with Python {lock.python}")
-        _rattler.install(address, lock, prefix, self._settings, self._cache)
+        installed = read_installed(_rattler.install(address, lock, prefix, self._settings, self._cache))
+        run_link_scripts(address, prefix, installed, progress)
         python = probe_interpreter(address, str(python_path(prefix)))
         target = ("--python", str(python_path(prefix)))
         if pip_packages:
@@ -186,9 +187,7 @@ class CondaBuilder(PrefixBuilder):
             run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
         # Runs write no bytecode into an environment that they share. A file that cannot be compiled is never imported.
         run_program([str(python_path(prefix)), "-I", "-c", _COMPILE])
-        scripts = sorted(path.name for path in prefix.glob("etc/conda/activate.d/*"))
-        if scripts:
-            progress(f"not run, as no script of a package is: {', '.join(scripts)}")
+        return find_activation_variables(address, prefix, installed)
 
 
 def _conda_entries(conda_file: CondaFile, series: str) -> Iterable[str]:
@@ -206,5 +205,4 @@ def _package_name(entry: str) -> str:
 def make_conda_builder(settings: Mapping[str, Any], root: Path | None, workspace: Path | None) -> CondaBuilder:
     """Return the builder that a block of mlgit.yml describes."""
     channels = ChannelSettings(tuple(settings.get("channels", ())), settings.get("mirrors", EMPTY_MAPPING), workspace)
-    virtual_packages = {name: str(version) for name, version in settings.get("virtual_packages", {}).items()}
-    return CondaBuilder(root, channels, virtual_packages)
+    return CondaBuilder(root, channels, virtual_packages(settings))

@@ -25,7 +25,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PIP_OPTION = re.compile(r"(?:^|\s)(--[\w-]+|-\w?)")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _PATH_OR_URL = re.compile(r"^[.~]|[/\\]|\.(?:whl|zip|tar\.\w+|tgz|txt)$")
-_CONDA_ARCHIVE = re.compile(r"\.(?:conda|tar\.bz2)\b")
+_CONDA_ARCHIVE = re.compile(r"\.(?:conda|tar\.bz2)\b|\[[^]]*\b(?:url|channel)\s*=|[\x00-\x1f]")
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@|\?\S+")
 
 

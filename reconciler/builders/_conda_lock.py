@@ -62,6 +62,11 @@ class CondaLock:
         return next(package.version for package in self.packages if package.name == PYTHON)
 
 
+def is_conda_lock(text: str) -> bool:
+    """Return True if a text begins as a lock of the builder `conda`."""
+    return bool(_HEADER.match(text))
+
+
 def format_conda_lock(lock: CondaLock) -> str:
     """Return a lock as it is recorded."""
     lines = "".join(_format_package(package) for package in sorted(lock.packages, key=lambda package: package.name))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 PYTHON = "python"
+_LONG_NUMBER = re.compile(r"\d{19}")  # no part of a version has so many digits, and Python refuses to read thousands
 
 _ENTRY = re.compile(r"(?:(?P<channel>\S+)::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
 _BRACKETED_VERSION = re.compile(r"\[\s*version\s*=\s*['\"]?([^'\"\]]*)['\"]?\s*\]")
@@ -39,6 +40,8 @@ def parse_conda_entry(text: str) -> CondaEntry | None:
         version = bracketed[1]
     if version in {"", "*"}:
         return CondaEntry(name, "", channel=channel)
+    if _LONG_NUMBER.search(version):
+        return CondaEntry(name, None, channel=channel)
     clauses = [_VERSION_CLAUSE.fullmatch(part.strip()) for part in version.split(",")]
     try:
         specifiers = SpecifierSet(",".join(_to_pep440(clause, is_python=name == PYTHON) for clause in clauses))

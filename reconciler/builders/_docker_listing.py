@@ -11,32 +11,65 @@ from docker.errors import APIError, ImageNotFound
 from docker.models.images import Image
 from filelock import FileLock, Timeout
 
-from reconciler.builders._prefix_files import INDEX_FOLDER, index_path, lock_path, read_json
-from reconciler.docker_engine import LABELS
+from reconciler.builders._docker_names import image_tag, log_path, short_identity
+from reconciler.builders._finished import INDEX_FOLDER, index_path, read_json
+from reconciler.builders._prefix_files import lock_path
+from reconciler.docker_socket import LABELS
 from reconciler.model.builder import LocalBuild
 
 _CONFLICT = 409
 
 
 def list_images(client: docker.DockerClient, root: Path) -> tuple[LocalBuild, ...]:
-    """Return the images with the label of the builder, each with the fingerprints whose index names its identity."""
+    """Return the images that were built or pulled for a folder of builds, each with the fingerprints of its index.
+
+    The label alone says nothing: images that others build on one of mlgit inherit it, and another user of the engine
+    has a folder of his own.
+    """
     fingerprints: dict[str, set[str]] = {}
     folder = root / INDEX_FOLDER
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        fingerprints.setdefault(str(read_json(path).get("identity")), set()).add(path.stem)
+        index = read_json(path)
+        for name in (index.get("identity"), index.get("image")):
+            fingerprints.setdefault(str(name), set()).add(path.stem)
     return tuple(
         LocalBuild(
             str(image.id),
-            frozenset(fingerprints.get(image.labels[f"{LABELS}identity"], ())),
+            frozenset[str]().union(*(fingerprints.get(name, ()) for name in (_identity(image), *_pinned_names(image)))),
             int(image.attrs.get("Size") or 0),
             _seconds(str(image.attrs.get("Created") or "")),
+            str(image.labels.get(f"{LABELS}environment", "")),
         )
         for image in client.images.list(filters={"label": f"{LABELS}identity"})
+        if not fingerprints.keys().isdisjoint(_pinned_names(image)) or _is_built_here(image, root)
     )
 
 
+def _identity(image: Image) -> str:
+    return str(image.labels.get(f"{LABELS}identity", ""))
+
+
+def _pinned_names(image: Image) -> tuple[str, ...]:
+    """Return the id of an image, and its digests in registries."""
+    return (*(image.attrs.get("RepoDigests") or ()), str(image.id))
+
+
+def _is_built_here(image: Image, root: Path) -> bool:
+    """Return True if an image has the tag of its identity, and the folder the log of its build."""
+    return image_tag(_identity(image)) in image.tags and log_path(root, _identity(image)).exists()
+
+
+def _has_other_names(image: Image) -> bool:
+    """Return True if an image has a name that is not of mlgit: of the builder, or of its pushes."""
+    own = (image_tag(_identity(image)), f"/environment:{short_identity(_identity(image))}")
+    return any(name != own[0] and not name.endswith(own[1]) for name in image.tags)
+
+
 def remove_image(client: docker.DockerClient, root: Path, build: LocalBuild) -> bool:
-    """Remove an image with all its tags, and its entries in the index; return False if it is built or used just now."""
+    """Remove an image with all its tags, and its entries in the index; return False if it is built or used just now.
+
+    One that has another name is in use.
+    """
     image = _find(client, build.id)
     if image is None:
         return _forget(root, build)
@@ -46,10 +79,11 @@ def remove_image(client: docker.DockerClient, root: Path, build: LocalBuild) -> 
                 stack.enter_context(FileLock(lock_path(root, key), timeout=0))
         except Timeout:
             return False
-        if client.containers.list(all=True, filters={"ancestor": build.id}):
+        _remove_probes(client)
+        if _has_other_names(image) or client.containers.list(all=True, filters={"ancestor": build.id}):
             return False
         try:
-            for name in (*image.tags, *image.attrs.get("RepoDigests", ()), build.id):
+            for name in (*image.tags, *_pinned_names(image)):
                 with suppress(ImageNotFound):  # a digest goes with its tag, and the image with the last one
                     client.images.remove(name)
         except APIError as error:
@@ -64,6 +98,13 @@ def _find(client: docker.DockerClient, image_id: str) -> Image | None:
         return client.images.get(image_id)
     except ImageNotFound:
         return None
+
+
+def _remove_probes(client: docker.DockerClient) -> None:
+    """Remove the containers that have tried an image for an mlgit that was killed."""
+    for container in client.containers.list(all=True, filters={"label": f"{LABELS}probe", "status": "exited"}):
+        with suppress(APIError):  # who has started it removes it
+            container.remove(v=True)
 
 
 def _forget(root: Path, build: LocalBuild) -> bool:

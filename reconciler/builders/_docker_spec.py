@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -9,18 +10,42 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
+from reconciler.builders._accepted_locks import require_pip_lock
 from reconciler.builders._conda_file import CondaFile, read_conda_file
 from reconciler.builders._docker_lock import parse_docker_lock
-from reconciler.builders._dockerfile import make_dockerfile, pin_bases
-from reconciler.builders._image import parse_image
+from reconciler.builders._dockerfile import make_dockerfile
+from reconciler.builders._dockerfile_images import pin_bases
+from reconciler.builders._image import is_reference, parse_image
+from reconciler.builders._lock import parse_lock
 from reconciler.builders._notes import package_notes
 from reconciler.builders._problems import conda_content, image_name
+from reconciler.builders._pypi_names import CONDA_BUILDER
 from reconciler.builders._python import format_python
-from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem
+from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, LockFile
 
 DEFAULT_DOCKERFILE = "Dockerfile"
 _CANNOT = "builder-cannot"
 _MAX_PATCH = 100
+# The builder conda makes folders, which no backend takes that runs images.
+_IN_AN_IMAGE = (
+    "install it with conda in a Dockerfile of your own (build:), or run the jobs on a backend that takes folders, with "
+    "the builder conda"
+)
+
+
+def plan_build(address: str, fingerprint: str, spec: Mapping[str, Any], lock: str) -> BuildPlan:
+    """Return what would be built; raises UserError with everything that the builder cannot do, or for a wrong lock."""
+    problems = find_problems(spec)
+    if problems:
+        raise UserError(*(Diagnostic(item.code, f"{address}: {item.message}", hint=item.hint) for item in problems))
+    parse_lock(address, parse_docker_lock(lock).packages)
+    return make_plan(address, fingerprint, spec, lock)
+
+
+def accept_lock(plan: BuildPlan, file: LockFile) -> str:
+    """Return a lock that another tool wrote, for images of the architecture of this machine."""
+    return require_pip_lock(plan, file, f"linux-{'64' if platform.machine() == 'x86_64' else platform.machine()}")
 
 
 def make_plan(address: str, fingerprint: str, spec: Mapping[str, Any], lock: str) -> BuildPlan:
@@ -58,7 +83,7 @@ def find_problems(spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
             problem,
             pointer=f"/conda_file{problem.pointer}",
             message=problem.message.replace("the venv builder", "the docker builder"),
-            hint=problem.hint.replace("the venv builder", "the docker builder"),
+            hint=problem.hint.replace("the venv builder", "the docker builder").replace(CONDA_BUILDER, _IN_AN_IMAGE),
         )
         for problem in conda_file.problems
     ]
@@ -73,7 +98,10 @@ def find_notes(spec: Mapping[str, Any]) -> tuple[BuildNote, ...]:
 def _image_problems(spec: Mapping[str, Any], conda_file: CondaFile) -> Iterator[BuildProblem]:
     name = image_name(spec)
     image = parse_image(name)
-    if image.is_windows:
+    if name and not is_reference(name):
+        hint = "write it as repository:tag or repository@sha256:DIGEST, in lower case but for the tag"
+        yield BuildProblem("/image", _CANNOT, f"{name!r} is not the name of an image", hint)
+    elif image.is_windows:
         yield BuildProblem("/image", _CANNOT, f"{name} is an image of Windows", "name an image of Linux")
     elif not name and not spec.get("build"):
         yield BuildProblem("", _CANNOT, "the environment names no image", "add image:, or build: with a Dockerfile")

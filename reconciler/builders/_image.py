@@ -14,6 +14,12 @@ _TAG_VERSION = re.compile(r"(?:^|-)v?(?P<major>[23])\.(?P<minor>\d{1,2})(?=$|[.\
 _TAG_MAJOR = re.compile(r"[23](?=$|-)")
 # minimal-py312-inference, python-311, python3.11-bookworm
 _NAMED_VERSION = re.compile(r"(?:^|[-_./:])(?:py|python)-?(?P<major>[23])\.?(?P<minor>\d{1,2})(?=$|[-_./:])")
+# As the reference implementation of registries has it (github.com/distribution/reference).
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_REFERENCE = re.compile(
+    rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@[A-Za-z0-9_+.-]+:[0-9a-fA-F]{{32,}})?"
+)
 _WINDOWS = re.compile(r"windows|nanoserver", re.IGNORECASE)
 _PYTHON_NAMES = frozenset({"python", "pypy"})
 
@@ -60,6 +66,11 @@ class Image:
     is_base: bool = False
     """True if it is known to bring nothing else."""
     is_windows: bool = False
+
+
+def is_reference(name: str) -> bool:
+    """Return True if a text is what a container engine takes for the name of an image."""
+    return bool(_REFERENCE.fullmatch(name))
 
 
 def parse_image(text: str) -> Image:

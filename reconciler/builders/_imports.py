@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from reconciler.builders._prefixes import python_path
+from reconciler.builders._finished import python_path
 from reconciler.builders._programs import run_command
 from reconciler.model.builder import Built
 from reconciler.model.tasks import Prefix
@@ -32,7 +32,7 @@ def try_prefix_imports(built: Built, modules: Sequence[str]) -> str:
     if not isinstance(built.environment, Prefix):
         raise TypeError(built.environment)
     python = python_path(Path(built.environment.path))
-    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([*built.environment.path_entries, str(python.parent), os.environ.get("PATH", os.defpath)])
     environment = {"HOME": os.environ.get("HOME", ""), **built.environment.variables, "PATH": path}
     outcome = run_command([str(python), "-I", "-c", IMPORT_SCRIPT, *modules], environment)
     return read_import_failure(outcome.stdout, outcome.exit_code)
@@ -42,4 +42,7 @@ def read_import_failure(output: str, exit_code: int) -> str:
     """Return what the script has printed as its last line; one that did not come so far has failed as well."""
     if exit_code:
         return f"the interpreter ended with exit code {exit_code}"
-    return str(json.loads(output.splitlines()[-1]))
+    try:
+        return str(json.loads(output.splitlines()[-1]))
+    except (ValueError, IndexError, RecursionError):  # a module has ended the interpreter, or printed something
+        return "the interpreter ended while it imported them"

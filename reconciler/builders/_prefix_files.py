@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,10 +14,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from reconciler.builders._finished import INDEX_FOLDER, MARKER, index_path, read_json, safe_file_name
+from reconciler.builders._programs import let_programs_inherit
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model.builder import LocalBuild, ReportProgress
 
-MARKER = "mlgit-environment.json"
-INDEX_FOLDER, LOCK_FOLDER = "by-fingerprint", "locks"
+LOCK_FOLDER = "locks"
 
 
 def list_prefixes(root: Path) -> tuple[LocalBuild, ...]:
@@ -32,6 +33,7 @@ def list_prefixes(root: Path) -> tuple[LocalBuild, ...]:
             frozenset(fingerprints.get(str(read_json(prefix / MARKER).get("identity")), ())),
             sum(file.lstat().st_size for file in prefix.rglob("*") if not file.is_dir()),
             (prefix / MARKER).stat().st_mtime,
+            str(read_json(prefix / MARKER).get("environment", "")),
         )
         for prefix in _children(root)
         if (prefix / MARKER).is_file()
@@ -55,16 +57,11 @@ def remove_listed_prefix(root: Path, build: LocalBuild) -> bool:
     return True
 
 
-def index_path(root: Path, fingerprint: str) -> Path:
-    """Return the index file of an environment."""
-    return root / INDEX_FOLDER / f"{_safe_file_name(fingerprint)}.json"
-
-
 def lock_path(root: Path, key: str) -> Path:
     """Return the lock file of a fingerprint or an identity; its folder is made."""
     folder = root / LOCK_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{_safe_file_name(key)}.lock"
+    return folder / f"{safe_file_name(key)}.lock"
 
 
 @contextmanager
@@ -77,7 +74,9 @@ def exclusive_lock(root: Path, key: str, progress: ReportProgress) -> Iterator[N
         progress("waiting for another build of the same environment")
         lock.acquire()
     try:
-        yield
+        # The descriptor is no part of the interface of filelock.
+        with let_programs_inherit(lock._context.lock_file_fd):  # type: ignore[arg-type]  # noqa: SLF001
+            yield
     finally:
         lock.release()
 
@@ -94,15 +93,6 @@ def remove_prefix(prefix: Path) -> None:
         shutil.rmtree(prefix)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; empty if it is missing or invalid, so that it is written again."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,9 +101,16 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     os.replace(file.name, path)  # noqa: PTH105  -- file.name is a str
 
 
+def cache_error(address: str, folder: Path, error: OSError) -> UserError:
+    """Return the error of a build that could not write its files below a folder of the cache."""
+    if error.errno == errno.ENOSPC:
+        message = f"{address}: the disk with {folder} is full"
+        hint = "free some space, or set MLGIT_CACHE_DIR to a folder on a larger disk"
+        return user_error("disk-full", message, hint)
+    message = f"{address}: the environment cannot be written below {folder}: {error.strerror}"
+    hint = "make that folder writable, or set MLGIT_CACHE_DIR to another one"
+    return user_error("cache-not-writable", message, hint)
+
+
 def _children(folder: Path) -> Iterator[Path]:
     yield from sorted(folder.iterdir()) if folder.is_dir() else ()
-
-
-def _safe_file_name(key: str) -> str:
-    return key if re.fullmatch(r"[0-9A-Za-z_-]{1,128}", key) else hashlib.sha256(key.encode()).hexdigest()

@@ -5,25 +5,32 @@ A prefix is used only if it has its marker, which is written last: a build that 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import platformdirs
 
-from reconciler.builders._prefix_files import (
+from reconciler.builders._finished import (
     MARKER,
-    exclusive_lock,
+    PREFIX_INDEX_FORMAT,
+    PrefixKind,
+    finished_prefix,
     index_path,
-    list_prefixes,
+    is_finished,
+    prefix_path,
     read_json,
+    read_prefix_index,
+)
+from reconciler.builders._prefix_files import (
+    cache_error,
+    exclusive_lock,
+    list_prefixes,
     remove_listed_prefix,
     remove_prefix,
     write_json,
@@ -33,21 +40,25 @@ from reconciler.model import EMPTY_MAPPING
 from reconciler.model.builder import BuildPlan, Built, LocalBuild, ReportProgress
 from reconciler.model.tasks import Prefix
 
-_INDEX_FORMAT = 2  # of the index files; an environment whose index has another format is built again
-_INDEX_TEXTS = frozenset({"identity", "python", "platform", "lock", "variant"})
+
+class PrefixVariables(NamedTuple):
+    """What a prefix needs to be used besides its ``bin``: variables, and folders of programs that come before it."""
+
+    variables: Mapping[str, str] = EMPTY_MAPPING
+    path_entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixContent:
     """What a prefix is to have in it; ``choices`` are what the builder compares to know that it would choose the same.
 
-    ``install`` makes the prefix, which does not exist when it is called.
+    ``install`` makes the prefix, which does not exist when it is called, and returns what it needs to be used.
     """
 
     lock: str
     python: str
     platform: str
-    install: Callable[[Path], None]
+    install: Callable[[Path], PrefixVariables]
     choices: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
@@ -60,25 +71,26 @@ class PrefixContent:
 class PrefixFolder:
     """The prefixes of a builder below a folder; several processes may build at once.
 
-    ``version`` is that of what is in a prefix besides its packages, ``variable`` the environment variable that names
-    the prefix, ``choices`` are the names of the choices of each `PrefixContent`.
+    ``variable`` is the environment variable that names the prefix.
     """
 
     path: Path
-    version: int
+    kind: PrefixKind
     variable: str
-    choices: frozenset[str] = frozenset()
 
     def find(self, fingerprint: str, is_current: Callable[[Mapping[str, Any]], bool]) -> Built | None:
         """Return the finished build of a fingerprint if its index, with the choices made, is current; else None."""
         index = self.read_index(fingerprint)
         if not index or not is_current(index):
             return None
-        prefix = self._prefix_path(index["identity"])
-        if not _is_finished(prefix, index["identity"]):
+        finished = finished_prefix(self.path, self.kind, index)
+        if finished is None:
             return None
+        prefix = finished.folder
+        own = _own_variables(Path(prefix))
+        variables = {**own.variables, **index["variables"], self.variable: prefix}
         return Built(
-            environment=Prefix(str(prefix), platform.node(), {**index["variables"], self.variable: str(prefix)}),
+            environment=Prefix(prefix, platform.node(), variables, own.path_entries),
             identity=index["identity"],
             platform=index["platform"],
             lock=index["lock"],
@@ -102,13 +114,7 @@ class PrefixFolder:
                 self._make(plan, resolve(), progress)
                 built = find(plan.fingerprint)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
-                message = f"{plan.address}: the disk with {self.path} is full"
-                hint = "free some space, or set MLGIT_CACHE_DIR to a folder on a larger disk"
-                raise user_error("disk-full", message, hint) from error
-            message = f"{plan.address}: the environment cannot be written below {self.path}: {error.strerror}"
-            hint = "make that folder writable, or set MLGIT_CACHE_DIR to another one"
-            raise user_error("cache-not-writable", message, hint) from error
+            raise cache_error(plan.address, self.path, error) from error
         if not built:
             message = f"{plan.address}: the environment was removed while it was built"
             raise user_error("environment-build-failed", message, f"do not remove files of {self.path} during a build")
@@ -116,9 +122,7 @@ class PrefixFolder:
 
     def read_index(self, fingerprint: str) -> dict[str, Any]:
         """Return the index file of an environment; empty if there is none, or if it is not one of this mlgit."""
-        index = read_json(index_path(self.path, fingerprint))
-        is_complete = isinstance(index.get("variables"), dict) and index.keys() >= _INDEX_TEXTS | self.choices
-        return index if index.get("format") == _INDEX_FORMAT and is_complete else {}
+        return read_prefix_index(self.path, self.kind, fingerprint)
 
     def list_builds(self) -> tuple[LocalBuild, ...]:
         """Return the prefixes of this machine."""
@@ -140,18 +144,21 @@ class PrefixFolder:
 
     def _make(self, plan: BuildPlan, content: PrefixContent, progress: ReportProgress) -> None:
         identity = content.identity
-        prefix = self._prefix_path(identity)
+        prefix = prefix_path(self.path, self.kind, identity)
         with exclusive_lock(self.path, identity, progress):
-            if not _is_finished(prefix, identity):
+            if not is_finished(prefix, identity):
                 remove_prefix(prefix)
                 try:
-                    content.install(prefix)
+                    own = content.install(prefix)
                 except BaseException:
                     remove_prefix(prefix)
                     raise
-                write_json(prefix / MARKER, {"identity": identity, "python": content.python, "lock": content.lock})
+                marker = {"identity": identity, "python": content.python, "lock": content.lock}
+                needs = {"variables": dict(own.variables), "path_entries": own.path_entries}
+                about = {"environment": plan.address}
+                write_json(prefix / MARKER, {**marker, **needs, **about})
         index = {
-            "format": _INDEX_FORMAT,
+            "format": PREFIX_INDEX_FORMAT,
             "identity": identity,
             "python": content.python,
             "platform": content.platform,
@@ -162,23 +169,13 @@ class PrefixFolder:
         }
         write_json(index_path(self.path, plan.fingerprint), index)
 
-    def _prefix_path(self, identity: str) -> Path:
-        return self.path / f"{identity[:16]}-{self.version}"
+
+def _own_variables(prefix: Path) -> PrefixVariables:
+    """Return what the marker of a prefix says that it needs; those of older builds say nothing."""
+    marker = read_json(prefix / MARKER)
+    return PrefixVariables(marker.get("variables", EMPTY_MAPPING), tuple(marker.get("path_entries", ())))
 
 
 def environments_folder(root: Path | None) -> Path:
     """Return the folder with the environments of all builders; None is that of the user's cache."""
     return root or platformdirs.user_cache_path("mlgit") / "environments"
-
-
-def python_path(prefix: Path) -> Path:
-    """Return the path of the Python of a prefix."""
-    if os.name != "nt":
-        return prefix / "bin" / "python"
-    in_scripts = prefix / "Scripts" / "python.exe"
-    return in_scripts if in_scripts.exists() else prefix / "python.exe"
-
-
-def _is_finished(prefix: Path, identity: str) -> bool:
-    marker = read_json(prefix / MARKER)
-    return bool(marker) and marker.get("identity") == identity and python_path(prefix).exists()

@@ -1,13 +1,18 @@
 """Runs programs in sessions of their own, so that Ctrl-C only reaches mlgit, which then terminates them.
 
-They run in the root folder of the disk, so that they read no settings of a repository.
+They run in the root folder of the disk, so that they read no settings of a repository. They inherit the locks of their
+build: a program that outlives an mlgit that was killed holds them until it ends, and no other process builds the same
+meanwhile.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -47,13 +52,30 @@ def stream_command(command: Sequence[str], environment: Mapping[str, str], on_li
     return child.returncode
 
 
+@contextmanager
+def let_programs_inherit(descriptor: int) -> Iterator[None]:
+    """Let the programs that this thread runs meanwhile inherit a descriptor; not on Windows."""
+    outer = _inherited_descriptors()
+    _inherited.descriptors = (*outer, descriptor)
+    try:
+        yield
+    finally:
+        _inherited.descriptors = outer
+
+
 def terminate_children() -> None:
-    """Terminate all running programs; whoever runs one gets a UserError (``build-stopped``)."""
+    """Terminate all running programs; their callers get a UserError (``build-stopped``)."""
     while _children:
         _terminate_child(_children.pop())
 
 
 _children: set[subprocess.Popen[str]] = set()
+_inherited = threading.local()
+
+
+def _inherited_descriptors() -> tuple[int, ...]:
+    descriptors: tuple[int, ...] = getattr(_inherited, "descriptors", ())
+    return descriptors
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str], stderr: int) -> subprocess.Popen[str]:
@@ -67,6 +89,7 @@ def _start(command: Sequence[str], environment: Mapping[str, str], stderr: int) 
         env=dict(environment),
         cwd=Path(sys.executable).anchor,
         start_new_session=True,
+        pass_fds=_inherited_descriptors() if os.name == "posix" else (),
     )
 
 

@@ -104,12 +104,13 @@ def is_on_pypi(name: str) -> bool:
 def missing_package_hint(name: str) -> str:
     """Return what to do about a conda package that PyPI does not have under the same name."""
     if pypi_name := _OTHER_NAME.get(name):
-        return f"PyPI has it as {pypi_name}: write that under 'pip:', or {_OTHER_BUILDER}"
+        return f"PyPI has it as {pypi_name}: write that under 'pip:', or {CONDA_BUILDER}"
     if name in _BUNDLED_NAMES:
-        return f"packages of PyPI bring what they need of it: remove it, or {_OTHER_BUILDER}"
-    return f"if PyPI has it, write it under 'pip:' with its name there; otherwise {_OTHER_BUILDER}"
+        return f"packages of PyPI bring what they need of it: remove it, or {CONDA_BUILDER}"
+    return f"if PyPI has it, write it under 'pip:' with its name there; otherwise {CONDA_BUILDER}"
 
 
 _CANONICAL_NAMES = frozenset(map(canonicalize_name, _SAME_NAME.split()))
 _BUNDLED_NAMES = frozenset(_BUNDLED.split())
-_OTHER_BUILDER = "use a builder that runs conda (builders: {conda: {type: conda}} in mlgit.yml)"
+CONDA_BUILDER = "use a builder that runs conda (builders: {conda: {type: conda}} in mlgit.yml)"
+"""What to do about a package that only conda has, where the environment may be a folder."""

@@ -133,8 +133,8 @@ def solve(
     return tuple(_locked_package(item, names) for item in answer)
 
 
-def install(address: str, lock: CondaLock, prefix: Path, settings: ChannelSettings, cache: Path) -> None:
-    """Install the packages of conda of a lock into a prefix; raise UserError."""
+def install(address: str, lock: CondaLock, prefix: Path, settings: ChannelSettings, cache: Path) -> Any:
+    """Install the packages of conda of a lock into a prefix; return the answer of the process; raise UserError."""
     urls = {name: channel_url(address, name, settings) for name in {package.channel for package in lock.packages}}
     packages = [
         {
@@ -146,7 +146,7 @@ def install(address: str, lock: CondaLock, prefix: Path, settings: ChannelSettin
         }
         for package in lock.packages
     ]
-    _run_worker(address, "install", {"packages": packages, "prefix": str(prefix), "cache": str(cache)})
+    return _run_worker(address, "install", {"packages": packages, "prefix": str(prefix), "cache": str(cache)})
 
 
 def _run_worker(address: str, action: str, request: Mapping[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import rattler
+from rattler.shell import ActivationVariables, Shell, activate
 
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
@@ -44,8 +45,12 @@ async def solve(request: Any) -> list[dict[str, str]]:
     ]
 
 
-async def install(request: Any) -> None:
-    """Install packages, by their URLs and hashes, into a prefix; no script of a package is run."""
+async def install(request: Any) -> dict[str, Any]:
+    """Install packages, by their URLs and hashes, into a prefix; no script of a package is run.
+
+    Return its packages, those that others depend on first, and the script of a shell that activates it. Rattler would
+    run the link scripts, but goes on without a word where one fails.
+    """
     for package in request["packages"]:
         _check_local_file(package)
     await rattler.install(
@@ -56,6 +61,19 @@ async def install(request: Any) -> None:
         execute_link_scripts=False,
         show_progress=False,
     )
+    return _describe_prefix(Path(request["prefix"]))
+
+
+def _describe_prefix(prefix: Path) -> dict[str, Any]:
+    records = [rattler.PrefixRecord.from_path(path) for path in sorted(prefix.glob("conda-meta/*.json"))]
+    return {
+        "packages": [
+            (record.name.normalized, str(record.version), str(record.build_number))
+            for record in rattler.PackageRecord.sort_topologically(list(records))
+        ],
+        # Without a path, it would be that of this process.
+        "activation": activate(prefix, ActivationVariables(None, [prefix / "bin"]), Shell.bash).script,
+    }
 
 
 def _make_record(package: Any) -> rattler.RepoDataRecord:
@@ -102,7 +120,7 @@ def _virtual_packages(overrides: dict[str, str]) -> list[rattler.GenericVirtualP
 
 
 def _end_with_parent() -> None:
-    """Let the kernel end this process with its parent: it would go on writing into a folder that nobody locks."""
+    """Let the kernel end this process with its parent: it would go on writing into a folder that is not locked."""
     parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)

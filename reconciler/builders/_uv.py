@@ -11,6 +11,7 @@ import uv
 
 from reconciler.builders._programs import CommandResult, run_command
 from reconciler.diagnostics import UserError, user_error
+from reconciler.model.builder import ReportProgress
 from reconciler.secrets.urls import mask_url_secrets
 
 WHEELS_ONLY = ("--only-binary", ":all:")
@@ -20,7 +21,8 @@ _PASSED_VARIABLES = frozenset({
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("SYSTEMROOT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA"),
 })  # fmt: skip
-_PASSED_PREFIXES = ("UV_", "SSL_", "XDG_", "LC_")
+_PASSED_PREFIXES = ("SSL_", "XDG_", "LC_")
+_UV_PREFIX = "UV_"
 # Variables of uv for publishing, and those that would select another interpreter or folder than mlgit does.
 _BLOCKED_PREFIXES = ("UV_PUBLISH_", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT", "UV_WORKING_DIR")
 _FIXED_VARIABLES = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
@@ -43,13 +45,21 @@ def run_uv_checked(address: str, arguments: Sequence[str], stdin: str = "") -> s
     return outcome.stdout
 
 
-def compile_lock(address: str, packages: Sequence[str], target: Sequence[str]) -> str:
-    """Return the lock for pip of packages, wheels alone, for the Python that options of uv name; "" for none."""
+def compile_lock(address: str, packages: Sequence[str], target: Sequence[str], progress: ReportProgress) -> str:
+    """Return the lock for pip of packages, wheels alone, for the Python that options of uv name; "" for none.
+
+    A yanked package is in it only if it is pinned exactly (PEP 592), and is reported. Raises UserError.
+    """
     if not packages:
         return ""
     bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
     command = ["pip", "compile", "-", *target, "--generate-hashes", *bare_output, *WHEELS_ONLY]
-    return run_uv_checked(address, command, "\n".join(packages))
+    outcome = run_uv(command, "\n".join(packages))
+    if outcome.exit_code:
+        raise error_from_stderr(address, outcome.stderr)
+    for package, reason in _YANKED.findall(outcome.stderr):
+        progress(f"{package} was yanked from the package index{': ' + reason if reason else ''}")
+    return outcome.stdout
 
 
 def run_program(command: Sequence[str], stdin: str = "") -> CommandResult:
@@ -57,14 +67,21 @@ def run_program(command: Sequence[str], stdin: str = "") -> CommandResult:
     return run_command(command, _child_environment(), stdin)
 
 
-def _child_environment() -> dict[str, str]:
-    """Return the variables that uv needs for the network and its caches, and none that could be a secret of a job."""
-    passed = {
+def network_variables() -> dict[str, str]:
+    """Return the variables of this process that programs need for the network, and about the machine; none of uv."""
+    return {
         name: value
         for name, value in os.environ.items()
-        if (name.upper() in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES))
-        and not name.startswith(_BLOCKED_PREFIXES)
+        if name.upper() in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES)
     }
+
+
+def _child_environment() -> dict[str, str]:
+    """Return the variables that uv needs for the network and its caches, and none that could be a secret of a job."""
+    passed = network_variables()
+    for name, value in os.environ.items():
+        if name.startswith(_UV_PREFIX) and not name.startswith(_BLOCKED_PREFIXES):
+            passed[name] = value
     # Blocked by its prefix, but it only says where the interpreters are, not which one to use.
     if install_dir := os.environ.get("UV_PYTHON_INSTALL_DIR"):
         passed["UV_PYTHON_INSTALL_DIR"] = install_dir
@@ -105,6 +122,12 @@ _ERROR_RULES = (
         "check the spelling in the conda file",
     ),
     ErrorRule(
+        "package-not-found",
+        r"Because ([\w.-]+)==\S+ was yanked \((?:reason: )?(.*?)\)",
+        "all versions of the package '{0}' that are allowed were yanked: {1}",
+        "allow another version; a yanked one is installed only if it is pinned exactly (==)",
+    ),
+    ErrorRule(
         "package-without-wheel",
         r"\b([\w.-]+(?:[<>=!~]\S*)?) ha(?:s|ve) no (?:usable wheels|wheels with a matching)",
         "the package '{0}' has no wheel for this Python and platform",
@@ -129,6 +152,12 @@ _ERROR_RULES = (
         "free some space, or set MLGIT_CACHE_DIR and UV_CACHE_DIR to folders on a larger disk",
     ),
     ErrorRule(
+        "package-not-found",
+        r"Because there (?:is|are) no versions? of (\S+) and you require",
+        "the package index has no version {0}",
+        "check the version in the conda file",
+    ),
+    ErrorRule(
         "packages-conflict",
         r"Because (.+?)(?:, we can conclude that|\. hint:|$)",
         "the packages cannot be installed together: {0}",
@@ -136,6 +165,7 @@ _ERROR_RULES = (
     ),
     ErrorRule("environment-build-failed", r"(?:error: )?(.*)", "{0}", "this is the error of uv"),
 )
+_YANKED = re.compile(r"^warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", re.MULTILINE)
 _VERSION = re.compile(r"[<>=!~].*")
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@")
 

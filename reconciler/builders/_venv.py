@@ -7,12 +7,12 @@ machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.builders._accepted_locks import require_pip_lock
 from reconciler.builders._conda_file import read_conda_file
+from reconciler.builders._finished import python_path
 from reconciler.builders._interpreter import Interpreter, find_interpreter
 from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
 from reconciler.builders._notes import find_notes
@@ -21,13 +21,14 @@ from reconciler.builders._prefix_files import format_package_count
 from reconciler.builders._prefixes import (
     PrefixContent,
     PrefixFolder,
+    PrefixVariables,
     environments_folder,
-    python_path,
 )
 from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
-from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
+from reconciler.builders._python import replacement_text, require_python, valid_replacements
 from reconciler.builders._rattler import machine_platform
 from reconciler.builders._uv import WHEELS_ONLY, compile_lock, run_uv_checked
+from reconciler.builders._venv_find import VENVS, has_current_python
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import EMPTY_MAPPING
 from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, LockFile, ReportProgress
@@ -37,8 +38,6 @@ _PIP = "pip"
 _ABOUT_PACKAGES = frozenset(
     {"package-not-found", "package-without-wheel", "packages-conflict", "environment-build-failed"}
 )
-_PREFIX_VERSION = 2  # of what is in a prefix besides its packages: pip, and bytecode
-_CHOICES = frozenset({"requires", "declared", "instead_of"})
 
 
 class VenvBuilder(PrefixBuilder):
@@ -49,7 +48,7 @@ class VenvBuilder(PrefixBuilder):
 
     def __init__(self, root: Path | None = None, pythons: Mapping[str, str] = EMPTY_MAPPING) -> None:
         self._pythons = pythons
-        self._prefixes = PrefixFolder(environments_folder(root) / "venv", _PREFIX_VERSION, "VIRTUAL_ENV", _CHOICES)
+        self._prefixes = PrefixFolder(environments_folder(root) / VENVS.folder, VENVS, "VIRTUAL_ENV")
 
     def plan(self, address: str, fingerprint: str, spec: Mapping[str, Any], lock: str = "") -> BuildPlan:
         problems = find_certain_problems(spec)
@@ -92,7 +91,7 @@ class VenvBuilder(PrefixBuilder):
 
     def _is_current(self, index: Mapping[str, Any]) -> bool:
         """Return False for a build with another Python than mlgit.yml says now."""
-        return replace_python(index["declared"], self._pythons) == (index["requires"], index["instead_of"])
+        return has_current_python(index, self._pythons)
 
     def _resolve(self, plan: BuildPlan, progress: ReportProgress) -> PrefixContent:
         python = find_interpreter(plan)
@@ -115,7 +114,7 @@ class VenvBuilder(PrefixBuilder):
             return ""
         progress(f"resolving {format_package_count(len(plan.packages))}")
         return make_lock_header(plan.variant) + compile_lock(
-            plan.address, plan.packages, ("--python", python.executable)
+            plan.address, plan.packages, ("--python", python.executable), progress
         )
 
     def _previous_lock(self, plan: BuildPlan, python: Interpreter) -> str:
@@ -133,23 +132,29 @@ def _with_replacement(error: UserError, plan: BuildPlan) -> UserError:
     note = f"{plan.variant}, as mlgit.yml says"
     return UserError(
         *(
-            replace(item, message=f"{item.message} ({note})") if item.code in _ABOUT_PACKAGES else item
+            item._replace(message=f"{item.message} ({note})") if item.code in _ABOUT_PACKAGES else item
             for item in error.diagnostics
         )
     )
 
 
-def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, progress: ReportProgress) -> None:
-    """Install the packages of a lock into a new prefix."""
+def _install_prefix(
+    address: str, prefix: Path, python: Interpreter, lock: str, progress: ReportProgress
+) -> PrefixVariables:
+    """Install the packages of a lock into a new prefix, which needs nothing else to be used."""
     packages = parse_lock(address, lock)
     progress(f"installing {format_package_count(len(packages))} for Python {python.version}")
     run_uv_checked(address, ["venv", "--no-project", "--python", python.executable, str(prefix)])
-    # Compiled here, because runs write no bytecode into an environment that they share.
-    target = ("--python", str(python_path(prefix)), "--compile-bytecode")
+    target = ("--python", str(python_path(prefix)))
     if packages:
-        run_uv_checked(address, ["pip", "sync", "-", *target, "--require-hashes", *WHEELS_ONLY], lock)
+        # Compiled here, because runs write no bytecode into an environment that they share. Of pip, which few runs use,
+        # it would take longer than all else.
+        run_uv_checked(
+            address, ["pip", "sync", "-", *target, "--compile-bytecode", "--require-hashes", *WHEELS_ONLY], lock
+        )
     if _PIP not in packages and python.pip_wheel:
         run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
+    return PrefixVariables()
 
 
 def make_venv_builder(settings: Mapping[str, Any], root: Path | None, _workspace: Path | None) -> VenvBuilder:

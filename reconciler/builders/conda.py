@@ -50,5 +50,6 @@ BUILDER = BuilderPlugin(
     open="reconciler.builders._conda:make_conda_builder",
     settings=_SETTINGS,
     support=Support(honoured={"environment": _HONOURED}, ignored={"environment": _IGNORED}),
-    produces=Form.PREFIX,
+    produces=Form.FIXED_PREFIX,
+    find="reconciler.builders._conda_find:find_conda_prefix",
 )

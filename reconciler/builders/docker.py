@@ -36,5 +36,6 @@ BUILDER = BuilderPlugin(
     settings=_SETTINGS,
     support=Support(honoured={"environment": _HONOURED}, ignored={"environment": _IGNORED}),
     produces=Form.IMAGE,
+    find="reconciler.builders._docker_find:find_docker_image",
     dockerfile="reconciler.builders._docker_spec:show_dockerfile",
 )

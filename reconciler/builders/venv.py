@@ -40,4 +40,5 @@ BUILDER = BuilderPlugin(
     settings=_SETTINGS,
     support=Support(honoured={"environment": HONOURED}, ignored={"environment": _IGNORED}),
     produces=Form.PREFIX,
+    find="reconciler.builders._venv_find:find_venv",
 )

@@ -7,8 +7,8 @@ environment of that name in Azure ML. Its version is raised when what it install
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Json
@@ -19,8 +19,7 @@ _SUFFIX = ".yml"
 _PREFIX = "AzureML-"  # of curated environments in a workspace; in the registry azureml they have none
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How mlgit makes a curated environment."""
 
     name: str

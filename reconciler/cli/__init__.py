@@ -6,13 +6,13 @@ in mlgit, 130 interrupted, 143 terminated (SIGTERM), 129 hung up (SIGHUP).
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from gc import freeze, set_threshold  # the module of that name here is a command
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -33,14 +33,18 @@ COMMANDS: Mapping[str, str] = {
     "reconcile": "Run the controller: fetch, plan and apply repeatedly.",
     "status": "Show what is live, and what is running.",
     "list": "List live assets.",
-    "show": "Show one asset, with its lineage.",
+    "show": "Show one asset.",
+    "lineage": "Show what an asset or a run was made of, and what was made of it.",
     "get": "Write the files of an asset into a folder, verified.",
+    "verify": "Compare the bytes of the store with what was stored.",
+    "gc": "Remove from the store what nothing needs any more.",
     "drift": "Show where the providers differ from the live state.",
     "ci": "Plan and apply changes of the repository in a CI system.",
+    "data": "Data and files of datastores: ls, get, put, stat, head.",
     "env": "Built environments: lock, shell, diff, prune.",
     "job": "Look at runs: list, logs, metrics, download, cancel, wait, rerun.",
     "log": "Show the history of the live state: who, when, from which commit.",
-    "diff": "Show what differs between two revisions of the live state.",
+    "diff": "Show what differs between two revisions of the live state, or two versions of data.",
     "rollback": "Apply an earlier commit again, and hold the newer one.",
     "archive": "Archive an asset, or one version of it.",
     "restore": "Restore an archived asset or version.",
@@ -54,6 +58,7 @@ COMMANDS: Mapping[str, str] = {
 }
 
 EXIT_BUG, EXIT_INTERRUPTED = 3, 130
+_CONFIG_FILE, _MAX_CONFIG_BYTES = "mlgit.yml", 1 << 20
 _GC_THRESHOLD = 100_000  # new objects; what a command imports stays, and looking through it again takes time
 
 _BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
@@ -116,19 +121,37 @@ def main(context: click.Context, folder: str | None) -> int:
             os.chdir(folder)
         except OSError as error:
             raise click.UsageError(f"cannot work in {folder}: {error.strerror}") from error
+    _take_secrets()
     if context.invoked_subcommand is None:
         echo(context.get_help())
         return 1  # no command was given
     return 0
 
 
+def _take_secrets() -> None:
+    """Remove the variables that mlgit.yml has secrets from: Git, which is started first, is not to get them."""
+    with suppress(OSError):  # what is wrong with the file is said by the command that reads it
+        folder, parent = "", os.getcwd()  # noqa: PTH109 - as a text, which is quicker
+        while folder != parent:
+            folder, parent = parent, os.path.dirname(parent)  # noqa: PTH120
+            path = os.path.join(folder, _CONFIG_FILE)  # noqa: PTH118
+            if os.path.isfile(path):  # noqa: PTH113
+                with open(path, "rb") as file:  # noqa: PTH123
+                    text = file.read(_MAX_CONFIG_BYTES)
+                if b"env:" in text:
+                    importlib.import_module("reconciler.secret_values").take_from_environment_early(text)
+                return
+
+
 def run_command_line() -> None:
     """Run the command line and exit with its exit code."""
-    gc.set_threshold(_GC_THRESHOLD)
+    set_threshold(_GC_THRESHOLD)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
             signal.signal(number, _terminate)
-    sys.exit(_run_main())
+    exit_code = _run_main()
+    freeze()  # so that Python, as it exits, does not look through all that was imported
+    sys.exit(exit_code)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
@@ -159,7 +182,7 @@ def _run_main() -> int:
 def _report_bug(error: Exception) -> int:
     if isinstance(error, BrokenPipeError) and _is_stdout_closed():
         return 1
-    return _print_error(traceback.format_exc(), _BUG_MESSAGE, code=EXIT_BUG)
+    return _print_error(importlib.import_module("traceback").format_exc(), _BUG_MESSAGE, code=EXIT_BUG)
 
 
 def _is_stdout_closed() -> bool:

@@ -34,7 +34,8 @@ def command(before: str, after: str, form: str) -> None:
     """
     session = open_current_state_session()
     state = session.read_recorded_state()
-    names, packages = zip(*(_find_packages(session, state, argument) for argument in (before, after)), strict=True)
+    found = [_find_packages(session, state, argument) for argument in (before, after)]
+    names, packages, unlocked = zip(*found, strict=True)
     difference = diff_packages(*packages)
     if form == "json":
         document = {"before": names[0], "after": names[1], "packages": packages_to_json(difference)}
@@ -42,14 +43,17 @@ def command(before: str, after: str, form: str) -> None:
     echo_line(f"{names[0]} -> {names[1]}: {summarize_packages(difference)}")
     for line in package_lines(difference):
         echo_line(f"  {line}")
+    for name in dict.fromkeys(name for name, is_unlocked in zip(names, unlocked, strict=True) if is_unlocked):
+        echo_line(f"{name} is built from a Dockerfile: what that installs is in no lock, and not compared.")
     return None
 
 
-def _find_packages(session: StateSession, state: State, argument: str) -> tuple[str, dict[str, str]]:
-    """Return the name of an environment with its version, and its packages."""
+def _find_packages(session: StateSession, state: State, argument: str) -> tuple[str, dict[str, str], bool]:
+    """Return the name of an environment with its version, its packages, and True if a Dockerfile installs others."""
     argument = f"{_PREFIX}{argument.removeprefix(_PREFIX)}"
-    found = find_registry_environment(state, argument)
+    found, is_unlocked = find_registry_environment(state, argument), False
     if found is None:
         record = find_live_version(argument, state)
         found = record.address.format_with_version(record.version), record.fingerprint
-    return found[0], locked_packages(find_lock(session, state, *found))
+        is_unlocked = bool(record.spec.get("build"))
+    return found[0], locked_packages(find_lock(session, state, *found)), is_unlocked

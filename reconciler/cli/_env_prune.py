@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from reconciler.abbreviation import format_size, join_some, pluralize
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
-from reconciler.project.prune_environments import DEFAULT_DAYS, UnusedBuild, find_unused, remove_unused
+from reconciler.model.builder import LocalBuild
+from reconciler.project.prune_environments import DEFAULT_DAYS, Removal, UnusedBuild, find_unused, remove_unused
 from reconciler.render import plan_json
 
 _MAX_NAMES = 3
@@ -37,32 +40,64 @@ def command(form: str, *, remove: bool, days: float) -> int:
     mlgit env prune --remove --days 30
     """
     session = open_current_state_session()
-    unused = find_unused(session, session.read_recorded_state(), days)
-    in_use = [item for item, is_removed in remove_unused(session, unused) if not is_removed] if remove else []
+    unused, not_asked = find_unused(session, session.read_recorded_state(), days)
+    removals = list(remove_unused(session, unused)) if remove else []
+    stays = {removal.unused: removal for removal in removals if not removal.is_removed}
     if form == "json":
-        builds = [_to_json(item) | ({"in_use": True} if item in in_use else {}) for item in unused]
-        echo(plan_json.dump_json({"removed": remove, "builds": builds}))
-        return int(bool(in_use))
+        builds = [_to_json(item) | _stay_to_json(stays.get(item)) for item in unused]
+        failed = {name: problem.message for name, problem in not_asked.items()}
+        echo(plan_json.dump_json({"removed": remove, "builds": builds, "not_asked": failed}))
+        return int(bool(stays or not_asked))
+    for name, problem in not_asked.items():
+        echo_line(f"{name}: not asked: {problem.message}; {problem.hint}", err=True)
     for item in unused:
-        environments = join_some([fingerprint[:8] for fingerprint in sorted(item.build.fingerprints)], _MAX_NAMES)
-        stays = "; it is in use, and stays" if item in in_use else ""
-        what = f"{item.build.id} ({format_size(item.build.size)}"
-        echo_line(f"{item.builder}: {what}{f', fingerprint {environments}' if environments else ''}){stays}")
-    total = format_size(sum(item.build.size for item in unused if item not in in_use))
-    count = pluralize(len(unused) - len(in_use), "environment")
+        echo_line(_describe(item) + _describe_stay(stays.get(item)))
+    total = _describe_total([item.build for item in unused if item not in stays])
     if not unused:
-        echo_line("No built environment is unused.")
+        others = " of the other builders" if not_asked else ""
+        echo_line(f"No built environment{others} is unused.")
     elif remove:
-        echo_line(f"Removed {count}, {total}.")
+        echo_line(f"Removed {total}.")
     else:
-        echo_line(f"{count}, {total}, can be removed: `mlgit env prune --remove`.")
-    return int(bool(in_use))
+        echo_line(f"{total}, can be removed: `mlgit env prune --remove`.")
+    return int(bool(stays or not_asked))
+
+
+def _describe_total(builds: Sequence[LocalBuild]) -> str:
+    """Return how many builds there are, and their bytes: ``2 environments and 1 name of a base image, 40 MB``."""
+    bases = sum(build.is_base for build in builds)
+    parts = [pluralize(len(builds) - bases, "environment")] if len(builds) > bases or not bases else []
+    parts += [f"{bases} name{'' if bases == 1 else 's'} of base images"] if bases else []
+    return f"{' and '.join(parts)}, {format_size(sum(build.size for build in builds))}"
+
+
+def _describe(item: UnusedBuild) -> str:
+    """Return a line about a build: what it was made for, where it is, its size and whose it is by fingerprint."""
+    build = item.build
+    fingerprints = join_some([fingerprint[:8] for fingerprint in sorted(build.fingerprints)], _MAX_NAMES)
+    details = format_size(build.size) + (f", fingerprint {fingerprints}" if fingerprints else "")
+    name = f"{build.environment}, " if build.environment else ""
+    return f"{item.builder}: {name}{build.id} ({details})"
+
+
+def _describe_stay(removal: Removal | None) -> str:
+    if removal is None:
+        return ""
+    return f"; not removed: {removal.problem.message}" if removal.problem else "; it is in use, and stays"
+
+
+def _stay_to_json(removal: Removal | None) -> dict[str, object]:
+    if removal is None:
+        return {}
+    return {"problem": removal.problem.message} if removal.problem else {"in_use": True}
 
 
 def _to_json(item: UnusedBuild) -> dict[str, object]:
     build = item.build
     return {
         "builder": item.builder,
+        "environment": build.environment,
+        "base": build.is_base,
         "id": build.id,
         "fingerprints": sorted(build.fingerprints),
         "size": build.size,

@@ -48,6 +48,7 @@ def open_session_of_file(file: Path) -> tuple[Session, str]:
         workspace=workspace,
         only=list_needed_paths(workspace, path) if workspace.repository.is_separate else (),
     )
+    session.take_secrets()
     if path not in session.tree.entries:
         hint = f"`git check-ignore -v {file}` names the line of .gitignore: change it, or copy the file"
         raise user_error("file-ignored", f"Git ignores {file}, so a run of it could not be reproduced", hint)

@@ -65,7 +65,7 @@ class _Shown(NamedTuple):
 def command(folder: Path | None, run_id: int | None, number: int | None, result: Path | None) -> None:
     """Write a report, or the result of an apply, into the one comment of mlgit on its pull request.
 
-    The comment is found by its first line and its author. It is edited, and written again if somebody deleted it; one
+    The comment is found by its first line and its author. It is edited, and written again if it was deleted; one
     that is up to date is left alone. DIR is what `mlgit ci plan --out` wrote. With --run, the report is the artifact
     mlgit-report of a workflow run, and the pull request is the open one whose head the run is for. A report on a head
     that is not the newest is not shown.

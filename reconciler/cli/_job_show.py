@@ -12,6 +12,7 @@ from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.diagnostics import UserError
 from reconciler.model import DRIVER, Json, Run, RunStatus, State, StepRun
+from reconciler.model.runs import UNWRITTEN
 from reconciler.project.run_environment import RunEnvironment, find_run_environment, find_step_environment
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
@@ -103,7 +104,7 @@ def _to_readable(run: Run, fields: Json) -> Json:
         elif name == "status":
             readable[name] = run.status.label
         elif name == "outputs":
-            readable[name] = {output: _format_output(content) for output, content in value.items()}
+            readable[name] = {output: _format_output(run, content) for output, content in value.items()}
         else:
             readable[name] = value
         if name == "submitted_at" and run.status is RunStatus.RUNNING:
@@ -112,11 +113,14 @@ def _to_readable(run: Run, fields: Json) -> Json:
     return readable
 
 
-def _format_output(content: Json) -> str:
+def _format_output(run: Run, content: Json) -> str:
     """Return the size of an output, and the path that its job gives it; one without digests is not in the store."""
     size = f"{pluralize(content.get('files', 0), 'file')}, {format_size(content.get('size', 0))}"
-    text = size if "md5" in content else f"{size}, not in the store"
-    return f"{text}, {content['path']}" if "path" in content else text
+    is_kept_later = run.status is RunStatus.COMPLETED
+    missing = "not in the store yet: the next `mlgit apply` records the run" if is_kept_later else "not in the store"
+    text = size if "md5" in content else f"{size}, {missing}"
+    text = f"{text}, {content['path']}" if "path" in content else text
+    return f"{text}, not written there: {content[UNWRITTEN]}" if UNWRITTEN in content else text
 
 
 def _attempts_to_json(session: StateSession, state: State, run: Run) -> Json:

@@ -20,7 +20,7 @@ def override_job(session: Session, state: State, job: str, options: tuple[str, .
     A file that is wrong as it is may be right with them.
     """
     declared = session.read_assets()
-    readable = replace(declared, assets=declared.readable_assets)
+    readable = declared._replace(assets=declared.readable_assets)
     address = find_declared_job(session, state, readable, job)
     return replace(session, overrides=FileOverrides(readable.assets[address].source, options))
 

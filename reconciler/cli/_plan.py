@@ -18,7 +18,7 @@ from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_l
 from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
-from reconciler.model import BuildForecast, Forecast, Plan, State
+from reconciler.model import BuildForecast, Forecast, Plan, State, TableComparison
 from reconciler.planning.options import PlanOptions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
@@ -68,6 +68,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
         saved_plan.save_plan(session.workspace.repository, plan, plan_options, out)
     forecasts = _forecast(session, state, plan)
+    cache = _check_submissions(session, plan, cache)
     if options["base"]:
         echo(f"{sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         importlib.import_module("reconciler.cli._plan_base").print_apart(
@@ -85,10 +86,10 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         echo_line("", err=options["form"] != "text")
         echo_line(_format_saved_hint(session, out), err=options["form"] != "text")
     is_ready = any(action.known_after is None for action in plan.actions)
-    lasting = [item for item in forecasts if isinstance(item, BuildForecast) and item.folder]
+    lasting = [item for item in forecasts if _is_lasting(item)]
     printed = session.plan_heading + text.format_plan(plan, lasting)
     has_refusals = has_errors((*plan.refusals, *policy_diagnostics))
-    folders = tuple(item.folder for item in lasting)
+    folders = tuple(item.folder for item in lasting if isinstance(item, BuildForecast))
     rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_refusals, folders)
     if (
         cache is not None
@@ -99,6 +100,13 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         # A finished build stays where it is until it is removed.
         remember_output("plan", rendered, cache, session, state)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
+
+
+def _is_lasting(forecast: Forecast) -> bool:
+    """Return True for what is found again as long as the plan is the same: finished builds, and tables compared."""
+    if isinstance(forecast, TableComparison):
+        return forecast.is_complete
+    return isinstance(forecast, BuildForecast) and bool(forecast.folder)
 
 
 def _format_policy_refusal(diagnostics: Sequence[Diagnostic]) -> str:
@@ -122,6 +130,17 @@ def _forecast(session: Session, state: State, plan: Plan) -> Sequence[Forecast]:
     module = importlib.import_module("reconciler.project.forecasts")
     forecasts: Sequence[Forecast] = module.forecast_actions(session, state, plan.actions)
     return forecasts
+
+
+def _check_submissions(session: Session, plan: Plan, cache: RenderedOutputCache | None) -> RenderedOutputCache | None:
+    """Report what would stop runs of a plan on this machine; return the cache, none if there is something.
+
+    This machine may be changed at any time: what was said of it is not remembered.
+    """
+    if not plan.submissions:
+        return cache
+    module = importlib.import_module("reconciler.project.submission_checks")
+    return None if module.report_refused_submissions(session, plan.submissions) else cache
 
 
 def _print_refusal(refusal: str, stream: EventStream | None) -> None:

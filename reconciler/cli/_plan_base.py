@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from reconciler.cli.console import echo_line, print_coloured_lines
 from reconciler.model import Forecast, Plan, State
@@ -19,7 +18,7 @@ def print_apart(session: Session, state: State, plan: Plan, forecasts: Sequence[
     """Print a plan, and below it those of its actions that are pending on a revision as well."""
     base_plan = plan_revision(session, state, revision)
     pending = pending_keys(plan, base_plan) if base_plan else frozenset()
-    own = replace(plan, actions=tuple(action for action in plan.actions if str(action.key) not in pending))
+    own = plan._replace(actions=tuple(action for action in plan.actions if str(action.key) not in pending))
     verdict, *lines = format_plan(own, forecasts).split("\n")
     verdict = NEEDLESS if pending and not own.actions else verdict
     sentences = [(action.op, action_sentence(action)) for action in plan.actions if str(action.key) in pending]

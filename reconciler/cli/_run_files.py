@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Run
@@ -43,7 +42,7 @@ def explain_gone_files(run: Run) -> Iterator[None]:
         if diagnostic.code != "run-files-gone":
             raise
         hint = f"`mlgit job show {run.id}` shows what is recorded of it, {again_command(run)} runs {run.address} again"
-        raise UserError(replace(diagnostic, hint=hint)) from error
+        raise UserError(diagnostic._replace(hint=hint)) from error
 
 
 def print_log(run: Run, backend: Backend, *, follow: bool) -> int:

@@ -45,6 +45,7 @@ from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_appl
 from reconciler.project.refresh import open_backends
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
+from reconciler.project.submission_checks import report_refused_submissions
 from reconciler.render import text
 from reconciler.state.process import host_name
 
@@ -178,6 +179,7 @@ def print_prepared(session: Session, prepared: PreparedApply, stream: EventStrea
     """Print the plan that is about to be applied, and a warning below it."""
     plan = prepared.annotated_plan
     forecasts = forecast_actions(session, prepared.state, plan.actions)
+    report_refused_submissions(session, plan.submissions)
     if stream:
         stream.write_plan(plan, prepared.body, forecasts)
     else:

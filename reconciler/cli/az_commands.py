@@ -76,6 +76,7 @@ _VERBS: Mapping[str, str] = {
     "submit": _RUN,
     "wait": "use `mlgit job wait {name}`",
 }
+_OWN_GROUPS = ("data",)  # groups of mlgit with other verbs
 _FILE_OPTIONS, _NAME_OPTIONS = ("--file", "-f"), ("--name", "-n")
 
 
@@ -89,7 +90,7 @@ def az_command_hint(words: Sequence[str]) -> str:
         return _format_hint(f"job {verb}", _JOB_VERBS[verb], rest[2:])
     if group in _KINDS and verb in _ASSET_VERBS:
         return _format_hint(f"{group} {verb}", _ASSET_VERBS[verb], rest[2:], _KINDS[group])
-    if group in _KINDS:
+    if group in _KINDS and group not in _OWN_GROUPS:
         return f"mlgit has no command `{group}`: use `mlgit list {_KINDS[group]}`; `mlgit --help` lists the commands"
     if group in _VERBS:
         return _format_hint(group, _VERBS[group], rest[1:])

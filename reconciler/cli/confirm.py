@@ -12,7 +12,7 @@ from reconciler.render.sanitize import sanitize_line
 
 
 def require_approval(question: str, command: str, *, possible: bool = True) -> None:
-    """Ask on the terminal; raise UserError if the answer is not "yes" or nobody can be asked."""
+    """Ask on the terminal; raise UserError if the answer is not "yes" or there is no terminal."""
     if not possible or not (sys.stdin.isatty() and sys.stdout.isatty()):
         reason = "stdin is not a terminal" if possible else "--format json has no prompt"
         raise user_error("approval-needed", f"approval required for {command}, but {reason}", "use --auto-approve")

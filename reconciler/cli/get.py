@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli._transfer import run_transfer, target_folder
+from reconciler.cli._transfer import fetch_remote, run_transfer, target_folder
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import find_live_version, open_current_state_session
 from reconciler.model import Json
-from reconciler.project.export import find_lock, find_registry_environment, is_built, version_files, write_lock
+from reconciler.project.export import (
+    find_lock,
+    find_registry_environment,
+    is_built,
+    version_files,
+    write_lock,
+)
 from reconciler.project.recorded_builds import RecordedBuild
 from reconciler.render import plan_json
 
@@ -24,8 +30,9 @@ def command(address: str, folder: str, form: str, *, force: bool) -> None:
     """Write the files of a model or a data asset, or the lock of an environment, into a folder.
 
     ADDRESS is KIND/NAME or KIND/NAME@VERSION; without a version, or with @latest, it is the current one. Each file is
-    verified by its digest. Other files in DIR stay; without --force, a different file of the same name is an error. Of
-    an environment, requirements.txt with the hashes of its packages and .python-version are written.
+    verified by its digest; data that is elsewhere is brought first, if it is still what was registered. Other files in
+    DIR stay; without --force, a different file of the same name is an error. Of an environment, requirements.txt with
+    the hashes of its packages and .python-version are written.
 
     \b
     mlgit get model/iris out
@@ -40,7 +47,8 @@ def command(address: str, folder: str, form: str, *, force: bool) -> None:
     version = record.address.format_with_version(record.version)
     if is_built(record.address):
         return _get_lock(find_lock(session, state, version, record.fingerprint), version, folder, form, force=force)
-    transfer, fields = version_files(state, record), _version_fields(version)
+    transfer = version_files(state, record, fetch_remote(session, state, record, version))
+    fields = _version_fields(version)
     return run_transfer(session, state, transfer, folder, title=version, fields=fields, force=force, form=form)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -33,8 +32,7 @@ _FILE_TYPE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS_NOT_IN_CACHE_KEY = frozenset({"detailed_exitcode"})  # it does not change the plan
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedPlan:
+class RenderedPlan(NamedTuple):
     """A plan as it was printed: its text, the diagnostics of the files, the hint how to apply it.
 
     ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports. ``has_refusals``

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,7 @@ def open_current_session(
         on_note=print_note,
     )
     context.call_on_close(session.close)
+    session.take_secrets()
     return session
 
 
@@ -60,7 +60,7 @@ def complete_hint(diagnostic: Diagnostic) -> Diagnostic:
     command = click.get_current_context().meta.get(SETUP_KEY, "")
     if not command or CONFIG_FILE not in diagnostic.hint or command in diagnostic.hint:
         return diagnostic
-    return replace(diagnostic, hint=f"{diagnostic.hint}; `{command}` makes {CONFIG_FILE}")
+    return diagnostic._replace(hint=f"{diagnostic.hint}; `{command}` makes {CONFIG_FILE}")
 
 
 def remember_output(command: str, output: Any, cache: RenderedOutputCache, session: Session, state: State) -> None:

@@ -30,6 +30,7 @@ def open_current_state_session() -> StateSession:
         opened: StateSession = importlib.import_module("reconciler.cli.session").open_current_session()
         return opened
     context.call_on_close(session.close)
+    session.take_secrets()
     return session
 
 

@@ -7,7 +7,7 @@ Else ``cli._status``, which reads the status, is imported by name.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -18,8 +18,7 @@ from reconciler.cli.options import format_option, target_option
 COLUMN_HEADINGS = ("ADDRESS", "VERSION", "STATE", "SINCE")
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedStatus:
+class RenderedStatus(NamedTuple):
     """A status as it is printed: the rows of the table of live assets, and the lines below."""
 
     rows: tuple[tuple[str, ...], ...]

@@ -200,11 +200,16 @@ class TerminalApplyListener:
                     self._print_line(part)
         if failed_run:
             self._print_failed_run(failed_run)
-        for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
+        self._print_problems(event.error, style)
+
+    def _print_problems(self, error: Exception | None, style: str) -> None:
+        for diagnostic in error.diagnostics if isinstance(error, UserError) else ():
             place = f"{diagnostic.span}: " if diagnostic.span else ""
             self._print_line(Text(sanitize_line(f"      {place}{diagnostic.message} [{diagnostic.code}]"), style))
             if diagnostic.hint:
                 self._print_line(Text(sanitize_line(f"      help: {diagnostic.hint}")))
+            for example_line in diagnostic.example:
+                self._print_line(Text(sanitize_line(f"        {example_line}"), "dim"))
 
     def _ended_view(self, action: Action) -> StepView | None:
         """Return the steps of a run that has ended, if an action records it and it has some."""

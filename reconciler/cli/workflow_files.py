@@ -10,7 +10,7 @@ import click
 from reconciler.package_files import data_folder
 
 _FOLDER = ".github/workflows"
-# What stands in the template: nobody's repository, and no commit.
+# What stands in the template: no repository, and no commit.
 UNSET_ACTIONS = f"OWNER/mlgit@{'0' * 40}"
 APPLY_ON_MERGE_HINT = (
     "a merge is applied once there are a shared live state and a runner of yours (docs/ci.md of mlgit)"

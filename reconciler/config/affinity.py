@@ -8,7 +8,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Container, Iterator
 
-from reconciler.config.config import FOLDER_STORE, Config
+from reconciler.config.config import Config
+from reconciler.config.stores import FOLDER_STORE
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.document import Document
 from reconciler.format.pointers import find_value, join_pointer

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from reconciler.config.moved import Rename, check_renames, parse_renames
 from reconciler.config.patterns import check_patterns
+from reconciler.config.rule_levels import check_rule_overrides, restore_off_levels
+from reconciler.config.stores import FOLDER_STORE, store_folder, store_settings, store_type
 from reconciler.config.targets import (
     DEFAULT_TARGET,
     TARGETS_KEY,
@@ -23,38 +26,40 @@ from reconciler.config.version import check_required_version
 from reconciler.diagnostics import Diagnostic, Span, has_errors
 from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
-from reconciler.format.pointers import find_value, join_pointer
+from reconciler.format.pointers import join_pointer
 from reconciler.format.schemas import check_against_schema
-from reconciler.format.severity import OFF, OVERRIDABLE_CODES
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import DRIVER, EMPTY_MAPPING, Address, Json, ReuseTarget
+from reconciler.model.secret_bindings import SecretBinding
 
 CONFIG_FILE = "mlgit.yml"
-DEFAULT_STORE_PATH = ".mlgit/store"
-FOLDER_STORE = "folder"  # the type of a store that is a folder, which is the default
 AUTO_BUILDER = "auto"
-COMMON_STORE_SETTINGS = ("type", "host")
+FULL = "full"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The settings of mlgit.yml for one target, with defaults filled in.
 
     ``backends`` and ``builders`` map names to settings, ``compute`` names of compute assets to names of backends,
     ``rules`` codes of diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where
     each stands. ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for
-    none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default
-    one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
-    it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
+    none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, that of its
+    cache, where this machine keeps what its runs need too. ``store_host`` is the machine that has the store, "" if all
+    have it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``keep_experiments`` is for how
-    many days an experiment is kept in the live state after its end. ``cancel_superseded`` is whether a run is cancelled
+    many days an experiment is kept in the live state after its end, ``keep_reusable`` for how many days after its last
+    use `mlgit gc` keeps what the store has only for reuse. ``cancel_superseded`` is whether a run is cancelled
     when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     ``environments`` maps names of environments of registries to addresses of environments that replace them.
     ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``). ``reuse_from`` are the targets
     whose runs and results of steps may be reused. ``builder`` maps globs of addresses to builders, or to ``auto``;
-    ``locks`` maps addresses of environments to paths of locks that other tools wrote;
+    ``locks`` maps addresses of environments to paths of locks of other tools, ``lock_spans`` to where that is written;
     ``imports`` maps globs of addresses to modules that each build has to be able to import.
+    ``datastores`` maps names of datastores to the settings by which they are reached. ``secrets`` are the bindings of
+    secrets to fields. ``verify`` maps globs of addresses to how remote data is pinned when it is registered.
+    ``local_hosts`` are hosts of this machine, or of its link, that URLs of data may name.
+    ``tracking`` is the MLflow registry that runs and models are mirrored into.
     """
 
     state: str
@@ -67,28 +72,35 @@ class Config:
     compute: Mapping[str, str]
     submit_limit: int
     retries: int
-    rules: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    rules: Mapping[str, str] = EMPTY_MAPPING
     target: str = DEFAULT_TARGET
     remote: str = ""
     lease: float = 300
     store_host: str = ""
     store_type: str = FOLDER_STORE
-    store_settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    store_settings: Mapping[str, Json] = EMPTY_MAPPING
     protect: tuple[str, ...] = ()
     protect_spans: tuple[Span, ...] = ()
     moved: tuple[Rename, ...] = ()
-    drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    drift: Mapping[str, str] = EMPTY_MAPPING
     runs_per_day: int = 5
     keep_experiments: int = 30
+    keep_reusable: int = 90
     cancel_superseded: bool = False
-    providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
-    environments: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    providers: Mapping[str, Mapping[str, Json]] = EMPTY_MAPPING
+    environments: Mapping[str, str] = EMPTY_MAPPING
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
     mirrors: tuple[tuple[str, str], ...] = ()
     reuse_from: tuple[ReuseTarget, ...] = ()
-    builder: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
-    locks: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
-    imports: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
+    builder: Mapping[str, str] = EMPTY_MAPPING
+    locks: Mapping[str, str] = EMPTY_MAPPING
+    lock_spans: Mapping[str, Span] = EMPTY_MAPPING
+    imports: Mapping[str, tuple[str, ...]] = EMPTY_MAPPING
+    datastores: Mapping[str, Mapping[str, Json]] = EMPTY_MAPPING
+    secrets: tuple[SecretBinding, ...] = ()
+    verify: Mapping[str, str] = EMPTY_MAPPING
+    local_hosts: tuple[str, ...] = ()
+    tracking: Mapping[str, Json] = EMPTY_MAPPING
 
     def builders_of(self, address: Address) -> tuple[str, ...]:
         """Return the builders that may build an environment, in their order: all, or the one that ``builder:`` names.
@@ -103,6 +115,11 @@ class Config:
         """Return the modules that a build of an environment has to be able to import, of all globs that match."""
         matching = (names for glob, names in self.imports.items() if fnmatchcase(str(address), glob))
         return tuple(dict.fromkeys(name for names in matching for name in names))
+
+    def is_fully_verified(self, address: Address) -> bool:
+        """Return True if remote data is read and hashed when it is registered; the longest glob that matches counts."""
+        globs = [glob for glob in self.verify if fnmatchcase(str(address), glob)]
+        return bool(globs) and self.verify[max(globs, key=len)] == FULL
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -134,7 +151,7 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
         return None, ()
     if unmet := tuple(check_required_version(document)):
         return None, unmet  # the file may use fields of another version
-    document = map_all_targets(document, _restore_off_levels)
+    document = map_all_targets(document, restore_off_levels)
     diagnostics = check_against_schema(document, "mlgit")
     if has_errors(diagnostics):
         return None, diagnostics
@@ -148,12 +165,13 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     diagnostics = (*diagnostics, *check_reuse_targets(by_target))
     renames = parse_renames(document) if not has_errors(diagnostics) else ()
     config = _build_config(by_target[target].data)
-    protect_spans = tuple(
-        by_target[target].value_span(join_pointer("protect", index)) for index in range(len(config.protect))
-    )
+    span_of = by_target[target].value_span
+    protect_spans = tuple(span_of(join_pointer("protect", index)) for index in range(len(config.protect)))
+    lock_spans = {address: span_of(join_pointer("locks", address)) for address in config.locks}
     lineage = target_lineage(config.lineage, target)
-    config = replace(config, moved=renames, protect_spans=protect_spans, target=target, lineage=lineage)
-    return replace(config, targets=tuple(by_target), reuse_from=reuse_targets(by_target, target)), diagnostics
+    config = config._replace(moved=renames, protect_spans=protect_spans, lock_spans=lock_spans)
+    config = config._replace(target=target, lineage=lineage)
+    return config._replace(targets=tuple(by_target), reuse_from=reuse_targets(by_target, target)), diagnostics
 
 
 def lenient_config(document: Document) -> Config:
@@ -166,9 +184,9 @@ def lenient_config(document: Document) -> Config:
         candidate = replace(document, data={**data, key: value})
         if key != TARGETS_KEY and not has_errors(check_against_schema(candidate, "mlgit")):
             data = candidate.data
-    config = _build_config(_restore_off_levels(data))
+    config = _build_config(restore_off_levels(data))
     is_for_another_version = any(unmet.code == "requires-unmet" for unmet in check_required_version(document))
-    return replace(config, include=()) if is_for_another_version else config
+    return config._replace(include=()) if is_for_another_version else config
 
 
 def _check_documents(
@@ -182,39 +200,9 @@ def _check_semantics(document: Document) -> Iterator[Diagnostic]:
     """Yield the diagnostics that the schema cannot give."""
     yield from _check_backend_names(document)
     yield from _check_builder_names(document)
-    yield from _check_rule_overrides(document)
+    yield from check_rule_overrides(document)
     yield from check_renames(document)
     yield from check_patterns(document)
-
-
-def store_paths(document: Document) -> tuple[str, ...]:
-    """Return the store folders of all targets; settings that are invalid count as unset."""
-    if not isinstance(document.data, dict):
-        return (DEFAULT_STORE_PATH,)
-    stores = (find_value(document_for_target(document, name).data, ["store"]) for name in target_names(document))
-    return tuple(dict.fromkeys(map(_store_folder, stores)))
-
-
-def _store_folder(store: Json) -> str:
-    """Return the folder of a store; of one of another type, and of invalid settings, the default folder."""
-    is_folder = isinstance(store, dict) and store.get("type", FOLDER_STORE) == FOLDER_STORE
-    path = store.get("path") if is_folder else None
-    return path if isinstance(path, str) else DEFAULT_STORE_PATH
-
-
-def _store_settings(store: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return the settings of a store's type."""
-    if store.get("type", FOLDER_STORE) == FOLDER_STORE:
-        return {"path": _store_folder(store)}
-    return {name: value for name, value in store.items() if name not in COMMON_STORE_SETTINGS}
-
-
-def _restore_off_levels(data: Json) -> Json:
-    """Return the settings with rule levels of ``off`` restored: YAML 1.1 reads the word as false."""
-    rules = find_value(data, ["rules"])
-    if not isinstance(rules, dict):
-        return data
-    return {**data, "rules": {code: OFF if level is False else level for code, level in rules.items()}}
 
 
 def _build_config(data: Json) -> Config:
@@ -224,7 +212,7 @@ def _build_config(data: Json) -> Config:
     return Config(
         state=data["state"]["name"],
         lineage=data["state"]["lineage"],
-        store=_store_folder(store),
+        store=store_folder(store),
         include=tuple(
             IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""), mirrors)
             for entry in include
@@ -239,12 +227,13 @@ def _build_config(data: Json) -> Config:
         remote=data["state"].get("remote", ""),
         lease=data["state"].get("lease", 300),
         store_host=store.get("host", ""),
-        store_type=store.get("type", FOLDER_STORE),
-        store_settings=_store_settings(store),
+        store_type=store_type(store),
+        store_settings=store_settings(store),
         protect=tuple(data.get("protect", ())),
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
         keep_experiments=data.get("keep_experiments", 30),
+        keep_reusable=data.get("keep_reusable", 90),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
         providers=data.get("providers", EMPTY_MAPPING),
         environments=data.get("environments", EMPTY_MAPPING),
@@ -252,6 +241,14 @@ def _build_config(data: Json) -> Config:
         builder=_builder_by_glob(data.get("builder", AUTO_BUILDER)),
         locks=data.get("locks", EMPTY_MAPPING),
         imports={glob: tuple(names) for glob, names in data.get("imports", {}).items()},
+        datastores=data.get("datastores", EMPTY_MAPPING),
+        verify=data.get("verify", EMPTY_MAPPING),
+        local_hosts=tuple(data.get("local_hosts", ())),
+        tracking=data.get("tracking", EMPTY_MAPPING),
+        secrets=tuple(
+            SecretBinding(name, secret["from"], tuple(secret["for"]), tuple(secret["fields"]))
+            for name, secret in data.get("secrets", {}).items()
+        ),
     )
 
 
@@ -289,12 +286,3 @@ def _check_builder_names(document: Document) -> Iterator[Diagnostic]:
             span = document.value_span("/builder" if is_single else join_pointer("builder", glob))
             hint = did_you_mean(name, config.builders) or f"builders: has {', '.join(config.builders)}"
             yield Diagnostic("builder-unknown", f"builder: names {name}, which is not in builders:", span, hint)
-
-
-def _check_rule_overrides(document: Document) -> Iterator[Diagnostic]:
-    """Yield a diagnostic for each code under ``rules:`` that is unknown or whose severity is fixed."""
-    for code in _build_config(document.data).rules:
-        if code not in OVERRIDABLE_CODES:
-            message = f"the severity of {code} cannot be changed"
-            hint = did_you_mean(code, sorted(OVERRIDABLE_CODES)) or "docs/format.md lists the rules that can be changed"
-            yield Diagnostic("rule-fixed", message, document.key_span(join_pointer("rules", code)), hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.document import Document
@@ -13,8 +13,7 @@ from reconciler.model import Address, parse_address
 _HINT = "write one entry per asset: - {from: data/old, to: data/new}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(NamedTuple):
     """A rename of an asset from ``old`` to ``new``; ``span`` is that of its entry in mlgit.yml."""
 
     old: Address

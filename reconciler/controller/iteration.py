@@ -109,9 +109,11 @@ def _open_session_at(target: ReconcileTarget, commit: str, listener: ControllerL
         if errors:
             raise UserError(*errors)
 
-    return open_session(
+    session = open_session(
         target.folder, commit, target=target.target, on_diagnostics=on_diagnostics, on_note=listener.on_note
     )
+    session.take_secrets()
+    return session
 
 
 def _report_diagnostics(listener: ControllerListener, diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:

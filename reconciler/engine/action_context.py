@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from reconciler.engine.providers import Providers
-from reconciler.format.assets import kind_of
 from reconciler.model import Action, Event, Progress, Record, ResolvedAsset, Run, SourceRevision, State, Tree
 from reconciler.model.builder import ReportProgress
+from reconciler.planning.bindings import binding_of
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.protection import protecting_glob
 from reconciler.state.transaction import StateTransaction
@@ -59,11 +59,10 @@ class ActionContext:
         )
 
     def make_bound_record(self, action: Action) -> Record:
-        """Return the record of a declared asset with the backend that it is bound to, if its kind has one."""
+        """Return the record of a declared asset with what mlgit.yml binds it to."""
+        binding = binding_of(self.providers.config, resolved_asset_of(action).asset)
         record = self.make_record(action)
-        if not kind_of(resolved_asset_of(action).asset).uses_backend:
-            return record
-        return replace(record, realised={"backend": self.providers.config.backend_of(action.address.name)})
+        return replace(record, realised=binding) if binding else record
 
 
 def resolved_asset_of(action: Action) -> ResolvedAsset:

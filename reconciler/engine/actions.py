@@ -10,12 +10,18 @@ from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.engine.artifacts import store_asset_contents
 from reconciler.engine.bug_report import unexpected_error
 from reconciler.engine.builds import build_environment, choose_builder, environment_to_build, new_builds
+from reconciler.engine.registered_locations import at_path, register_location
+from reconciler.engine.registered_models import describe_model
 from reconciler.engine.repair import check_run_outputs, check_version_content, repair_record
 from reconciler.engine.resource_actions import delete_resource, has_resource, make_resource
 from reconciler.engine.run_actions import adopt_experiment, cancel_run, record_finished_run, submit_run
+from reconciler.engine.transfer_reports import transfer_reporter
+from reconciler.engine.usable import check_usable
 from reconciler.format.assets import kind_of
-from reconciler.model import Action, Json, Op, ResolvedAsset
+from reconciler.model import Action, BuilderChoice, Json, Op, ResolvedAsset
 from reconciler.model.builder import ReportProgress
+from reconciler.model.content import Content
+from reconciler.model.transfers import listen_to_transfers
 from reconciler.planning.adoption import ADOPTED_FROM
 from reconciler.planning.builds import lock_before
 from reconciler.planning.job_outputs import find_job_output
@@ -24,6 +30,8 @@ from reconciler.planning.packages import diff_locks, summarize_packages
 from reconciler.state.store import WriteBatch
 from reconciler.timestamps import utc_timestamp
 
+_OUTPUT_CODES = frozenset({"output-missing", "output-path-missing"})
+
 
 def execute_action(context: ActionContext, action: Action) -> WriteBatch:
     """Execute one action and return what to write to the state.
@@ -31,7 +39,8 @@ def execute_action(context: ActionContext, action: Action) -> WriteBatch:
     Raises UserError if it cannot be done, also for an unexpected exception, which is the failure of this action alone.
     """
     try:
-        return _handler(context, action)(context, action)
+        with listen_to_transfers(transfer_reporter(context.progress_reporter(action))):
+            return _handler(context, action)(context, action)
     except UserError:
         raise
     except Exception as error:
@@ -86,8 +95,7 @@ def _register_version(context: ActionContext, action: Action) -> WriteBatch:
     kind = kind_of(resolved.asset)
     realised: dict[str, Json] = {}
     if kind.uses_store:
-        contents = {pointer: content.to_json() for pointer, content in store_asset_contents(context, resolved).items()}
-        realised = {"store": context.providers.store.id, "contents": contents} if contents else {}
+        realised = _store_version(context, action)
     record = replace(
         context.make_record(action),
         version=action.version,
@@ -97,6 +105,28 @@ def _register_version(context: ActionContext, action: Action) -> WriteBatch:
         lineage=_lineage(context, resolved),
     )
     return WriteBatch(current=(record,), versions=(record,))
+
+
+def _store_version(context: ActionContext, action: Action) -> dict[str, Json]:
+    """Store the content of a version and return what is recorded of it: contents, locations, what a model says."""
+    resolved = resolved_asset_of(action)
+    contents = _store_contents(context, resolved)
+    location, pinned = register_location(context, action)
+    contents |= {"/path": pinned} if pinned else {}
+    documents = {pointer: content.to_json() for pointer, content in contents.items()}
+    realised: dict[str, Json] = {"store": context.providers.store.id, "contents": documents} if contents else {}
+    realised |= {"locations": {"/path": location.to_json()}} if location else {}
+    return realised | (describe_model(context, resolved, contents) if kind_of(resolved.asset).is_model else {})
+
+
+def _store_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:
+    """Store the content of a version; what the output of a job does not have is an error at the line of its path."""
+    try:
+        return store_asset_contents(context, resolved)
+    except UserError as error:
+        if error.diagnostics[0].code not in _OUTPUT_CODES:
+            raise
+        raise at_path(context, resolved.asset, error) from error
 
 
 def _lineage(context: ActionContext, resolved: ResolvedAsset) -> Mapping[str, Json]:
@@ -144,13 +174,14 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     asset = resolved.asset
     contents = store_asset_contents(context, resolved) if asset.paths else {}
     environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec, contents)
-    names = [choice.builder for choice in action.builders] or [choose_builder(context.providers, environment)]
+    choices = action.builders or (BuilderChoice(choose_builder(context.providers, environment)),)
     recorded: dict[str, Mapping[str, Json]] = {}
-    for name in names:
+    for name, _, backends in choices:
         if found := context.providers.builders[name].find(resolved.fingerprint):
             python = f", Python {found.python_version}" if found.python_version else ""
             report_progress(f"already built on this machine{python}")
         built = build_environment(context.providers, environment, name, report_progress)
+        check_usable(context, action, environment, name, built, backends)
         for builds in new_builds(environment, name, built).values():
             recorded |= builds
         _report_packages(context, action, name, built.lock, report_progress)

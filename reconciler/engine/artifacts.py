@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from reconciler.abbreviation import join_some
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, store_git_content
@@ -23,9 +25,11 @@ from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
 from reconciler.planning.experiment_name import experiment_name
 from reconciler.planning.job_outputs import find_job_output
+from reconciler.planning.output_paths import direct_uris
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
+_MAX_NAMES = 10
 # Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
 _INFRASTRUCTURE_CODES = frozenset(
     {"store-full", "store-not-usable", "store-unreachable", "file-changed", "backend-missing"}
@@ -77,16 +81,26 @@ def _store_output_path(providers: Providers, content: Content, reference: Resolv
     for file in files:
         if file.path == reference.path:
             with store.open(file.digest) as stream:
-                return store.put_file(file.path, stream)
+                return store.put_file(posixpath.basename(file.path), stream)
     prefix = f"{reference.path}/"
     inside = [file for file in files if file.path.startswith(prefix)]
     if not inside:
-        names = ", ".join(sorted({file.path.partition("/")[0] for file in files})) or "nothing"
+        names = join_some(_names_beside([file.path for file in files], reference.path), _MAX_NAMES) or "nothing"
         message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {names}"
-        raise user_error("output-path-missing", message, "correct the path after /paths/")
+        raise user_error("output-path-missing", message, "correct the path within the output")
     return store.put(
         UploadFile(file.path.removeprefix(prefix), file.mode, partial(store.open, file.digest)) for file in inside
     )
+
+
+def _names_beside(paths: Sequence[str], missing: str) -> list[str]:
+    """Return the paths of files and folders in the deepest folder of a missing path that is there, sorted."""
+    folder = posixpath.dirname(missing)
+    while folder and not any(path.startswith(f"{folder}/") for path in paths):
+        folder = posixpath.dirname(folder)
+    prefix = f"{folder}/" if folder else ""
+    names = {path.removeprefix(prefix).partition("/")[0] for path in paths if path.startswith(prefix)}
+    return [prefix + name for name in sorted(names)]
 
 
 def make_task(
@@ -101,8 +115,11 @@ def make_task(
     ``contents`` are those of its paths, of what it refers to and of what was downloaded, by JSON pointer.
     """
     config = context.providers.config
+    task = describe_task(resolved, environment, contents, config.mirrors)
+    uris = direct_uris(resolved.asset.spec, run.id)
     return replace(
-        describe_task(resolved, environment, contents, config.mirrors),
+        task,
+        outputs={name: replace(output, uri=uris.get(name, "")) for name, output in task.outputs.items()},
         run=run.id,
         address=str(run.address),
         token=run.token,

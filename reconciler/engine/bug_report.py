@@ -17,7 +17,7 @@ from reconciler import __version__
 from reconciler.diagnostics import Diagnostic, UserError, memory_diagnostic
 from reconciler.model import Action
 from reconciler.private_files import create_private_file, make_private_folder
-from reconciler.storage.objects import DISK_FULL_ERRNOS
+from reconciler.storage.store_errors import DISK_FULL_ERRNOS
 from reconciler.timestamps import utc_timestamp
 
 _FOLDER = "bug-reports"

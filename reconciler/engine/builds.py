@@ -97,31 +97,33 @@ def _build(
         environment.builds,
     )
     plan = builder.plan(address, fingerprint, spec)
-    if lock := str(builds.get(_build_key(builder_name, plan.variant), {}).get("lock", "")):
+    if lock := str(builds.get(build_key(builder_name, plan.variant), {}).get("lock", "")):
         plan = builder.plan(address, fingerprint, spec, lock)
     elif environment.lock:
-        report_progress(f"using the lock {environment.lock.name}")
-        lock = builder.accept_lock(plan, _read_lock_file(providers, environment.lock))
+        file = _read_lock_file(providers, environment.address, environment.lock)
+        report_progress(f"using the lock {file.path}")
+        lock = builder.accept_lock(plan, file)
         plan = builder.plan(address, fingerprint, spec, lock)
     return builder.build(replace(plan, context=environment.context), providers.store, report_progress)
 
 
-def _read_lock_file(providers: Providers, content: Content) -> LockFile:
-    """Return the lock in the store that an environment is bound to."""
+def _read_lock_file(providers: Providers, address: Address, content: Content) -> LockFile:
+    """Return the lock in the store that an environment is bound to, with its path as mlgit.yml has it."""
     (file,) = providers.store.manifest(content)
     with providers.store.open(file.digest) as stream:
         raw = stream.read()
     is_yaml = content.name.endswith((".yml", ".yaml", "pixi.lock"))
     document = parse_yaml(content.name, raw)[0].data if is_yaml else None
-    return LockFile(content.name, raw.decode("utf-8", "replace"), document)
+    path = providers.config.locks.get(str(address), content.name)
+    return LockFile(path, raw.decode("utf-8", "replace"), document)
 
 
 def new_builds(environment: EnvironmentToBuild, builder_name: str, built: Built) -> Mapping[str, Builds]:
     """Return what is to be recorded of a build, by fingerprint: nothing if one of its variant is recorded."""
-    key = _build_key(builder_name, built.variant)
+    key = build_key(builder_name, built.variant)
     return {} if key in environment.builds else {environment.fingerprint: {key: built.to_json()}}
 
 
-def _build_key(builder_name: str, variant: str) -> str:
+def build_key(builder_name: str, variant: str) -> str:
     """Return the key of the builds of a variant, which is part of the name: ``venv (Python 3.11 instead of 3.8)``."""
     return f"{builder_name} ({variant})" if variant else builder_name

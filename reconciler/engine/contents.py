@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.dvc_contents import store_dvc_content
 from reconciler.engine.providers import Providers
 from reconciler.engine.staged import git_source, store_once, with_git_name
 from reconciler.format.include import IncludeGlob
@@ -13,16 +14,18 @@ from reconciler.format.load import load_assets
 from reconciler.git.blob_reader import BlobReader
 from reconciler.model import Json, Record, Run, Tree, parse_address
 from reconciler.model.content import Content, Damage, UploadFile
-from reconciler.planning.content import TrackedContent, tracked_content
+from reconciler.planning.content import TrackedContent, has_content, tracked_content
 
 
 def store_git_content(providers: Providers, content: TrackedContent) -> Content:
-    """Store files from their Git blobs, never from the work tree; not again what the store has."""
+    """Store files from their Git blobs or by DVC, never from the work tree; not again what the store has."""
     stored = store_once(providers.store, git_source(content), lambda: _store_blobs(providers, content))
     return with_git_name(content, stored)
 
 
 def _store_blobs(providers: Providers, content: TrackedContent) -> Content:
+    if content.dvc:
+        return store_dvc_content(providers, content.dvc)
     with BlobReader(providers.state_store.repository) as blobs:
         if content.is_file:
             name, entry = content.files[0]
@@ -68,7 +71,7 @@ def _restore_from_git(providers: Providers, tree: Tree, record: Record) -> None:
     addresses = (record.address, *map(parse_address, record.formerly))
     asset = next((assets[address] for address in addresses if address in assets), None)
     for local_path in asset.paths if asset else ():
-        if recorded_tree.exists(local_path.path):
+        if has_content(recorded_tree, local_path.path):
             store_git_content(providers, tracked_content(recorded_tree, local_path.path))
 
 

@@ -1,7 +1,7 @@
 """Submit an experiment, and record how it ended: a run beside those of what is applied.
 
-Its intent is in the live state before it is submitted, so whoever comes after a crash finds it by its token. No lock is
-needed: whatever else is submitted with the same token is executed once.
+Its intent is in the live state before it is submitted, so the next command after a crash finds it by its token. No lock
+is needed: whatever else is submitted with the same token is executed once.
 """
 
 from __future__ import annotations

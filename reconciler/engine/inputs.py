@@ -13,6 +13,7 @@ from reconciler.format.pointers import join_pointer
 from reconciler.model import ResolvedAsset, ResolvedReference
 from reconciler.model.content import Content
 from reconciler.model.tasks import TaskContent, TaskInput, TaskLiteral, TaskUri
+from reconciler.planning.uri_inputs import find_location, is_stored_model
 
 DEFAULT_TYPE, _FILE_TYPE = "uri_folder", "uri_file"
 DEFAULT_MODE = "ro_mount"
@@ -68,7 +69,8 @@ def referenced_content(context: ActionContext, reference: ResolvedReference, nam
     if record is None:
         raise user_error("reference-unresolved", f"input {name} needs {reference}, which is not registered")
     recorded = record.realised.get("contents", {}).get("/path")
-    if not recorded:
+    is_remote = find_location(record) is not None and not is_stored_model(record)
+    if not recorded or is_remote:  # remote data is checked, and brought, with the downloads
         return str(record.spec["path"])
     ensure_version_content(context.providers, context.tree, record)
     return Content.from_json(recorded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from reconciler.diagnostics import user_error
@@ -14,11 +15,14 @@ from reconciler.engine.builds import (
     new_builds,
     registered_environment,
 )
-from reconciler.model import ResolvedAsset
-from reconciler.model.builder import ReportProgress
+from reconciler.engine.usable import check_usable
+from reconciler.model import Action, ResolvedAsset
+from reconciler.model.content import Content
 from reconciler.model.tasks import Environment
-from reconciler.planning.environments import ENVIRONMENT_POINTER, new_pin
+from reconciler.planning.environments import CONTEXT_POINTER, ENVIRONMENT_POINTER, new_pin
 from reconciler.state.store import WriteBatch
+
+_OWN_CONTEXT = CONTEXT_POINTER.removeprefix(ENVIRONMENT_POINTER)
 
 
 class JobEnvironment(NamedTuple):
@@ -35,14 +39,24 @@ class JobEnvironment(NamedTuple):
 
 
 def build_job_environment(
-    context: ActionContext, resolved: ResolvedAsset, backend: str, report_progress: ReportProgress
+    context: ActionContext,
+    action: Action,
+    resolved: ResolvedAsset,
+    backend: str,
+    contents: Mapping[str, Content | str],
 ) -> JobEnvironment:
-    """Return the environment of a job, built in a form that the backend accepts."""
-    environment = _find_environment(context, resolved)
+    """Return the environment of a job of an action, built in a form that the backend accepts.
+
+    ``contents`` are those of the job by pointer, among them the build context of an environment that it writes itself.
+    """
+    environment = _find_environment(context, resolved, contents)
     builder = choose_builder(context.providers, environment, backend)
-    built = build_environment(context.providers, environment, builder, report_progress)
+    built = build_environment(context.providers, environment, builder, context.progress_reporter(action))
+    builds = new_builds(environment, builder, built)
+    if builds:
+        check_usable(context, action, environment, builder, built, [backend])
     pins = new_pin(resolved.environment.asset) if resolved.environment else {}
-    writes = WriteBatch(builds=new_builds(environment, builder, built), pins=pins)
+    writes = WriteBatch(builds=builds, pins=pins)
     return JobEnvironment(built.environment, built.identity, environment.fingerprint, writes, _name_of(resolved))
 
 
@@ -51,10 +65,15 @@ def _name_of(resolved: ResolvedAsset) -> str:
     return str(resolved.environment.asset.address if resolved.environment and reference is None else reference)
 
 
-def _find_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
+def _find_environment(
+    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content | str]
+) -> EnvironmentToBuild:
     """Return the environment that a job names or writes itself; raises UserError if there is none."""
     if implicit := resolved.environment:
-        return environment_to_build(context.state, implicit.asset.address, implicit.fingerprint, implicit.asset.spec)
+        build_context = contents.get(CONTEXT_POINTER)
+        own = {_OWN_CONTEXT: build_context} if isinstance(build_context, Content) else {}
+        asset = implicit.asset
+        return environment_to_build(context.state, asset.address, implicit.fingerprint, asset.spec, own)
     reference = resolved.references.get(ENVIRONMENT_POINTER)
     if reference is None:
         message = f"{resolved.asset.address} names no environment that this workspace declares"

@@ -12,7 +12,9 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Address, Asset, Handle, Spec, State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
+from reconciler.model.datastores import Datastore, OpenDatastore
 from reconciler.model.object_store import UNREACHABLE_CODE, ObjectStore
+from reconciler.planning.bindings import provider_of
 from reconciler.planning.support import check_support
 from reconciler.resources import Resource
 from reconciler.state.process import host_name
@@ -21,6 +23,15 @@ from reconciler.state.store import StateStore
 
 def no_note(_fingerprint: str) -> None:
     """Note nothing."""
+
+
+def no_datastores(_specs: Mapping[str, Spec]) -> OpenDatastore:
+    """Return what opens the datastores of a workspace that has none."""
+
+    def open_datastore(name: str) -> Datastore:
+        raise user_error("datastore-unknown", f"there is no datastore {name}")
+
+    return open_datastore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class Providers:
     builders: Mapping[str, Builder]
     backends: Mapping[str, Backend]
     resources: Mapping[str, Resource] = field(default_factory=dict)  # by kind
+    make_opener: Callable[[Mapping[str, Spec]], OpenDatastore] = no_datastores  # of those that files declare, by name
     note_use: Callable[[str], None] = no_note  # that this workspace uses an environment, by its fingerprint
 
     @property
@@ -67,8 +79,8 @@ class Providers:
 
     def resource(self, address: Address, handle: Handle | None) -> Resource:
         """Return the provider of an asset that one has made, or is to make; raises UserError ``provider-missing``."""
-        bound = self.config.providers.get(address.kind, {}).get("type")
-        if bound is None or (handle is not None and handle.provider != bound):
+        bound = provider_of(self.config, address.kind)
+        if not bound or (handle is not None and handle.provider != bound):
             made = f"by the provider {handle.provider}" if handle else "by a provider"
             message = f"{address} was made {made}, which providers: in mlgit.yml does not name for {address.kind}"
             raise user_error("provider-missing", message, "name it again until what it has made is deleted")

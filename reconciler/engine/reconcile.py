@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from reconciler.diagnostics import UserError, has_errors, user_error
 from reconciler.engine.action_context import ActionContext
@@ -87,7 +87,7 @@ class Totals:
 
     def remaining_plan(self, plan: Plan) -> Plan:
         """Return the plan without the actions that were executed in an earlier iteration."""
-        return replace(plan, actions=tuple(action for action in plan.actions if action.versioned_key not in self.done))
+        return plan._replace(actions=tuple(action for action in plan.actions if action.versioned_key not in self.done))
 
 
 def reconcile_once(context: ApplyContext, totals: Totals, baseline: str | None = None) -> Iteration:
@@ -141,7 +141,7 @@ def _make_allowed_plan(request: ApplyRequest, state: State, observation: Observa
     plan, diagnostics = run_plan_pipeline(PlanInputs(request.desired, state, request.plan_options, observation))
     if has_errors(diagnostics):
         raise UserError(*diagnostics)
-    return replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action)))
+    return plan._replace(actions=tuple(action for action in plan.actions if request.is_allowed(action)))
 
 
 def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
@@ -207,7 +207,7 @@ def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: S
         context.listener.on_event,
         context.is_stopping,
     )
-    executed = execute_plan(replace(plan, actions=(*actions, *deferred)), action_context, request.parallelism)
+    executed = execute_plan(plan._replace(actions=(*actions, *deferred)), action_context, request.parallelism)
     totals.failed |= {event.action.versioned_key: event for event in executed.failed}
     totals.done |= {action.versioned_key for action in actions if action.key not in executed.not_started}
     return bool(actions)

@@ -38,8 +38,7 @@ def refresh_runs(state: State, backends: Mapping[str, Backend], store: ObjectSto
     for name in dict.fromkeys(run.backend for run in runs):
         reported, message = _poll_backend(backends[name], [run for run in runs if run.backend == name])
         note = f"the backend {name} cannot be reached: {message}"
-        observation = replace(
-            observation,
+        observation = observation._replace(
             runs={**observation.runs, **{run_id: condition for run_id, (_, condition) in reported.items()}},
             handles={**observation.handles, **{run_id: handle for run_id, (handle, _) in reported.items()}},
             unreachable_backends=(*observation.unreachable_backends, note)
@@ -83,18 +82,18 @@ def refresh_all(  # noqa: PLR0913 - every provider
     unbuilt, failed = _find_unbuilt(fingerprints, tuple(builders))
     if not config.has_store(host_name()):
         skipped = f"the store is on {config.store_host}: neither the store nor runs were checked"
-        return Observation(unbuilt_environments=unbuilt, skipped_checks=(*failed, skipped))
+        return Observation(unbuilt_environments=unbuilt, skipped_checks=(*failed, skipped), failed_builders=failed)
     contents = {content.digest: content for record in records for content in contents_of(state, record)}
-    observation = replace(refresh_runs(state, backends, store), unbuilt_environments=unbuilt)
+    observation = refresh_runs(state, backends, store)
+    observation = observation._replace(unbuilt_environments=unbuilt, failed_builders=failed)
     if observation.unexpected_store:
         return observation
     if observation.unreachable_store:
         skipped = f"{observation.unreachable_store}: neither the store nor runs were checked"
-        return replace(observation, skipped_checks=(*failed, skipped))
+        return observation._replace(skipped_checks=(*failed, skipped))
     observation = _observe_contents(observation, store, contents, deep=deep)
     lost_store = (f"{observation.unreachable_store}: not all contents were checked",)
-    return replace(
-        observation,
+    return observation._replace(
         missing_run_files=dict(_missing_run_files(state, records, backends)),
         skipped_checks=failed
         + observation.unreachable_backends
@@ -114,7 +113,7 @@ def _find_unbuilt(fingerprints: Iterable[str], builders: Sequence[Builder]) -> t
             fingerprint for fingerprint in fingerprints if not any(builder.find(fingerprint) for builder in builders)
         ), ()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
-        return frozenset(), (f"a builder failed: {_reason(error)}: built environments were not checked",)
+        return frozenset(), (f"built environments were not checked: {_reason(error)}",)
 
 
 def with_bases(observation: Observation, state: State, config: Config, builders: Mapping[str, Builder]) -> Observation:
@@ -133,10 +132,14 @@ def with_bases(observation: Observation, state: State, config: Config, builders:
             try:
                 base = builder.find_base(record.spec)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
-                skipped[f"a builder failed: {_reason(error)}: tags of images were not checked"] = None
+                skipped[f"tags of images were not checked: {_reason(error)}"] = None
             else:
                 moved |= {record.address: base} if base not in ("", build["base"]) else {}
-    return replace(observation, moved_bases=moved, skipped_checks=(*observation.skipped_checks, *skipped))
+    return observation._replace(
+        moved_bases=moved,
+        skipped_checks=(*observation.skipped_checks, *skipped),
+        failed_builders=(*observation.failed_builders, *skipped),
+    )
 
 
 def with_conditions(observation: Observation, state: State, resources: Mapping[str, Resource]) -> Observation:
@@ -152,27 +155,31 @@ def with_conditions(observation: Observation, state: State, resources: Mapping[s
             for record in state.current.values()
             if record.address.kind == kind and record.handle is not None
         }
-        known, reason = _read_resources(resource, handles)
-        conditions |= {handles[handle]: condition for handle, condition in known.items()}
-        if len(known) < len(handles):
-            remaining = len(handles) - len(known)
+        answers, reason = _read_resources(resource, handles)
+        unknown = {handles[handle]: answers[handle].message for handle in answers if _is_unknown(answers[handle])}
+        conditions |= {handles[handle]: item for handle, item in answers.items() if not _is_unknown(item)}
+        skipped += (f"{address}: {message}; it stands as recorded" for address, message in unknown.items() if message)
+        remaining = len(handles) - len(answers) + sum(not message for message in unknown.values())
+        if remaining:
             skipped.append(f"the provider of {kind} cannot be reached{reason}: {remaining} stand as recorded")
-    return replace(observation, conditions=conditions, skipped_checks=(*observation.skipped_checks, *skipped))
+    return observation._replace(conditions=conditions, skipped_checks=(*observation.skipped_checks, *skipped))
 
 
 def _read_resources(resource: Resource, handles: Collection[Handle]) -> tuple[Mapping[Handle, Condition], str]:
-    """Return the conditions that a provider knows; second, with what it failed, "" if it did not."""
+    """Return the conditions that a provider reports; second, with what it failed, "" if it did not."""
     try:
         answers = resource.read(handles) if handles else {}
         conditions = {handle: answers[handle] for handle in handles if handle in answers}
         known = {
-            handle: replace(condition, settings=dict(condition.settings))
-            for handle, condition in conditions.items()
-            if condition.phase is not Phase.UNKNOWN
+            handle: replace(condition, settings=dict(condition.settings)) for handle, condition in conditions.items()
         }
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
         return {}, f" ({_reason(error)})"
     return known, ""
+
+
+def _is_unknown(condition: Condition) -> bool:
+    return condition.phase is Phase.UNKNOWN
 
 
 def _reason(error: BaseException) -> str:
@@ -187,8 +194,8 @@ def _observe_contents(
         missing = store.missing(contents)
         damaged = _damaged_files(store, contents.keys() - missing, contents) if deep else {}
     except UserError as error:
-        return replace(observation, unreachable_store=error.diagnostics[0].message)
-    return replace(observation, missing_contents=missing, damaged_files=damaged)
+        return observation._replace(unreachable_store=error.diagnostics[0].message)
+    return observation._replace(missing_contents=missing, damaged_files=damaged)
 
 
 def _damaged_files(

@@ -63,7 +63,7 @@ class ApplyRequest:
     def without_replacements(self, addresses: Container[Address]) -> ApplyRequest:
         """Return the request without the forced replacements of some addresses: each is done once."""
         remaining = frozenset(address for address in self.plan_options.replace if address not in addresses)
-        return replace(self, plan_options=replace(self.plan_options, replace=remaining))
+        return replace(self, plan_options=self.plan_options._replace(replace=remaining))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The actions on what a provider makes: create, update, replace and delete a resource.
 
-An intent is recorded before each effect and settled after it, so that whoever comes after a crash finds by the token
+An intent is recorded before each effect and settled after it, so that the next apply after a crash finds by the token
 what was made, and nothing is made twice. A record stays until the provider confirms that its resource is gone.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import replace
 from reconciler.diagnostics import user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.model import Action, Condition, Effect, Handle, Intent, Op, Phase, Record
+from reconciler.planning.bindings import provider_of
 from reconciler.resources import Resource
 from reconciler.state.store import WriteBatch
 
@@ -26,7 +27,7 @@ def has_resource(context: ActionContext, action: Action) -> bool:
     if action.op not in (Op.CREATE, Op.UPDATE, Op.REPLACE, Op.DELETE):
         return False
     record = action.record
-    return action.address.kind in context.providers.config.providers or (
+    return bool(provider_of(context.providers.config, action.address.kind)) or (
         record is not None and (record.handle is not None or record.intent is not None)
     )
 

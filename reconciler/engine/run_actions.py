@@ -13,12 +13,14 @@ from reconciler.engine.driver.freeze import freeze_run
 from reconciler.engine.inputs import referenced_contents
 from reconciler.engine.job_environment import build_job_environment
 from reconciler.engine.run_conditions import cancel_and_wait
+from reconciler.engine.written_outputs import write_outputs, write_step_outputs
 from reconciler.model import Action, Json, ResolvedAsset, Run, RunStatus
 from reconciler.model.backend import RunResult
 from reconciler.model.content import Content
 from reconciler.model.step_runs import DRIVER
 from reconciler.model.tasks import Task
 from reconciler.planning.output_paths import output_paths
+from reconciler.planning.refresh import WRITE_AGAIN, has_pending_writes
 from reconciler.state.store import WriteBatch, merge_write_batches
 from reconciler.timestamps import utc_timestamp
 
@@ -48,11 +50,10 @@ def _make_command_task(context: ActionContext, action: Action, run: Run) -> tupl
     """Return the task of a run, with its environment built; what to record of how it is realised, and of the build."""
     resolved = resolved_asset_of(action)
     downloads = download_inputs(context, action)
-    report_progress = context.progress_reporter(action)
-    built = build_job_environment(context, resolved, run.backend, report_progress)
     contents: dict[str, Content | str] = {**referenced_contents(context, resolved)}
     contents |= store_asset_contents(context, resolved)
     contents |= {pointer: download.content for pointer, download in downloads.items()}
+    built = build_job_environment(context, action, resolved, run.backend, contents)
     task = make_task(context, resolved, run, built.environment, contents)
     realised: dict[str, Json] = {"environment": built.identity, "experiment_name": task.experiment}
     if downloads:
@@ -63,6 +64,8 @@ def _make_command_task(context: ActionContext, action: Action, run: Run) -> tupl
 def record_finished_run(context: ActionContext, action: Action) -> WriteBatch:
     """Record how a run ended, with its steps if it has some; what is left of a lost run is stopped first."""
     run = run_of(action)
+    if action.reason == WRITE_AGAIN:
+        return _write_outputs_again(context, action, run)
     if run.status is RunStatus.LOST:
         if run.handle is not None:
             context.providers.backend(run.backend).cancel(run.handle)
@@ -93,7 +96,9 @@ def _submission_writes(context: ActionContext, action: Action, run: Run) -> Writ
     if run.experiment:
         return WriteBatch(runs=(run,))
     record = context.make_record(action)
-    unfinished = tuple(dict.fromkeys((*record.unfinished, run.id)))
+    older = (context.state.find_run(run.address, run_id) for run_id in record.unfinished)
+    open_runs = (older_run.id for older_run in older if older_run is not None and older_run.is_unfinished)
+    unfinished = tuple(dict.fromkeys((*open_runs, run.id)))
     writes = WriteBatch(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
     return adopt_experiment(context, resolved_asset_of(action), run, writes)
 
@@ -114,7 +119,16 @@ def _record_end(context: ActionContext, action: Action, run: Run) -> WriteBatch:
         name: {**run.outputs[name], **content.to_json(), **paths.get(name, {})}
         for name, content in result.outputs.items()
     }
+    outputs = write_outputs(context, action, f"run {run.id}", outputs)
+    result = replace(result, steps=write_step_outputs(context, action, result.steps))
     return _run_end_writes(context, replace(run, outputs=outputs) if outputs else run, result)
+
+
+def _write_outputs_again(context: ActionContext, action: Action, run: Run) -> WriteBatch:
+    """Write the outputs of a run and of its steps that could not be written before, and record what became of them."""
+    outputs = write_outputs(context, action, f"run {run.id}", run.outputs, again=True)
+    steps = write_step_outputs(context, action, context.state.find_steps(run.id), again=True)
+    return _run_end_writes(context, replace(run, outputs=outputs), RunResult(steps=steps))
 
 
 def _record_lost_outputs(context: ActionContext, action: Action, run: Run, error: UserError) -> UserError:
@@ -132,7 +146,10 @@ def _run_end_writes(context: ActionContext, run: Run, result: RunResult = _NO_RE
     record = context.transaction.record(run.address)
     if record is None or run.experiment:
         return WriteBatch(runs=(run,), steps=steps)
-    ended = replace(record, unfinished=tuple(run_id for run_id in record.unfinished if run_id != run.id))
+    unfinished = tuple(run_id for run_id in record.unfinished if run_id != run.id)
+    if has_pending_writes(run, result.steps):
+        unfinished = (*unfinished, run.id)
+    ended = replace(record, unfinished=unfinished)
     if run.id == record.latest and run.status is RunStatus.COMPLETED:
         ended = replace(ended, run=run.id)
     return WriteBatch(current=(ended,) if ended != record else (), runs=(run,), steps=steps)

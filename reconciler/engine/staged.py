@@ -36,24 +36,24 @@ def _digest(parts: Iterable[tuple[str, ...]]) -> str:
     return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()
 
 
-def find_staged(store: ObjectStore, source: str) -> Content | None:
+def find_staged(store: ObjectStore, source: str, group: str = STAGED) -> Content | None:
     """Return what a source became in the store, whole or not; None if it never was there."""
-    raw = store.read(f"{STAGED}/{source}") if source else None
+    raw = store.read(f"{group}/{source}") if source else None
     try:
         return Content.from_json(json.loads(raw)) if raw is not None else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None  # a damaged entry: it is written again
 
 
-def store_once(store: ObjectStore, source: str, put: Callable[[], Content]) -> Content:
+def store_once(store: ObjectStore, source: str, put: Callable[[], Content], group: str = STAGED) -> Content:
     """Return the content of a source: as the store has it, whole, or else as ``put`` stores it."""
-    known = find_staged(store, source)
-    if known is not None and not store.verify(known):
+    known = find_staged(store, source, group)
+    if known is not None and not store.verify(known) and store.keep(known):
         return known
     content = put()
     if source and content != known:
-        name, data = f"{STAGED}/{source}", json.dumps(content.to_json()).encode()
-        if not store.create(name, data) and find_staged(store, source) is None:  # it is damaged
+        name, data = f"{group}/{source}", json.dumps(content.to_json()).encode()
+        if not store.create(name, data) and find_staged(store, source, group) is None:  # it is damaged
             store.delete(name)
             store.create(name, data)
     return content

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
+from reconciler.format.data_references import DEFAULT_DATASTORE_ADDRESSES, is_data_reference, with_datastore_names
 from reconciler.format.document import Document
 from reconciler.format.inlining import find_place
 from reconciler.format.kind import Kind
@@ -22,15 +23,14 @@ from reconciler.format.workspace_rules import (
     duplicate_address_diagnostic,
     removed_reference_diagnostic,
 )
-from reconciler.model import Address, Asset, FileReader
+from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader
 
 # Always errors when planning: a rule in mlgit.yml can lower them for validate only.
 _STRICT_CODES = frozenset({"secret-literal"})
 _NAME_LINE = re.compile(r"""^name:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetSet:
+class AssetSet(NamedTuple):
     """The assets of a tree by address, their documents by path, and the diagnostics.
 
     ``invalid_addresses`` are those of files with errors, which give no asset; a reference to one is not dangling.
@@ -44,12 +44,12 @@ class AssetSet:
     documents: Mapping[str, Document]
     diagnostics: tuple[Diagnostic, ...]
     invalid_addresses: frozenset[Address] = frozenset()
-    faulty: Mapping[Address, Asset] = field(default_factory=dict)
+    faulty: Mapping[Address, Asset] = MappingProxyType({})
     unreadable_names: frozenset[str] = frozenset()
-    unreadable_files: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unreadable_files: Mapping[str, frozenset[str]] = EMPTY_MAPPING
     known: frozenset[Address] = frozenset()
-    sources: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
-    files: FileReader | None = field(default=None, compare=False, repr=False)
+    sources: Mapping[Address, tuple[str, ...]] = MappingProxyType({})
+    files: FileReader | None = None
 
     @property
     def readable_assets(self) -> Mapping[Address, Asset]:
@@ -138,6 +138,8 @@ def build_asset_set(loaded_files: Iterable[LoadedFile], files: FileReader) -> As
     diagnostics += check_address_case((address, items[0].span) for address, items in declarations.items())
     sources = {address: tuple(item.file.path for item in items) for address, items in declarations.items()}
     names = frozenset(name for group in unreadable.values() for name in group)
+    named = with_datastore_names({**faulty, **assets})
+    assets, faulty = ({address: named[address] for address in items} for items in (assets, faulty))
     invalid_addresses = frozenset(invalid)
     return AssetSet(
         assets,
@@ -163,23 +165,27 @@ def check_references(
     referencable: Container[Address] | None = None,
     removal_hints: Mapping[Address, str] | None = None,
     backend_of: Callable[[Address], str] = lambda _address: "",
+    given: Collection[Address] = DEFAULT_DATASTORE_ADDRESSES,
 ) -> tuple[Diagnostic, ...]:
     """Return a diagnostic for each dangling reference: its asset is neither declared nor in the live state.
 
     ``referencable`` are the live assets that can be referenced; without them a dangling reference is a warning,
     because its asset may be live. ``removal_hints`` has a hint for each live asset that the plan removes.
-    ``backend_of`` returns the backend that mlgit.yml binds an asset to, which then needs no file: a warning. All
-    references to one missing asset are one diagnostic.
+    ``backend_of`` returns the backend that mlgit.yml binds an asset to, which then needs no file: a warning. What is
+    ``given`` needs none. All references to one missing asset are one diagnostic. A datastore that is missing
+    refuses single assets of a plan, and runs of jobs: it is left to these.
     """
     dangling: dict[Address, list[tuple[str, Span]]] = {}
     for asset in declared.readable_assets.values():
         for reference in asset.references:
             address = reference.address
-            if not _is_declared(declared, address) and (referencable is None or address not in referencable):
+            is_missing = not _is_declared(declared, address) and (referencable is None or address not in referencable)
+            is_refusal = is_data_reference(reference) and (referencable is not None or kind_of(asset).is_runnable)
+            if is_missing and address not in given and not is_refusal:
                 span = declared.value_span(asset, reference.pointer)
                 dangling.setdefault(address, []).append((reference.text, span))
     severity = Severity.WARNING if referencable is None else Severity.ERROR
-    hints, names = removal_hints or {}, (*declared.assets, *declared.known)
+    hints, names = removal_hints or {}, (*declared.assets, *declared.known, *given)
     return tuple(
         bound_reference_diagnostic(address, uses, backend)
         if (backend := backend_of(address))
@@ -203,7 +209,7 @@ def _is_declared(declared: AssetSet, address: Address) -> bool:
 def escalate_severities(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return diagnostics as they count when planning: a literal secret is an error whatever mlgit.yml says."""
     return tuple(
-        replace(diagnostic, severity=Severity.ERROR) if diagnostic.code in _STRICT_CODES else diagnostic
+        diagnostic._replace(severity=Severity.ERROR) if diagnostic.code in _STRICT_CODES else diagnostic
         for diagnostic in diagnostics
     )
 

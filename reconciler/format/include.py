@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _WILDCARDS = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class IncludeGlob:
+class IncludeGlob(NamedTuple):
     """A glob of asset files, and what mlgit.yml says of the files.
 
     It says whether apply runs changed jobs among them, the kind of those that do not show it, and the ``mirrors`` of

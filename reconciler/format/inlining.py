@@ -16,6 +16,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
 from reconciler.format.included_file import has_file_prefix, load_included_file
 from reconciler.format.kind import FileContent, Kind
+from reconciler.format.kinds import kind_by_name
 from reconciler.format.nodes import COMPONENT_FIELDS, Keys, walk_nodes
 from reconciler.format.pointers import split_pointer, unescape_key
 from reconciler.format.references import find_references_and_paths, relative_text
@@ -23,6 +24,7 @@ from reconciler.format.rule_context import RuleContext
 from reconciler.model import FileReader, Json, LocalPath, Spec
 
 _ENVIRONMENT, _PACKAGES = "environment", "conda_file"
+_TASK = "task"  # of a parallel node
 _MAX_FILES = 10_000
 _MAX_TEXT = 20_000_000  # characters
 _MAX_LEVELS = 20  # of files that include one another
@@ -92,15 +94,17 @@ class _Inliner:
                 total = total.with_included(part, keys)
                 values[keys] = part.spec
         if content is FileContent.NODE:
-            values |= self._moved_paths(context, values)
+            values |= self._moved_paths(context, self.kind, values)
+        if content is FileContent.ENVIRONMENT:
+            values |= self._moved_paths(context, kind_by_name(_ENVIRONMENT), values)
         return total._replace(spec=_with_values(context.spec, values))
 
-    def _moved_paths(self, context: RuleContext, inlined: Mapping[Keys, Json]) -> Mapping[Keys, Json]:
+    def _moved_paths(self, context: RuleContext, kind: Kind, inlined: Mapping[Keys, Json]) -> Mapping[Keys, Json]:
         """Return the paths in a file as the file of the asset would write them."""
         folder = posixpath.dirname(context.path)
         if folder == self.folder:
             return {}
-        targets = find_references_and_paths(context.spec, self.kind, folder, is_included=True)
+        targets = find_references_and_paths(context.spec, kind, folder, is_included=bool(kind.node_sites))
         paths = {tuple(split_pointer(path.pointer)): path for path in targets if isinstance(path, LocalPath)}
         return {keys: relative_text(path, self.folder) for keys, path in paths.items() if keys not in inlined}
 
@@ -126,11 +130,17 @@ def _find_names(spec: Spec, content: FileContent) -> Iterator[tuple[Keys, str, F
         for name in COMPONENT_FIELDS:
             if isinstance(text := node.get(name), str):
                 yield (*keys, name), text, FileContent.NODE
-        environment = node.get(_ENVIRONMENT)
-        if isinstance(environment, dict):
-            yield from _find_packages(environment, (*keys, _ENVIRONMENT))
-        elif isinstance(environment, str) and has_file_prefix(environment):
-            yield (*keys, _ENVIRONMENT), environment, FileContent.ENVIRONMENT
+        yield from _find_environment(node, keys)
+        if isinstance(task := node.get(_TASK), dict):
+            yield from _find_environment(task, (*keys, _TASK))
+
+
+def _find_environment(holder: Spec, keys: Keys) -> Iterator[tuple[Keys, str, FileContent]]:
+    environment = holder.get(_ENVIRONMENT)
+    if isinstance(environment, dict):
+        yield from _find_packages(environment, (*keys, _ENVIRONMENT))
+    elif isinstance(environment, str) and has_file_prefix(environment):
+        yield (*keys, _ENVIRONMENT), environment, FileContent.ENVIRONMENT
 
 
 def _find_packages(environment: Spec, keys: Keys) -> Iterator[tuple[Keys, str, FileContent]]:

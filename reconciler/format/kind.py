@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -80,7 +79,8 @@ class ReferenceSite(NamedTuple):
     ``kind`` is the kind of the referenced asset, or a function of the mapping that contains the field. With
     ``allows_local_path`` a plain string is a path relative to the file. With ``allows_file_prefix`` ``file:PATH`` names
     a YAML file that is inlined. ``is_additional_include`` paths are copied beside the code under their own name. A site
-    that ``is_literal`` has a plain value, which names something only if mlgit.yml has a mirror of it.
+    that ``is_literal`` has a plain value, which names something only if mlgit.yml has a mirror of it. One that
+    ``is_destination`` names where data is written: in a datastore.
     """
 
     pointer: str
@@ -89,14 +89,14 @@ class ReferenceSite(NamedTuple):
     allows_file_prefix: bool = False
     is_additional_include: bool = False
     is_literal: bool = False
+    is_destination: bool = False
 
     def target_kind(self, parent: Spec) -> str:
         """Return the kind of an asset that is referenced here; ``parent`` is the mapping that contains the field."""
         return self.kind if isinstance(self.kind, str) else self.kind(parent)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of asset and its traits.
 
     A file is of this kind if the name in its ``$schema`` URL, in lower case, matches ``schema_pattern``. A file without
@@ -115,7 +115,11 @@ class Kind:
     - ``file_content``: which fields may name a YAML file, whose content replaces the name.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
+    - ``is_model``: its files are a model: they are stored when it is registered, wherever they are, they are read as
+      its type has them (``format.model_files``), and they keep the name of their folder.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
+    - ``provider``: the provider that realises its assets unless mlgit.yml binds the kind to another one.
+    - ``is_data``: it is files rather than a description, so a plan says how many changed, and how large they are.
     - ``rule_set``: the name of its rules in ``format.rules``, which are loaded only to check a file.
     - ``order``: the position of the kind in a plan.
     """
@@ -140,11 +144,14 @@ class Kind:
     uses_builder: bool = False
     uses_backend: bool = False
     uses_store: bool = False
+    is_model: bool = False
+    is_data: bool = False
     is_supported: Callable[[Spec], bool] = lambda _spec: True
+    provider: str = ""
     rule_set: str = ""
     secret_fields: frozenset[str] = frozenset()
     descriptive_fields: frozenset[str] = DESCRIPTIVE_FIELDS
-    order: int = field(default=0, compare=False)
+    order: int = 0
 
     def recorded_only_reason(self, spec: Spec) -> str:
         """Return why an asset is recorded only: that no provider realises it; "" if one does."""

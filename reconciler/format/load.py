@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from reconciler.diagnostics import Diagnostic, Span, has_errors
+from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set, possible_names
 from reconciler.format.detect import (
     azureml_schema_url,
@@ -22,6 +22,7 @@ from reconciler.format.detect import (
     unknown_kind_diagnostic,
 )
 from reconciler.format.document import Document, DocumentOverride, keep_document
+from reconciler.format.dvc_pointers import find_inner_pointers
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.inlining import find_place, inline_files
 from reconciler.format.kind import Kind
@@ -149,8 +150,8 @@ def _mask_secrets(diagnostics: Sequence[Diagnostic], document: Document) -> tupl
     if not values:
         return tuple(diagnostics)
     return tuple(
-        replace(
-            diagnostic, message=mask_secrets(diagnostic.message, values), hint=mask_secrets(diagnostic.hint, values)
+        diagnostic._replace(
+            message=mask_secrets(diagnostic.message, values), hint=mask_secrets(diagnostic.hint, values)
         )
         for diagnostic in diagnostics
     )
@@ -283,6 +284,10 @@ def _check_path_content(context: RuleContext, paths: Iterable[LocalPath]) -> Ite
         for file in unavailable[:_MAX_DIAGNOSTICS_PER_RULE]:
             document, place = find_place(context.document, context.path, pointer, tree)
             yield file.to_diagnostic(document.value_span(place))
+        if pointer.endswith("/path") and (inner := find_inner_pointers(name for name, _ in content.files)):
+            message = f"{', '.join(inner)} in {tree.display_path(path)} are pointers of DVC: the data is left out"
+            hint = "name what one of them tracks, or track the whole folder with `dvc add`"
+            yield Diagnostic("dvc-inside", message, context.document.value_span(pointer), hint, Severity.WARNING)
 
 
 def _asset_name(files: FileReader, path: str, kind: Kind, spec: Spec) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Span, option_span
 from reconciler.format.document import Document
@@ -57,7 +57,7 @@ def name_options(
     return tuple(
         diagnostic
         if diagnostic in known or diagnostic.span is None or diagnostic.span.is_option
-        else replace(diagnostic, hint=f"{cause}: {diagnostic.hint}" if diagnostic.hint else cause)
+        else diagnostic._replace(hint=f"{cause}: {diagnostic.hint}" if diagnostic.hint else cause)
         for diagnostic in diagnostics
     )
 

@@ -60,6 +60,16 @@ def find_path_problem(files: FileReader, path: str, *, must_be_file: bool = Fals
     return problem
 
 
+def is_folder(files: FileReader, path: str) -> bool | None:
+    """Return True if what exists at a path is a folder, False if it is a file; None if that cannot be told."""
+    if path == ".":
+        return True
+    if not hasattr(files, "path_problem"):
+        return None
+    problem = find_path_problem(files, path, must_be_file=True)
+    return False if problem is None else (True if problem.code == "not-a-file" else None)
+
+
 def resolve_path_content(tree: Tree, path: str) -> PathContent:
     """Return the files of a path that exists in the tree; "." is the whole repository."""
     entries = dict(_walk_path(tree, path, "", ()))

@@ -5,19 +5,31 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
+from reconciler.format.data_references import is_data_reference, make_data_reference
 from reconciler.format.included_file import FILE_PREFIX, has_file_prefix
 from reconciler.format.kind import Kind, ReferenceSite
 from reconciler.format.mirrors import MirroredFiles
 from reconciler.format.nodes import Keys, walk_nodes
 from reconciler.format.pointers import join_pointer
-from reconciler.model import Address, Asset, FileReader, Json, LocalPath, Reference, Spec, parse_address
+from reconciler.model import (
+    DEFAULT_ARTIFACTS,
+    Address,
+    Asset,
+    FileReader,
+    Json,
+    LocalPath,
+    Reference,
+    Spec,
+    parse_address,
+)
 
 # A job without a name is named after its path, so the name can contain slashes.
 _JOB_OUTPUT_URI = re.compile(r"^azureml://jobs/(?P<job>.+?)/outputs/(?P<output>[^/]+)(?:/|/paths(?:/(?P<path>.*))?)?$")
+# An artifact of a run as MLflow names it; a job in place of the run means its current one.
+_RUN_URI = re.compile(r"^runs:/+(?P<job>[^/]+)/(?P<path>.+)$")
 _ASSET_REFERENCE = re.compile(r"^azureml:(?P<name>[^/:@][^:@]*)(?::(?P<version>.+)|@(?P<label>.+))?$")
 _REGISTRY_ENVIRONMENT = re.compile(
     r"azureml://registries/(?P<registry>[^/]+)/environments/(?P<name>[^/]+)(?:/(?:versions|labels)/[^/]+)?/?"
@@ -71,14 +83,17 @@ def _parse_site(
     pointer = join_pointer(*keys)
     if site.allows_file_prefix and has_file_prefix(text):
         return _local_path(pointer, text, text[len(FILE_PREFIX) :], folder)
+    if site.is_destination:
+        return make_data_reference(pointer, text)
     target = None
     if not site.is_literal:
         allowed_folder = folder if site.allows_local_path and _BINDING not in text else None
         target = parse_reference(pointer, text, site.target_kind(parent), allowed_folder)
-    if target is None and mirrored is not None and (site.is_literal or site.allows_local_path):
-        target = mirrored.find_path(keys, text, is_literal=site.is_literal)
+    is_of_data = isinstance(target, Reference) and is_data_reference(target)
+    if (target is None or is_of_data) and mirrored is not None and (site.is_literal or site.allows_local_path):
+        target = mirrored.find_path(keys, text, is_literal=site.is_literal) or target  # before any datastore
     if site.is_additional_include and isinstance(target, LocalPath):
-        return replace(target, name=posixpath.basename(target.path))
+        return target._replace(name=posixpath.basename(target.path))
     return target
 
 
@@ -116,7 +131,7 @@ def bind_environment(asset: Asset, bindings: Mapping[str, str]) -> Asset:
     ``bindings`` are the addresses of environments by the names of those that they replace.
     """
     references = tuple(_bound_environments(asset.spec, bindings))
-    return replace(asset, references=(*asset.references, *references)) if references else asset
+    return asset._replace(references=(*asset.references, *references)) if references else asset
 
 
 def _bound_environments(spec: Spec, bindings: Mapping[str, str]) -> Iterator[Reference]:
@@ -134,7 +149,7 @@ def resolve_zip_path(local_path: LocalPath, files: FileReader) -> LocalPath:
     if not local_path.name.endswith(_ZIP_SUFFIX) or files.exists(local_path.path):
         return local_path
     folder = local_path.path.removesuffix(_ZIP_SUFFIX)
-    return replace(local_path, path=folder) if files.exists(folder) else local_path
+    return local_path._replace(path=folder) if files.exists(folder) else local_path
 
 
 def parse_reference(pointer: str, text: str, kind: str, folder: str | None) -> Reference | LocalPath | None:
@@ -142,15 +157,19 @@ def parse_reference(pointer: str, text: str, kind: str, folder: str | None) -> R
 
     ``folder`` is that of the file, None if a local path is not allowed.
     """
-    if match := _JOB_OUTPUT_URI.match(text):
-        path = (match["path"] or "").strip("/")
-        return Reference(pointer, text, Address("job", match["job"]), output=match["output"], path=path)
+    if match := _JOB_OUTPUT_URI.match(text) or _RUN_URI.match(text):
+        found = {"output": DEFAULT_ARTIFACTS, **match.groupdict(default="")}
+        return Reference(
+            pointer, text, Address("job", found["job"]), output=found["output"], path=found["path"].strip("/")
+        )
     if kind and (match := _ASSET_REFERENCE.match(text)):
         if match["name"].startswith(_PREDEFINED_PREFIXES.get(kind, ())):
             return None
         address = Address(kind, match["name"])
         return Reference(pointer, text, address, match["version"] or "", match["label"] or "")
-    if folder is None or _URI_SCHEME.match(text):
+    if _URI_SCHEME.match(text):
+        return make_data_reference(pointer, text)
+    if folder is None:
         return None
     return _local_path(pointer, text, text, folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from urllib.parse import urljoin
@@ -11,6 +12,7 @@ from reconciler.model import Json
 from reconciler.package_files import data_folder
 
 _SCHEMA_BASE_URL = "https://mlgit.dev/schemas/"
+_REFERENCE = re.compile(rb'"\$ref":\s*"([^"#]+)')
 
 
 def schema_id(name: str) -> str:
@@ -21,7 +23,12 @@ def schema_id(name: str) -> str:
 @cache
 def load_schema(schema_id: str) -> Json:
     """Return the schema with this ``$id``."""
-    return json.loads((data_folder("schemas") / schema_id.removeprefix(_SCHEMA_BASE_URL)).read_bytes())
+    return json.loads(_read_schema(schema_id))
+
+
+@cache
+def _read_schema(schema_id: str) -> bytes:
+    return (data_folder("schemas") / schema_id.removeprefix(_SCHEMA_BASE_URL)).read_bytes()
 
 
 def load_referenced_schemas(schema: Json) -> Mapping[str, Json]:
@@ -37,7 +44,8 @@ def load_referenced_schemas(schema: Json) -> Mapping[str, Json]:
 
 @cache
 def _referenced_files(schema_id: str) -> frozenset[str]:
-    return frozenset(_references_in(load_schema(schema_id), schema_id))
+    """Return the ``$id`` of each other file that a file refers to; its text is searched, which is faster."""
+    return frozenset(urljoin(schema_id, name.decode()) for name in _REFERENCE.findall(_read_schema(schema_id)))
 
 
 def _references_in(value: Json, base: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ reasons.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.kind import word_set
@@ -16,11 +15,12 @@ OFF = "off"
 SEVERITY_LEVELS = (*(str(severity) for severity in Severity), OFF)
 
 OVERRIDABLE_CODES = word_set(
-    "binding-dangling binding-legacy binding-type binding-unknown builder-cannot cron-illegal deployment-empty "
-    "distribution-range "
+    "binding-dangling binding-legacy binding-type binding-unknown builder-cannot cron-illegal data-not-a-file "
+    "data-not-a-folder deployment-empty distribution-range "
     "environment-both environment-conda environment-neither expression-malformed expression-undeclared field-ignored "
     "expression-unknown input-range input-type input-undeclared instances-negative instances-order mltable-missing "
-    "mltable-pattern name-dotted name-illegal name-placeholder name-reserved node-cycle optional-needed "
+    "mltable-path-missing mltable-path-outside mltable-pattern name-dotted name-illegal name-placeholder "
+    "name-reserved node-cycle optional-needed "
     "output-undeclared path-missing port-name protocol-unknown recurrence-illegal reference-sort requirement-refused "
     "secret-literal secret-suspected sweep-sampling sweep-unused time-illegal time-order traffic-mirror traffic-part "
     "traffic-share value-ambiguous version-ambiguous version-illegal zone-foreign zone-unknown"
@@ -38,4 +38,4 @@ def _override_severities(diagnostics: Iterable[Diagnostic], rules: Mapping[str, 
         if diagnostic.code in OVERRIDABLE_CODES:
             level = rules.get(diagnostic.code, level)
         if level != OFF:
-            yield replace(diagnostic, severity=Severity(level))
+            yield diagnostic._replace(severity=Severity(level))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.suggest import did_you_mean
@@ -66,7 +65,7 @@ def bound_reference_diagnostic(address: Address, uses: Uses, backend: str) -> Di
     fact = f"is not declared; mlgit.yml binds it to the backend {backend}"
     hint = f"to declare it, write {compute_file_path(address.name)}:"
     diagnostic = _reference_diagnostic(address, uses, fact, hint, Severity.WARNING)
-    return replace(diagnostic, example=compute_file_lines(address.name))
+    return diagnostic._replace(example=compute_file_lines(address.name))
 
 
 def _reference_diagnostic(

@@ -45,6 +45,23 @@ def changed_blobs(repository: Repository, before: str, after: str) -> Mapping[st
     return blobs
 
 
+def commit_times(repository: Repository, tip: str) -> list[tuple[str, int]]:
+    """Return a commit and its ancestors, newest first, each with when it was made, in seconds since 1970."""
+    rows = (line.split(" ") for line in repository.git("rev-list", "--timestamp", "--end-of-options", tip).split("\n"))
+    return [(commit, int(seconds)) for seconds, commit in rows]
+
+
+def list_file_blobs(repository: Repository, tip: str, suffix: str, without: str = "") -> set[str]:
+    """Return the blobs of all files with a suffix that a commit and its ancestors have had.
+
+    Those that the commit ``without`` and its ancestors had may be left out.
+    """
+    excluded = [f"^{without}"] if without else []
+    output = repository.git("rev-list", "--objects", "--end-of-options", tip, *excluded)
+    rows = (line.partition(" ") for line in output.split("\n"))
+    return {oid for oid, _, path in rows if path.endswith(suffix)}
+
+
 def holds_changes_of(repository: Repository, commit: str, other: str) -> bool:
     """Return True if a commit has all changes of another one: a merge of the other into it would change nothing.
 

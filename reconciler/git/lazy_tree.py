@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from reconciler.git import trees
 from reconciler.git.repository import Repository
@@ -108,8 +109,7 @@ def load_tree(repository: Repository, tree: str, root: str = "") -> Tree:
     return Tree(tree, LazyTreeEntries(repository, tree), read_blob, root, tree_at_commit, blob_size)
 
 
-@dataclass(frozen=True, slots=True)
-class PrefetchedTree:
+class PrefetchedTree(NamedTuple):
     """A tree with the contents and sizes that many processes need, read ahead by a few Git processes."""
 
     tree: Tree

@@ -1,4 +1,4 @@
-"""Objects read through ``git cat-file --batch``, one process that stays open for all questions."""
+"""Objects read through ``git cat-file --batch-command``, one process that stays open for all questions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from reconciler.git.command import run_git, start_git
 from reconciler.git.process import NETWORK_TIMEOUT_VARIABLE, local_timeout_error, timeout_seconds
 
 _CHUNK_BYTES = 1 << 20
+_CONTENTS, _INFO = b"contents", b"info"
+_NO_OBJECT = "0" * 40
 _MAX_PENDING_BYTES = 2048  # of questions asked at once: below any pipe's capacity, so that asking never blocks
 
 
@@ -29,16 +31,18 @@ class GitObject(NamedTuple):
     content: bytes
 
 
+_ReadAnswer = Callable[["AnswerStream"], GitObject | None]
+
+
 @dataclass(slots=True)
 class ObjectReader:
     """Answers questions for objects by any name that Git resolves: an object id, ``HEAD``, ``REVISION:PATH``.
 
-    With ``headers_only`` no content is read. Threads may share a reader.
+    Threads may share a reader.
     """
 
     folder: Path
     env: Mapping[str, str]
-    headers_only: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _answers: AnswerStream | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -48,11 +52,18 @@ class ObjectReader:
 
         A content that is longer than ``max_bytes`` is cut off, one byte beyond.
         """
+        return self._read_all(_CONTENTS, names, lambda answers: _read_answer(answers, max_bytes))
+
+    def read_headers(self, names: Sequence[str]) -> list[GitObject | None]:
+        """Return the object of each name without its content, None where there is none or Git cannot read it."""
+        return self._read_all(_INFO, names, lambda answers: parse_header(answers.read_line()))
+
+    def _read_all(self, command: bytes, names: Sequence[str], read: _ReadAnswer) -> list[GitObject | None]:
         answers: list[GitObject | None] = []
         with self._lock:
             try:
-                for batch in _split_questions(names):
-                    answers += self._ask(batch, max_bytes)
+                for batch in _split_questions(command, names):
+                    answers += self._ask(batch, read)
             except BaseException:
                 self.close()  # or the rest of an answer would be taken for the next one, after Ctrl-C
                 raise
@@ -67,28 +78,27 @@ class ObjectReader:
                 os.killpg(process.pid, signal.SIGKILL)  # with what fetches objects of a partial clone
             process.communicate()
 
-    def _ask(self, questions: Sequence[bytes], max_bytes: int | None) -> list[GitObject | None]:
+    def _ask(self, questions: Sequence[bytes], read: _ReadAnswer) -> list[GitObject | None]:
         if self._process is None:
-            mode = "--batch-check" if self.headers_only else "--batch"
-            self._process = start_git(["cat-file", mode], self.folder, env=self.env, has_stderr=False)
+            self._process = start_git(["cat-file", "--batch-command"], self.folder, env=self.env, has_stderr=False)
             self._answers = AnswerStream(self._process.stdout.fileno())  # type: ignore[union-attr]
         try:
             stdin: IO[bytes] = self._process.stdin  # type: ignore[assignment]
             stdin.write(b"".join(questions))
             stdin.flush()
             answers: AnswerStream = self._answers  # type: ignore[assignment]
-            return [_read_answer(answers, max_bytes, headers_only=self.headers_only) for _ in questions]
+            return [read(answers) for _ in questions]
         except (EOFError, BrokenPipeError):  # Git gives up on an object that is damaged
             self.close()
-            return [None] if len(questions) == 1 else [self._ask([question], max_bytes)[0] for question in questions]
+            return [None] if len(questions) == 1 else [self._ask([question], read)[0] for question in questions]
 
 
-def _split_questions(names: Iterable[str]) -> Iterable[list[bytes]]:
-    """Yield the names in batches of which each fits into a pipe."""
+def _split_questions(command: bytes, names: Iterable[str]) -> Iterable[list[bytes]]:
+    """Yield the questions for names in batches of which each fits into a pipe."""
     batch: list[bytes] = []
     size = 0
     for name in names:
-        question = _question(name)
+        question = command + b" " + _question(name)
         if batch and size + len(question) > _MAX_PENDING_BYTES:
             yield batch
             batch, size = [], 0
@@ -99,8 +109,9 @@ def _split_questions(names: Iterable[str]) -> Iterable[list[bytes]]:
 
 
 def _question(name: str) -> bytes:
-    """Return the line that asks for a name; a name that would be two lines, or half of one, asks for nothing."""
-    return b"\n" if "\n" in name or "\0" in name else name.encode("utf-8", "surrogateescape") + b"\n"
+    """Return the line that asks for a name; a name that is no line asks for an object that no repository has."""
+    asked = _NO_OBJECT if not name or "\n" in name or "\0" in name else name
+    return asked.encode("utf-8", "surrogateescape") + b"\n"
 
 
 class AnswerStream:
@@ -153,10 +164,10 @@ class AnswerStream:
         self._buffer += chunk
 
 
-def _read_answer(answers: AnswerStream, max_bytes: int | None, *, headers_only: bool) -> GitObject | None:
+def _read_answer(answers: AnswerStream, max_bytes: int | None) -> GitObject | None:
     parsed = parse_header(answers.read_line())
-    if parsed is None or headers_only:
-        return parsed
+    if parsed is None:
+        return None
     kept_size = parsed.size if max_bytes is None else min(parsed.size, max_bytes + 1)
     content = answers.read(kept_size)
     answers.skip(parsed.size - kept_size + 1)  # with the line feed after the content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
 from typing import NamedTuple
 
@@ -23,14 +22,13 @@ class RefUpdate(NamedTuple):
     old: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewCommit:
+class NewCommit(NamedTuple):
     """A commit to create on a parent: file contents by path, None to delete a file, and trees by path."""
 
     parent: str
     files: Mapping[str, bytes | None]
     message: str
-    trees: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    trees: Mapping[str, str] = EMPTY_MAPPING
 
 
 class Commit(NamedTuple):

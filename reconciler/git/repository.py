@@ -57,12 +57,11 @@ class Repository:
         self._scratch = scratch or Path(tempfile.mkdtemp(prefix="mlgit-objects-"))
         alternates = _prepend_alternate(str(self._scratch))
         self.objects_env = {**self._location, "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates}
-        self._contents = ObjectReader(top, self.objects_env)
-        self._headers = ObjectReader(top, self.objects_env, headers_only=True)
+        self._objects = ObjectReader(top, self.objects_env)
         self._writer: _GitWriter | None = None
         self._identity: dict[str, str] | None = None
         self._own_scratch = None if scratch else self._scratch
-        weakref.finalize(self, _release, self._contents, self._headers, self._own_scratch)
+        weakref.finalize(self, _release, self._objects, self._own_scratch)
 
     def git(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         """Run one Git command and return its output without the last newline. Raises GitError if it fails."""
@@ -90,16 +89,16 @@ class Repository:
         """Return the object of each name, None for one that Git does not have or cannot read."""
         if len(names) > _BATCH_THRESHOLD:
             return read_many_objects(self.top, self.objects_env, names)
-        return self._contents.read_all(names)
+        return self._objects.read_all(names)
 
     def read_text(self, oid: str, max_bytes: int) -> bytes | None:
         """Return the content of an object, cut off one byte beyond ``max_bytes``; None if Git cannot read it."""
-        (git_object,) = self._contents.read_all([oid], max_bytes)
+        (git_object,) = self._objects.read_all([oid], max_bytes)
         return git_object.content if git_object else None
 
     def object_size(self, oid: str) -> int | None:
         """Return the size of an object in bytes, None if Git does not have it or cannot read it."""
-        (header,) = self._headers.read_all([oid])
+        (header,) = self._objects.read_headers([oid])
         return header.size if header else None
 
     def reopen(self) -> Repository:
@@ -219,7 +218,7 @@ class Repository:
 
     def close(self) -> None:
         """End the Git processes that reading keeps open, and remove the scratch folder."""
-        _release(self._contents, self._headers, self._own_scratch)
+        _release(self._objects, self._own_scratch)
 
 
 def open_repository(start: Path) -> Repository:
@@ -283,8 +282,7 @@ def _prepend_alternate(folder: str) -> str:
     return os.pathsep.join(filter(None, [f'"{quoted}"', os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")]))
 
 
-def _release(contents: ObjectReader, headers: ObjectReader, scratch: Path | None) -> None:
-    contents.close()
-    headers.close()
+def _release(objects: ObjectReader, scratch: Path | None) -> None:
+    objects.close()
     if scratch is not None:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -26,7 +26,7 @@ class Posted(NamedTuple):
 def put_comment(client: Client, pull: PullRequest, marker: str, make_text: Callable[[str], str]) -> Posted:
     """Make the comment whose first line is a marker have the text that is made of its old one, and remove duplicates.
 
-    The old text is "" if there is no comment. Raise UserError ``github-conflict`` if somebody deletes it as often as it
+    The old text is "" if there is no comment. Raise UserError ``github-conflict`` if it is deleted as often as it
     is written.
     """
     login = client.find_login()
@@ -71,7 +71,7 @@ def _delete(comment: IssueComment) -> None:
     try:
         comment.delete()
     except UnknownObjectException:
-        return  # somebody else was faster
+        return  # another process was faster
 
 
 def _find_comments(pull: PullRequest, marker: str, login: str) -> list[IssueComment]:

@@ -107,7 +107,7 @@ def _choose_pull(pulls: Sequence[PullRequest], run: WorkflowRun, number: int | N
 def is_run_of(run: WorkflowRun, pull: PullRequest) -> bool:
     """Return True if a workflow run is for the head of a pull request: its commit, branch and repository.
 
-    Anybody can open a pull request from a fork with the same commit, into another base.
+    Any user can open a pull request from a fork with the same commit, into another base.
     """
     repository = pull.head.repo.full_name.lower() if pull.head.repo else ""
     head = (run.head_sha, run.head_branch, _head_repository(run))

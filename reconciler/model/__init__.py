@@ -18,7 +18,11 @@ from reconciler.model.assets import TreeEntry as TreeEntry
 from reconciler.model.assets import parse_address as parse_address
 from reconciler.model.builds import BuilderChoice as BuilderChoice
 from reconciler.model.builds import BuildForecast as BuildForecast
+from reconciler.model.builds import FinishedBuild as FinishedBuild
 from reconciler.model.builds import PackageDiff as PackageDiff
+from reconciler.model.data_diff import ChangedBlob as ChangedBlob
+from reconciler.model.data_diff import ContentChange as ContentChange
+from reconciler.model.data_diff import TableComparison as TableComparison
 from reconciler.model.history import HistoryEntry as HistoryEntry
 from reconciler.model.history import ResourceDiff as ResourceDiff
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
@@ -40,6 +44,7 @@ from reconciler.model.plan import SourceRevision as SourceRevision
 from reconciler.model.plan import StepForecast as StepForecast
 from reconciler.model.plan import StepVerdict as StepVerdict
 from reconciler.model.plan import exclude_actions as exclude_actions
+from reconciler.model.plan import has_changed_blobs as has_changed_blobs
 from reconciler.model.providers import Condition as Condition
 from reconciler.model.providers import Effect as Effect
 from reconciler.model.providers import Handle as Handle

@@ -111,9 +111,10 @@ class Tree:
             if error.link:
                 return broken_link_problem(error.code, self.display_path(error.link), error.target)
             return PathProblem("path-outside", self.display_path(path), "is outside the repository", "")
-        if real in self.entries:
+        entry = self.entries.get(real)
+        if entry is not None and entry.mode != SUBMODULE_MODE:
             return None
-        if any(True for _ in self.entries_below(real)):
+        if entry is not None or any(True for _ in self.entries_below(real)):
             return (
                 PathProblem("not-a-file", self.display_path(path), "is a folder", _FILE_HINT) if must_be_file else None
             )
@@ -142,8 +143,7 @@ class Tree:
         return path.removeprefix(self.root)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A mention of another asset inside a spec, at a JSON pointer.
 
     At most one of ``version`` and ``label`` is given. If ``address`` is a job, ``output`` names an output of it, and
@@ -162,8 +162,7 @@ class Reference:
 LOCK_POINTER = "/lock"  # where the lock counts that mlgit.yml binds to an environment; no spec has such a field
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPath:
+class LocalPath(NamedTuple):
     """A file or folder that a spec names, at a JSON pointer; ``path`` is relative to the top of the repository.
 
     ``name`` is its name in the working directory of a run, if the name matters as well as the content.
@@ -175,8 +174,7 @@ class LocalPath:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(NamedTuple):
     """One declared thing of any kind, as written in a file. ``version`` is "" if the file gives none.
 
     ``place`` is the JSON pointer of the output in the file of a job from which it is registered, "" for a whole file.

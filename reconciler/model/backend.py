@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.step_runs import StepRun
-from reconciler.model.tasks import Task
+from reconciler.model.tasks import Environment, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,50 @@ class RunFiles:
     artifacts: tuple[str, ...] = ()
 
 
+class RunFolder(NamedTuple):
+    """The folder of a run on this machine: the token of the run, when it changed last, and its size in bytes.
+
+    ``modified`` is in seconds since 1970. ``is_left`` is True for what is left of one whose removal was interrupted.
+    """
+
+    path: str
+    token: str
+    modified: float
+    size: int
+    is_active: bool = False
+    is_left: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return self.path
+
+
+class RunFolders(Protocol):
+    """What a backend has too whose runs have folders on this machine, so that `mlgit gc` can remove old ones."""
+
+    def run_folders(self) -> Iterable[RunFolder]:
+        """Return the folders that there are."""
+        ...
+
+    def remove_run_folder(self, folder: RunFolder) -> bool:
+        """Remove one; return False if its run goes on, or if files of another user are left."""
+        ...
+
+
 class Backend(Protocol):
     """Runs jobs on one type of infrastructure.
 
     A backend that cannot be reached raises UserError ``backend-unreachable``; only `poll` returns the phase *unknown*
     instead. Nothing that it takes or returns is a path of the caller's machine.
     """
+
+    def check_environment(self, environment: Environment) -> None:
+        """Raise UserError ``image-unusable`` if no job can run in an environment, which was just built.
+
+        It may start a program in it, and need not tell: `submit` checks as well.
+        """
+        ...
 
     def submit(self, task: Task, store: ObjectStore) -> Handle:
         """Start the run, with its files from the store, and return its handle; once for each token."""

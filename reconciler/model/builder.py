@@ -45,7 +45,7 @@ class BuildPlan:
     dockerfile: str = ""
     """The path of the Dockerfile in its build context; blank if it has no context."""
     context: Content | None = None
-    """The build context, which whoever calls the builder has put into the store; None if it has none."""
+    """The build context, which the caller of the builder has put into the store; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +120,17 @@ class LocalBuild:
     """What a builder made on this machine, as a marker or labels of its own say, whether or not it is finished."""
 
     id: str
-    """What the builder calls it: the path of a prefix, or an image by its id."""
+    """What the builder calls it: the path of a prefix, an image by its id, or the name of a base."""
     fingerprints: frozenset[str] = frozenset()
     """Those of the environments whose build it is; none if nothing on this machine refers to it any more."""
     size: int = 0
     """In bytes."""
     made_at: float = 0.0
     """In seconds since the epoch."""
+    environment: str = ""
+    """The address of the environment that it was made for first, such as ``environment/x``; "" if that is not known."""
+    is_base: bool = False
+    """True for what only other builds start from, such as an image of others that a builder gave a name."""
 
 
 class Builder(Protocol):

@@ -47,6 +47,19 @@ class Content(NamedTuple):
         )
 
 
+class StoredObject(NamedTuple):
+    """An object of a store: its key, its size in bytes, and when it was stored or kept last, in seconds since 1970."""
+
+    digest: str
+    size: int
+    modified: float
+
+    @property
+    def name(self) -> str:
+        """Its key."""
+        return self.digest
+
+
 class ContentFile(NamedTuple):
     """A file of a content: path within its folder, mode as Git has it, digest of its bytes; a link's are its target."""
 
@@ -58,7 +71,7 @@ class ContentFile(NamedTuple):
 class UploadFile(NamedTuple):
     """A file to store: path within its folder, mode as Git has it, and how its bytes are read.
 
-    ``open`` returns a new stream from the first byte, which whoever opened it closes before the next file is opened.
+    ``open`` returns a new stream from the first byte, which the caller closes before the next file is opened.
     The bytes of a link are its target.
     """
 
@@ -85,3 +98,11 @@ class Damage(NamedTuple):
     location: str
     """Where its bytes should be, for a person."""
     is_missing: bool
+
+
+class VerifiedContent(NamedTuple):
+    """A content that was compared with what was stored, whose it is, and what of it is damaged."""
+
+    content: Content
+    owners: tuple[str, ...]
+    damages: tuple[Damage, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING
 
@@ -17,8 +17,7 @@ _NETWORKS = ("bridge", "none")
 SUPPORTED = "--cpus, --ipc, --memory (-m), --network bridge or none, --pids-limit, --shm-size, --ulimit"
 
 
-@dataclass(frozen=True, slots=True)
-class DockerArguments:
+class DockerArguments(NamedTuple):
     """What arguments of ``docker run`` say; None and "" for what they do not say. Sizes are in bytes.
 
     ``ulimits`` have the soft and the hard limit by name.
@@ -30,7 +29,7 @@ class DockerArguments:
     pids: int | None = None
     ipc: str = ""
     network: str = ""
-    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=lambda: EMPTY_MAPPING)
+    ulimits: Mapping[str, tuple[int, int]] = EMPTY_MAPPING
 
 
 def parse_size(text: str) -> int | None:
@@ -63,29 +62,29 @@ def parse_docker_arguments(text: str) -> DockerArguments | str:
 
 def _with_cpus(arguments: DockerArguments, value: str) -> DockerArguments | None:
     is_number = re.fullmatch(r"\d+(\.\d+)?", value)
-    return replace(arguments, cpus=float(value)) if is_number and float(value) else None
+    return arguments._replace(cpus=float(value)) if is_number and float(value) else None
 
 
 def _with_memory(arguments: DockerArguments, value: str) -> DockerArguments | None:
     size = parse_size(value)
-    return replace(arguments, memory=size) if size else None
+    return arguments._replace(memory=size) if size else None
 
 
 def _with_shm_size(arguments: DockerArguments, value: str) -> DockerArguments | None:
     size = parse_size(value)
-    return replace(arguments, shm_size=size) if size else None
+    return arguments._replace(shm_size=size) if size else None
 
 
 def _with_pids(arguments: DockerArguments, value: str) -> DockerArguments | None:
-    return replace(arguments, pids=int(value)) if value.isdecimal() and int(value) else None
+    return arguments._replace(pids=int(value)) if value.isdecimal() and int(value) else None
 
 
 def _with_ipc(arguments: DockerArguments, value: str) -> DockerArguments | None:
-    return replace(arguments, ipc=value) if value in _IPC_MODES else None
+    return arguments._replace(ipc=value) if value in _IPC_MODES else None
 
 
 def _with_network(arguments: DockerArguments, value: str) -> DockerArguments | None:
-    return replace(arguments, network=value) if value in _NETWORKS else None
+    return arguments._replace(network=value) if value in _NETWORKS else None
 
 
 def _with_ulimit(arguments: DockerArguments, value: str) -> DockerArguments | None:
@@ -93,7 +92,7 @@ def _with_ulimit(arguments: DockerArguments, value: str) -> DockerArguments | No
     if match is None:
         return None
     limits = (int(match[2]), int(match[3] or match[2]))
-    return replace(arguments, ulimits={**arguments.ulimits, match[1]: limits})
+    return arguments._replace(ulimits={**arguments.ulimits, match[1]: limits})
 
 
 _OPTIONS: Mapping[str, Callable[[DockerArguments, str], DockerArguments | None]] = {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(NamedTuple):
     """The lock of one holder: what it covers, and who holds it.
 
     ``process`` shows on the holder's machine if the holder has exited. ``ci`` is the address of its CI run, if it has
@@ -22,7 +21,7 @@ class Lock:
     since: str
     commit: str = ""
     ci: str = ""
-    process: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    process: Mapping[str, Json] = EMPTY_MAPPING
     exclusive: frozenset[Address] = frozenset()
     shared: frozenset[Address] = frozenset()
     intents: tuple[Mapping[str, Json], ...] = ()
@@ -32,7 +31,7 @@ class Lock:
         return f"{self.user} on {self.host}{ci}, since {self.since}"
 
     def conflicts_with(self, exclusive: Iterable[Address], shared: Iterable[Address]) -> bool:
-        """Return True if nobody else may change ``exclusive`` and read ``shared`` while this lock is held."""
+        """Return True if no other process may change ``exclusive`` and read ``shared`` while this lock is held."""
         return any(address in self.exclusive or address in self.shared for address in exclusive) or any(
             address in self.exclusive for address in shared
         )

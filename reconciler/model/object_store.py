@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO, NamedTuple, Protocol
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.content import Content, ContentFile, Damage, LocalObject, UploadFile
+from reconciler.model.content import Content, ContentFile, Damage, LocalObject, StoredObject, UploadFile
+
+FRESH_SECONDS = 3600.0
+"""How old an object may be that counts as stored just now: it need not be made younger."""
 
 UNREACHABLE_CODE = "store-unreachable"
 _ENTRY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class StoreContext(NamedTuple):
+    """Where a store is opened: the folder that relative paths start from, and what reads its secrets.
+
+    ``read_secret`` returns the value of the secret that mlgit.yml binds to a field of the store, by JSON pointer such
+    as ``/account_key``, None if none is bound; it raises UserError ``secret-missing``.
+    """
+
+    folder: str
+    read_secret: Callable[[str], str | None] = lambda _pointer: None
 
 
 class ObjectStore(Protocol):
@@ -62,6 +76,13 @@ class ObjectStore(Protocol):
         """Return an object as a file of this machine; None if it is none, or missing. Never asks another machine."""
         ...
 
+    def fetch(self, digests: Iterable[str]) -> None:
+        """Bring objects that are about to be read to this machine, all at once, if the store keeps copies on it.
+
+        What is missing or damaged is left out: `open` says so.
+        """
+        ...
+
     def missing(self, digests: Iterable[str]) -> frozenset[str]:
         """Return those of the digests that the store does not have, or not all files of; nothing is read to check."""
         ...
@@ -73,12 +94,36 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def keep(self, content: Content) -> bool:
+        """Make all objects of a content as young as if they were stored now; return False if one is missing.
+
+        Who uses a content that was stored before keeps it first, so that `remove` leaves it alone. What was stored or
+        kept within `FRESH_SECONDS` may stay as it is. `put` and `put_file` do the same with what the store has already.
+        """
+        ...
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield all objects, in any order; what others store or remove meanwhile may be left out."""
+        ...
+
+    def remove(self, digests: Iterable[str], before: float) -> frozenset[str]:
+        """Remove those of the objects that were stored or kept last before a time; return those that it removed.
+
+        That one is old and that it is removed is one step for everyone who stores or keeps it: either it is young and
+        stays, or it is gone and is stored again.
+        """
+        ...
+
     def create(self, name: str, data: bytes) -> bool:
         """Create a named entry and return True; False if there is one of that name, which stays as it is.
 
         Of all callers, on all machines, one gets True. A name is GROUP/NAME (see `is_entry_name`); this and the
         other methods raise ValueError for any other.
         """
+        ...
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a named entry, in place of one that there may be: a reader gets the old data or the new."""
         ...
 
     def read(self, name: str) -> bytes | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json
 from reconciler.model.builds import BuilderChoice, BuildForecast, PackageDiff
+from reconciler.model.data_diff import ContentChange, TableComparison
 from reconciler.model.resolved import ResolvedAsset
 from reconciler.model.runs import Run
 from reconciler.model.state import Record
@@ -72,7 +73,12 @@ class ReuseForecast(NamedTuple):
         return self.job
 
 
-Forecast = ReuseForecast | BuildForecast
+Forecast = ReuseForecast | BuildForecast | TableComparison
+
+
+def has_changed_blobs(action: Action) -> bool:
+    """Return True if files of data changed that Git has on both sides."""
+    return action.content is not None and bool(action.content.changed_blobs)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,8 +96,7 @@ class ActionId:
         return hash(self.address.name)  # cheap: few actions of a plan share a name, and plans hash ids often
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One thing apply does.
 
     ``before`` and ``after`` are the two sides of the change as a person reads them. ``changed_files`` are the files
@@ -99,7 +104,8 @@ class Action:
     ``known_after`` is the job whose run decides the details. ``moved_from`` is the former address of a renamed asset.
     ``run`` is the run as it is to be recorded, ``steps`` what is known of the steps of a pipeline. ``builders``
     build an environment; ``packages`` is how its lock differs from that of the version before, None if one of the two
-    is not recorded.
+    is not recorded. ``model`` is what the files of a model say, as far as Git has them. ``content`` says how many files
+    of data changed, and how large they are.
     """
 
     op: Op
@@ -110,7 +116,7 @@ class Action:
     reason: str = ""
     before: Json = None
     after: Json = None
-    changed_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
+    changed_files: Mapping[str, tuple[str, ...]] = EMPTY_MAPPING
     resolved: ResolvedAsset | None = None
     record: Record | None = None
     run: Run | None = None
@@ -119,6 +125,8 @@ class Action:
     steps: tuple[StepForecast, ...] = ()
     builders: tuple[BuilderChoice, ...] = ()
     packages: PackageDiff | None = None
+    model: Mapping[str, Json] = EMPTY_MAPPING
+    content: ContentChange | None = None
 
     @property
     def key(self) -> ActionId:
@@ -190,8 +198,7 @@ class Blocked(NamedTuple):
         return bool(self.recorded_only) or (self.manual and bool(self.refusals))
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRevision:
+class SourceRevision(NamedTuple):
     """Where a desired state came from: a commit, its tree, and whether the work tree differed from it.
 
     ``snapshot_commit`` holds the tree of a dirty work tree; no branch has it. ``newer_commit`` is what a rollback goes
@@ -210,8 +217,7 @@ class SourceRevision:
         return self.snapshot_commit or self.commit
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The ordered actions with their reasons, and the commit of the live state that they were planned against.
 
     ``preconditions`` are the etags of the records that the actions follow from, by address, "" where there was no
@@ -223,7 +229,7 @@ class Plan:
     state_commit: str
     actions: tuple[Action, ...]
     blocked: tuple[Blocked, ...] = ()
-    preconditions: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    preconditions: Mapping[str, str] = EMPTY_MAPPING
     notes: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     deselected_count: int = 0
@@ -236,8 +242,11 @@ class Plan:
 
     @property
     def has_forecast(self) -> bool:
-        """True if there is something to ask the providers about: builds, and the steps of pipelines."""
-        return any(action.op is Op.BUILD or (action.op is Op.SUBMIT and action.steps) for action in self.actions)
+        """True if there is something to look at beside the plan: builds, steps of pipelines, and files of data."""
+        return any(
+            action.op is Op.BUILD or (action.op is Op.SUBMIT and action.steps) or has_changed_blobs(action)
+            for action in self.actions
+        )
 
     @property
     def refusals(self) -> tuple[Diagnostic, ...]:
@@ -264,7 +273,7 @@ class Plan:
     ) -> tuple[Plan, tuple[ExcludedAction, ...]]:
         """Return the plan without some actions and what needs them; second, what was left out (``exclude_actions``)."""
         actions, excluded = exclude_actions(self.actions, is_excluded, is_kept)
-        return replace(self, actions=actions), excluded
+        return self._replace(actions=actions), excluded
 
 
 class Progress(StrEnum):

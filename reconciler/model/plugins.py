@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
-from reconciler.model.assets import Json
+from reconciler.model.assets import EMPTY_MAPPING, Json
 from reconciler.model.support import Support
 
 NO_SETTINGS: Mapping[str, Json] = MappingProxyType({"type": "object", "additionalProperties": False})
 
 
 class Form(StrEnum):
-    """The form of a built environment: a folder of one host, or a container image."""
+    """The form of a built environment: a folder, which can be copied to other machines or not, or a container image."""
 
     PREFIX = "prefix"
+    FIXED_PREFIX = "fixed-prefix"
     IMAGE = "image"
 
 
@@ -37,10 +39,32 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class BackendPlugin(Plugin):
-    """A type of backend; ``is_host_bound`` is True if only the machine that starts a run can observe it."""
+    """A type of backend; ``is_host_bound`` is True if only the machine that starts a run can observe it.
 
-    accepts: frozenset[Form] = frozenset({Form.PREFIX})
+    ``checked_at_submission`` maps names of its settings to what only a submission can tell about them, as a clause that
+    begins with "whether": a plan with runs on a backend that has the setting says so. ``find_refusals`` names a
+    function that returns warnings, of the settings: what would stop runs on this machine, as far as it can tell without
+    being opened; blank if there is none. It is asked when a plan with runs on the backend is shown. ``secrets`` are the
+    JSON pointers of what ``secrets:`` of mlgit.yml can bind for it: its factory gets a `BackendContext` as well then.
+    """
+
+    accepts: frozenset[Form] = frozenset({Form.PREFIX, Form.FIXED_PREFIX})
     is_host_bound: bool = False
+    find_refusals: str = ""
+    checked_at_submission: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    secrets: tuple[str, ...] = ()
+
+
+class BackendContext(NamedTuple):
+    """What a backend is opened with besides its settings: its name, the folder of mlgit.yml, and its secrets.
+
+    ``read_secret`` returns the value that is bound to a JSON pointer, None if none is; raises UserError
+    ``secret-missing``.
+    """
+
+    name: str = ""
+    folder: str = "."
+    read_secret: Callable[[str], str | None] = lambda _pointer: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +73,14 @@ class BuilderPlugin(Plugin):
 
     ``dockerfile`` names a function of its code that returns the Dockerfile of an environment, of its address, its
     spec, its recorded lock, and a function that reads a file of its build context; blank if it uses no Dockerfiles.
+    ``find`` names a function that returns the `FinishedBuild` of ``Builder.find``, or None, of the settings, the
+    folder of all builders, that of the workspace, and a fingerprint. A plan asks it, so that it need not import what
+    builds; blank if it has to ask the builder itself.
     """
 
     produces: Form = Form.PREFIX
     dockerfile: str = ""
+    find: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +90,38 @@ class ResourcePlugin(Plugin):
 
 @dataclass(frozen=True, slots=True)
 class StorePlugin(Plugin):
-    """A type of object store."""
+    """A type of object store.
+
+    ``check`` names a function of settings that are as its schema says; it yields what is wrong with them: the name of
+    a setting, and a diagnostic without a position. ``secrets`` are the JSON pointers of its fields whose values come
+    from ``secrets:`` of mlgit.yml.
+    """
+
+    check: str = ""
+    secrets: tuple[str, ...] = ()
+
+
+class HostField(NamedTuple):
+    """A field of a datastore's file that says which host gets its credentials.
+
+    ``pattern`` is a regular expression of what a file may say. ``settings`` of mlgit.yml say it in its place.
+    """
+
+    pointer: str
+    pattern: str
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatastorePlugin(Plugin):
+    """A type of datastore, such as ``azure_blob``.
+
+    ``modules`` are the modules that it needs beside mlgit's own, ``extra`` the extra of mlgit that installs them.
+    ``secrets`` are the JSON pointers of its fields whose values come from ``secrets:`` of mlgit.yml.
+    ``hosts`` are the fields that say which host gets these values.
+    """
+
+    modules: tuple[str, ...] = ()
+    extra: str = ""
+    secrets: tuple[str, ...] = ()
+    hosts: tuple[HostField, ...] = ()

@@ -73,6 +73,8 @@ class Phase(StrEnum):
 
 CANCELED = "canceled"
 """The reason of a run that failed because it was canceled."""
+REFUSED = "refused"
+"""The reason of a resource that failed because its service refuses: no provider makes it anew."""
 FILES_GONE = "files-gone"
 """The reason of a run that has ended and of whose files some were removed; the message names one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Asset, Spec
@@ -24,8 +24,7 @@ class ResolvedReference:
         return self.address.format_with_version(self.version) + (f" outputs/{output}" if output else "")
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedAsset:
+class ResolvedAsset(NamedTuple):
     """An asset with its dependencies resolved. ``fingerprint`` is "" if a run that has not ended decides it.
 
     ``environment`` is that of a job if no file declares it: the job writes it itself, or it is one of a registry.
@@ -60,8 +59,7 @@ class VersionPath(NamedTuple):
     pointer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A step of a pipeline, or a sweep, as the command job that it would be by itself.
 
     ``path`` is unique in its graph: the names of its nodes, outer first, ``outer.inner``. ``job`` has in its spec what
@@ -71,20 +69,22 @@ class Step:
     ``places`` tells where the file of the pipeline says it: the pointer there by a pointer of the spec, of which the
     longest one that is a prefix counts. ``sweep`` are the fields of a sweep (``search_space``, ``objective``,
     ``sampling_algorithm``, ``early_termination``, ``limits``), whose trials run the job; None for a command.
+    ``parallel`` are those of a parallel node (``mini_batch_size``, ``task`` and the like), whose command is the
+    arguments of its script; None for any other.
     """
 
     path: str
     job: ResolvedAsset
-    bindings: Mapping[str, StepOutput] = field(default_factory=lambda: EMPTY_MAPPING)
-    version_paths: Mapping[str, VersionPath] = field(default_factory=lambda: EMPTY_MAPPING)
-    places: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    bindings: Mapping[str, StepOutput] = EMPTY_MAPPING
+    version_paths: Mapping[str, VersionPath] = EMPTY_MAPPING
+    places: Mapping[str, str] = EMPTY_MAPPING
     component: str = ""  # the component and its version, for a person; blank for one without a name
     is_deterministic: bool = True
     sweep: Spec | None = None
+    parallel: Spec | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepGraph:
+class StepGraph(NamedTuple):
     """The steps of a pipeline, nested ones and sweeps included, each after those that it reads from.
 
     A sweep job is a graph of one step, ``is_sweep``; its result is never reused. ``outputs`` are those of the run by
@@ -93,7 +93,7 @@ class StepGraph:
     """
 
     steps: Mapping[str, Step]
-    outputs: Mapping[str, StepOutput] = field(default_factory=lambda: EMPTY_MAPPING)
+    outputs: Mapping[str, StepOutput] = EMPTY_MAPPING
     continues_on_failure: bool = True
     is_forced: bool = False
     is_sweep: bool = False

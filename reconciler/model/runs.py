@@ -47,6 +47,8 @@ STOPPED_EARLY = "stopped"
 
 DEFAULT_ARTIFACTS = "artifacts"
 """The output that every job has: its ./outputs and ./logs, and the files that it logged."""
+UNWRITTEN, PENDING_WRITE = "unwritten", "pending_write"
+"""Keys of an output as it is recorded: why it was not written to its path, and that the next apply writes it again."""
 
 
 @dataclass(frozen=True, slots=True)

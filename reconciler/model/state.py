@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, Spec, parse_address
+from reconciler.model.datastores import Identity
 from reconciler.model.downloads import Download, no_download
 from reconciler.model.providers import Condition, Handle, Intent, Usage
 from reconciler.model.resolved import ResolvedReference
@@ -106,8 +108,7 @@ def no_builds(_fingerprint: str) -> Builds:
     return EMPTY_MAPPING
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The live state as a value: current records, and functions that read older versions and runs.
 
     ``find_run`` finds experiments too; ``read_open_experiments`` returns those whose end is not recorded yet.
@@ -130,8 +131,7 @@ class State:
     read_reuse_states: Callable[[], Mapping[str, State]] = dict  # of the targets whose runs may be adopted, by name
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What the providers report at one moment: active runs, and what is missing.
 
     ``handles`` are those of runs whose submission was not recorded, which were found by their tokens.
@@ -141,23 +141,27 @@ class Observation:
     contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
     as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;
     ``moved_bases`` what the tag of an image stands for now, of environments that were built on another image;
+    ``moved_locations`` what is there now of remote data that is not what was registered, None if nothing is;
     ``missing_run_files`` the ended runs that have lost files, with what is missing. ``skipped_checks`` are sentences on
-    what could not be checked. ``usage`` is how full the backends are that have unfinished runs.
+    what could not be checked, ``failed_builders`` those of them that builders caused. ``usage`` is how full those
+    backends are that have unfinished runs.
     """
 
-    runs: Mapping[str, Condition] = field(default_factory=lambda: EMPTY_MAPPING)
-    handles: Mapping[str, Handle] = field(default_factory=lambda: EMPTY_MAPPING)
+    runs: Mapping[str, Condition] = EMPTY_MAPPING
+    handles: Mapping[str, Handle] = EMPTY_MAPPING
     missing_contents: frozenset[str] = frozenset()
-    damaged_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
+    damaged_files: Mapping[str, tuple[str, ...]] = EMPTY_MAPPING
     unbuilt_environments: frozenset[str] = frozenset()
     unexpected_store: str = ""
     unknown_runs: tuple[Run, ...] = ()
     unreachable_store: str = ""
     unreachable_backends: tuple[str, ...] = ()
-    moved_bases: Mapping[Address, str] = field(default_factory=dict)
-    missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    moved_bases: Mapping[Address, str] = MappingProxyType({})
+    moved_locations: Mapping[Address, Identity | None] = MappingProxyType({})
+    missing_run_files: Mapping[str, str] = EMPTY_MAPPING
     skipped_checks: tuple[str, ...] = ()
-    conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources
+    failed_builders: tuple[str, ...] = ()
+    conditions: Mapping[Address, Condition] = MappingProxyType({})  # of resources
     usage: tuple[Usage, ...] = ()
 
     @property

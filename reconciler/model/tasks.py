@@ -7,15 +7,25 @@ from dataclasses import dataclass, field
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
 from reconciler.model.content import Content
+from reconciler.model.parallel_work import ParallelWork
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """An environment that is installed in a folder of one host; ``variables`` are set for every run in it."""
+    """An environment that is installed in a folder of one host; ``variables`` are set for every run in it.
+
+    ``path_entries`` are folders of programs that come before its ``bin``.
+    """
 
     path: str
     host: str
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    path_entries: tuple[str, ...] = ()
+
+    @property
+    def program_folders(self) -> tuple[str, ...]:
+        """All folders of its programs, in the order of PATH."""
+        return (*self.path_entries, f"{self.path}/bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +84,10 @@ TaskInput = TaskLiteral | TaskUri | TaskContent
 
 @dataclass(frozen=True, slots=True)
 class TaskOutput:
-    """A file or a folder that the command writes, by its type."""
+    """A file or a folder that the command writes, by its type; with a ``uri`` it writes there by itself."""
 
     type: str
+    uri: str = ""
 
 
 DEFAULT_COMPUTE = "local"  # the name, to a backend, of the compute of a run that names none
@@ -96,7 +107,8 @@ class Task:
 
     ``token`` is the idempotency key of the submission. ``variables`` are those of the job, which take precedence over
     those of the environment. ``root_run`` is the run of which this is a step, and ``commit`` has its files;
-    "" for none. ``distribution`` has its type in lower case.
+    "" for none. ``distribution`` has its type in lower case. The ``command`` of a task that is ``parallel`` are the
+    arguments of its entry script.
     """
 
     run: str
@@ -115,4 +127,5 @@ class Task:
     compute: Compute = Compute()
     resources: Resources = Resources()
     distribution: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    parallel: ParallelWork | None = None
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)

@@ -15,7 +15,7 @@ from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.pointers import escape_key, find_value, split_pointer
 from reconciler.format.references import find_references_and_paths, relative_text, resolve_zip_path
 from reconciler.model import Address, Json, LocalPath, Record, Tree, TreeEntry
-from reconciler.planning.content import local_path_digest
+from reconciler.planning.content import has_content, local_path_digest
 from reconciler.planning.undeclared import find_registering_job
 from reconciler.secrets.redact import REDACTED_KEY, hide_secrets
 from reconciler.source.assets import read_asset_set
@@ -155,7 +155,7 @@ class Importer:
 def _has_content(tree: Tree, local_path: LocalPath, digest: str) -> bool:
     """Return True if a path of a tree has the content of that digest."""
     local_path = resolve_zip_path(local_path, tree)
-    return tree.exists(local_path.path) and local_path_digest(tree, local_path) == digest
+    return has_content(tree, local_path.path) and local_path_digest(tree, local_path) == digest
 
 
 def _entries_below(tree: Tree | None, root: str) -> dict[str, TreeEntry]:

@@ -5,8 +5,6 @@ A plan is the same everywhere. Who applies it leaves out what only another machi
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Address, Blocked, Op, Plan
@@ -34,7 +32,7 @@ def restrict_plan_to_host(plan: Plan, config: Config, host: str) -> Plan:
     for item in excluded:
         reason = f"waits for {item.cause.address}" if item.cause else deferral_reason(item.action, config, host)
         blocked.setdefault(item.action.address, Blocked(item.action.address, reason))
-    return replace(reachable, blocked=(*plan.blocked, *blocked.values()))
+    return reachable._replace(blocked=(*plan.blocked, *blocked.values()))
 
 
 def deferred_notes(plan: Plan, config: Config, host: str) -> tuple[str, ...]:

@@ -38,6 +38,15 @@ class BuilderCandidates(NamedTuple):
         """True if what backends accept can make a difference."""
         return len({verdict.produces for verdict in self.verdicts}) > 1
 
+    @property
+    def makes_images(self) -> bool:
+        """True if one of them makes images, in which a backend may be able to run no job."""
+        return any(verdict.produces is Form.IMAGE for verdict in self.verdicts)
+
+    def produces_image(self, builder: str) -> bool:
+        """Return True if a builder makes images."""
+        return any(verdict.builder == builder and verdict.produces is Form.IMAGE for verdict in self.verdicts)
+
 
 def choose_builder(candidates: BuilderCandidates, backend: str = "") -> BuilderChoice | None:
     """Return the first builder that can build an environment in a form that a backend accepts; None if none can."""
@@ -45,7 +54,8 @@ def choose_builder(candidates: BuilderCandidates, backend: str = "") -> BuilderC
     skipped: list[str] = []
     for verdict in candidates.verdicts:
         if accepts is not None and verdict.produces not in accepts:
-            skipped.append(f"{backend} runs nothing in {_FORM_PHRASES[verdict.produces]}, as {verdict.builder} makes")
+            form = _FORM_PHRASES[verdict.produces]
+            skipped.append(f"the backend {backend} runs no jobs in {form}, which is what {verdict.builder} makes")
         elif verdict.refusal:
             skipped.append(verdict.refusal)
         else:
@@ -53,7 +63,11 @@ def choose_builder(candidates: BuilderCandidates, backend: str = "") -> BuilderC
     return None
 
 
-_FORM_PHRASES: Mapping[Form, str] = {Form.PREFIX: "a folder", Form.IMAGE: "an image"}
+_FORM_PHRASES: Mapping[Form, str] = {
+    Form.PREFIX: "a folder",
+    Form.FIXED_PREFIX: "a folder that stays on its machine",
+    Form.IMAGE: "an image",
+}
 
 
 def _reason(candidates: BuilderCandidates, skipped: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from reconciler.model import Action, Op, Record, ResolvedAsset, State
 from reconciler.planning.builders import choose_builders, describe_choices
@@ -22,7 +21,11 @@ def make_build(  # noqa: PLR0913, PLR0917 - what is built, for whom, and where i
 ) -> Action:
     """Return the build of an environment; ``find_backends`` finds those of its jobs, if that makes a difference."""
     candidates = context.check_support(environment.asset, True).candidates
-    choices = choose_builders(candidates, filter(None, find_backends()) if candidates.has_choice else ())
+    asks_backends = candidates.has_choice or candidates.makes_images
+    backends = tuple(dict.fromkeys(filter(None, find_backends()))) if asks_backends else ()
+    choices = choose_builders(candidates, backends)
+    if not candidates.has_choice:
+        choices = tuple(choice._replace(backends=backends) for choice in choices)
     reason = describe_choices(choices, context.plan_options.config.builders)
     reason = f"{reason}, {origin}" if origin else reason
     action = make_action(context, Op.BUILD, environment, record, version=version, reason=reason)
@@ -30,7 +33,7 @@ def make_build(  # noqa: PLR0913, PLR0917 - what is built, for whom, and where i
     before = lock_before(context.state, action, names)
     after = recorded_lock(context.state, environment.fingerprint, names)
     packages = diff_locks(before, after) if before is not None and after is not None else None
-    return replace(action, builders=choices, packages=packages)
+    return action._replace(builders=choices, packages=packages)
 
 
 def lock_before(state: State, build: Action, builders: Iterable[str]) -> str | None:

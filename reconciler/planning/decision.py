@@ -11,14 +11,16 @@ from reconciler.model import (
     EMPTY_MAPPING,
     Action,
     Blocked,
+    ContentChange,
     Json,
     LocalPath,
     Op,
     Record,
     ResolvedAsset,
     ResolvedReference,
+    Tree,
 )
-from reconciler.planning.content import changed_files, tracked_content
+from reconciler.planning.content import changed_files, content_change, has_content, tracked_content
 from reconciler.planning.diff import diff_fields
 from reconciler.planning.fingerprint import asset_fingerprint, metadata_digest, readable_fields, recompute_fingerprint
 from reconciler.planning.resolve import PlanContext, PlannedState, required_action_keys
@@ -62,6 +64,7 @@ def make_action(context: PlanContext, op: Op, resolved: ResolvedAsset, record: R
         before=before,
         after=after,
         changed_files=_changed_files(context, resolved, record) if record else EMPTY_MAPPING,
+        content=_content_change(context, resolved, record) if record else None,
         resolved=resolved,
         record=record,
         known_after=resolved.known_after,
@@ -102,9 +105,8 @@ def ignore_equal_content(before: ResolvedReference, after: ResolvedReference | N
 
 def _changed_files(context: PlanContext, resolved: ResolvedAsset, record: Record) -> Mapping[str, tuple[str, ...]]:
     """Return the files that changed behind each path, if Git still has the tree that was applied."""
-    changed = [local_path for local_path in resolved.asset.paths if _has_changed_content(resolved, record, local_path)]
-    commit = record.lineage.get("commit", "")
-    applied = context.tree.tree_at_commit(commit) if changed and commit else None
+    changed = _changed_paths(resolved, record)
+    applied = _applied_tree(context, record) if changed else None
     if applied is None:
         return EMPTY_MAPPING
     return {
@@ -112,8 +114,28 @@ def _changed_files(context: PlanContext, resolved: ResolvedAsset, record: Record
             tracked_content(applied, local_path.path), tracked_content(context.tree, local_path.path)
         )
         for local_path in changed
-        if applied.exists(local_path.path)
+        if has_content(applied, local_path.path)
     }
+
+
+def _content_change(context: PlanContext, resolved: ResolvedAsset, record: Record) -> ContentChange | None:
+    """Return how the files of data changed, if Git still has the tree that was applied; None for anything else."""
+    changed = _changed_paths(resolved, record) if kind_of(resolved.asset).is_data else []
+    applied = _applied_tree(context, record) if changed else None
+    if applied is None or not applied.exists(changed[0].path):
+        return None
+    before, after = (tracked_content(tree, changed[0].path) for tree in (applied, context.tree))
+    return None if before.dvc or after.dvc else content_change(context.tree, before, after)  # DVC has the list of files
+
+
+def _changed_paths(resolved: ResolvedAsset, record: Record) -> list[LocalPath]:
+    return [local_path for local_path in resolved.asset.paths if _has_changed_content(resolved, record, local_path)]
+
+
+def _applied_tree(context: PlanContext, record: Record) -> Tree | None:
+    """Return the tree that a record was applied from, None if Git does not have it any more."""
+    commit = record.lineage.get("commit", "")
+    return context.tree.tree_at_commit(commit) if commit else None
 
 
 def _has_changed_content(resolved: ResolvedAsset, record: Record, local_path: LocalPath) -> bool:

@@ -42,7 +42,7 @@ def _with_destroyed_failure(action: Action) -> Action:
     """Return the record of a run with the reason of a cancel that was not recorded because its apply was killed."""
     run = action.run
     is_unrecorded = run is not None and run.status is RunStatus.CANCELED and not run.failure
-    return replace(action, run=replace(run, failure=DESTROYED)) if run and is_unrecorded else action
+    return action._replace(run=replace(run, failure=DESTROYED)) if run and is_unrecorded else action
 
 
 def _cancel_actions(state: State, record: Record) -> Iterator[Action]:

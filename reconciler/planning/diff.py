@@ -51,6 +51,8 @@ class FieldChange(NamedTuple):
         if self.is_list_item:
             item = self.after if self.change_type == "added" else self.before
             return f"{self.field}: {_format_quoted_value(item)} {self.change_type}"
+        if self.change_type == "added" and is_digest(self.after):
+            return f"{self.field} added"
         if self.change_type == "added":
             return f"{self.field} added: {_format_quoted_value(self.after)}"
         if self.change_type == "removed":

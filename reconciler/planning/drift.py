@@ -15,8 +15,10 @@ from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Address, Json, Observation, Op, Phase, Plan, Record, Run, State, Tree
 from reconciler.model.content import Content
+from reconciler.model.providers import REFUSED
 from reconciler.planning.refresh import unfinished_runs_of
 from reconciler.planning.resource_settings import are_in_place, find_changed_settings, format_changed_settings
+from reconciler.planning.uri_inputs import find_location
 
 TreeLookup = Callable[[str], Tree | None]  # returns the tree of a commit, None if Git does not have it
 
@@ -39,6 +41,7 @@ _RESOURCE_REMEDIES = {
     DriftPolicy.WARN: "set drift: repair in mlgit.yml to let apply {repair}",
     DriftPolicy.WRITE_BACK: "`mlgit ci drift --write`, or a pull request, writes that into Git",
 }
+REFUSED_TYPE = "resource-refused"
 GONE, CHANGED, UNDECLARED = "resource-gone", "resource-changed", "undeclared"  # the types that Git can be given
 # After these, another version is current, or none.
 _VERSION_CHANGING_OPS = (Op.NEW_VERSION, Op.REGISTER, Op.ADOPT, Op.ARCHIVE, Op.DELETE)
@@ -118,6 +121,7 @@ def find_drift(state: State, observation: Observation, config: Config, tree_at: 
         drift += _binding_drift(config, record)
         drift += _build_drift(observation, config, record)
         drift += _base_drift(observation, record)
+        drift += _location_drift(observation, record)
         drift += _resource_drift(observation, config, record)
     return tuple(drift)
 
@@ -145,14 +149,14 @@ def with_drift(plan: Plan, state: State, observation: Observation, config: Confi
     }
     repairs = (_repair_action(record, message) for record, message in records.values())
     shown = (str(drift) for drift in all_drift if not drift.local)
-    return replace(plan, actions=(*repairs, *plan.actions), drift=(*plan.drift, *shown))
+    return plan._replace(actions=(*repairs, *plan.actions), drift=(*plan.drift, *shown))
 
 
 def with_repairs(plan: Plan, approved: Plan) -> Plan:
     """Return a plan that was made without asking the providers, with the repairs of the approved one."""
     planned = {action.key for action in plan.actions}
     repairs = (action for action in approved.actions if action.op is Op.REPAIR and action.key not in planned)
-    return replace(plan, actions=(*repairs, *plan.actions))
+    return plan._replace(actions=(*repairs, *plan.actions))
 
 
 def _repair_action(record: Record, message: str) -> Action:
@@ -247,6 +251,25 @@ def _base_drift(observation: Observation, record: Record) -> Iterator[Drift]:
         yield Drift(subject, "base-moved", message, f"write image: {base} in its file to use that")
 
 
+def _location_drift(observation: Observation, record: Record) -> Iterator[Drift]:
+    """Yield remote data that is not what was registered: runs that need it fail, and nothing here can put it back."""
+    pinned = find_location(record)
+    if pinned is None or record.address not in observation.moved_locations:
+        return
+    now = observation.moved_locations[record.address]
+    subject, address = record.address.format_with_version(record.version), record.address
+    if now is None:
+        yield Drift(subject, "data-gone", f"{pinned.uri} is gone; it was {pinned.identity}", "put it back where it was")
+    else:
+        # The digest of what was registered is known, and that of what is there now only when a run reads it.
+        may_be_equal = pinned.identity.size == now.size and bool(record.realised.get("contents"))
+        verb = "was written again, its bytes may be the same" if may_be_equal else "has changed"
+        message = f"{pinned.uri} {verb}: it was {pinned.identity}, and is now {now}"
+        reason = "runs read it as before if its bytes are the same; " if may_be_equal else ""
+        remedy = f"`mlgit apply --replace {address}` registers what is there now as a new version; or put back what was"
+        yield Drift(subject, "data-changed", message, f"{reason}{remedy}")
+
+
 def _resource_drift(observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
     """Yield a resource that its provider no longer has, reports as failed, or has with other settings."""
     condition = observation.conditions.get(record.address)
@@ -254,7 +277,9 @@ def _resource_drift(observation: Observation, config: Config, record: Record) ->
         return
     policy, subject, address = drift_policy_of(config, record.address), str(record.address), record.address
     cause = f": {condition.message}" if condition.message else ""
-    if condition.phase is Phase.FAILED:
+    if condition.phase is Phase.FAILED and condition.reason == REFUSED:
+        yield Drift(subject, REFUSED_TYPE, f"it cannot be used{cause}", "correct that; nothing needs to be applied")
+    elif condition.phase is Phase.FAILED:
         remedy = f"`mlgit apply --replace {record.address}` makes it again"
         yield Drift(subject, "resource-failed", f"its provider reports that it failed{cause}", remedy)
     elif condition.phase is Phase.GONE:

@@ -12,13 +12,16 @@ from reconciler.catalogue.recipes import find_recipe, recipe_names
 from reconciler.format.assets import kind_of
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
+from reconciler.format.pointers import escape_key
 from reconciler.format.references import RegistryEnvironment, parse_registry_environment
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, Asset, Json, Pin, ResolvedAsset, Spec, no_pin
+from reconciler.model import EMPTY_MAPPING, Address, Asset, Json, Pin, ResolvedAsset, Spec, no_pin
 from reconciler.planning.fingerprint import asset_fingerprint, metadata_digest
 
 ENVIRONMENT_FIELD = "environment"
 ENVIRONMENT_POINTER = f"/{ENVIRONMENT_FIELD}"
+CONTEXT_POINTER = f"{ENVIRONMENT_POINTER}/build/path"
+"""The pointer of the build context of an environment that a job writes itself."""
 _KIND = "environment"
 _CATALOGUE_REGISTRY = "azureml"
 _ANONYMOUS = "anonymous-"
@@ -27,36 +30,44 @@ _CONTENT_FIELDS = frozenset({"image", "build"})
 FindPin = Callable[[str], Pin | None]
 
 
-def implicit_environment(asset: Asset, find_pin: FindPin = no_pin) -> Asset | None:
-    """Return the environment of a job that no file declares, as an asset; None if a file does, or if it is unknown."""
+def implicit_environment(
+    asset: Asset, find_pin: FindPin = no_pin, contents: Mapping[str, str] = EMPTY_MAPPING
+) -> Asset | None:
+    """Return the environment of a job that no file declares, as an asset; None if a file does, or if it is unknown.
+
+    ``contents`` are the digests of what the job names, by pointer: a build context is what its files are.
+    """
     if not kind_of(asset).is_runnable or any(item.pointer == ENVIRONMENT_POINTER for item in asset.references):
         return None
     declared = asset.spec.get(ENVIRONMENT_FIELD)
     if isinstance(declared, Mapping):
         has_content = not _CONTENT_FIELDS.isdisjoint(declared)
-        return _anonymous_environment(asset, declared) if has_content else None
+        return _anonymous_environment(asset, declared, contents) if has_content else None
     name = parse_registry_environment(declared) if isinstance(declared, str) else None
     pin = _pin_of(name, find_pin) if name else None
     return Asset(Address(_KIND, str(name)), pin.spec, asset.source, pin.version) if pin else None
 
 
-def resolve_implicit_environment(asset: Asset, find_pin: FindPin) -> ResolvedAsset | None:
-    """Return the environment of a job that no file declares, with its fingerprint."""
-    environment = implicit_environment(asset, find_pin)
-    return _resolve(environment) if environment else None
+def resolve_implicit_environment(asset: Asset, find_pin: FindPin, contents: Mapping[str, str]) -> ResolvedAsset | None:
+    """Return the environment of a job that no file declares, with its fingerprint; ``contents`` as above."""
+    environment = implicit_environment(asset, find_pin, contents)
+    return _resolve(environment, _own_contents(contents)) if environment else None
 
 
-def environments_within(value: Json, find_pin: FindPin) -> Iterator[ResolvedAsset]:
+def environments_within(
+    value: Json, find_pin: FindPin, contents: Mapping[str, str], pointer: str = ""
+) -> Iterator[ResolvedAsset]:
     """Yield the environments that no file declares of all jobs, steps and trials within a recorded spec."""
     if isinstance(value, list | tuple):
-        for item in value:
-            yield from environments_within(item, find_pin)
+        for index, item in enumerate(value):
+            yield from environments_within(item, find_pin, contents, f"{pointer}/{index}")
     if isinstance(value, Mapping):
         job = Asset(Address("job", ""), {ENVIRONMENT_FIELD: value.get(ENVIRONMENT_FIELD)}, "")
-        if environment := resolve_implicit_environment(job, find_pin):
+        own = contents.get(f"{pointer}{CONTEXT_POINTER}")
+        if environment := resolve_implicit_environment(job, find_pin, {CONTEXT_POINTER: own} if own else {}):
             yield environment
-        for item in value.values():
-            yield from environments_within(item, find_pin)
+        for key, item in value.items():
+            yield from environments_within(item, find_pin, contents, f"{pointer}/{escape_key(str(key))}")
 
 
 def resolve_registry_environment(address: Address, find_pin: FindPin) -> ResolvedAsset | None:
@@ -71,10 +82,16 @@ def is_pinned(address: Address, find_pin: FindPin) -> bool:
     return address.kind == _KIND and "/" in address.name and find_pin(address.name) is not None
 
 
-def _resolve(environment: Asset) -> ResolvedAsset:
+def _resolve(environment: Asset, contents: Mapping[str, str] = EMPTY_MAPPING) -> ResolvedAsset:
     kind = kind_of(environment)
-    fingerprint = asset_fingerprint(kind, environment.spec, {}, {})
-    return ResolvedAsset(environment, {}, {}, fingerprint, metadata_digest(kind, environment.spec))
+    fingerprint = asset_fingerprint(kind, environment.spec, contents, {})
+    return ResolvedAsset(environment, contents, {}, fingerprint, metadata_digest(kind, environment.spec))
+
+
+def _own_contents(contents: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the contents of the environment that a job writes, by the pointers of that."""
+    context = contents.get(CONTEXT_POINTER)
+    return {CONTEXT_POINTER.removeprefix(ENVIRONMENT_POINTER): context} if context else {}
 
 
 def is_anonymous(address: Address) -> bool:
@@ -118,11 +135,16 @@ def unknown_environment_problem(text: str) -> tuple[str, str] | None:
     return f"mlgit has no recipe for the environment {name.name} of Azure ML", hint
 
 
-def _anonymous_environment(asset: Asset, declared: Spec) -> Asset:
+def _anonymous_environment(asset: Asset, declared: Spec, contents: Mapping[str, str]) -> Asset:
     kind = kind_by_name(_KIND)
     spec = _identifying_fields(kind, declared)
-    name = f"{_ANONYMOUS}{asset_fingerprint(kind, spec, {}, {})[:8]}"
-    return Asset(Address(_KIND, name), spec, asset.source)
+    name = f"{_ANONYMOUS}{asset_fingerprint(kind, spec, _own_contents(contents), {})[:8]}"
+    paths = tuple(
+        path._replace(pointer=path.pointer.removeprefix(ENVIRONMENT_POINTER))
+        for path in asset.paths
+        if path.pointer == CONTEXT_POINTER
+    )
+    return Asset(Address(_KIND, name), spec, asset.source, paths=paths)
 
 
 def _identifying_fields(kind: Kind, spec: Spec) -> Spec:

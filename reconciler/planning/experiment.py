@@ -69,7 +69,7 @@ def _as_recorded(reference: ResolvedReference, registered: Collection[tuple[Addr
 def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
     """Return the plan of one job, as if it was asked to run now. The assets that it refers to are declared with it."""
     desired, declared = inputs.desired, inputs.desired.declared
-    plan_options = replace(inputs.plan_options, replace=frozenset({address}))
+    plan_options = inputs.plan_options._replace(replace=frozenset({address}))
     context = PlanContext(
         desired.tree, declared, inputs.state, plan_options, refreshed=True, check_support=desired.check_support
     )
@@ -126,7 +126,7 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
         graphs = {resolved.asset.address: resolved.graph}
         assets = desired.declared.assets.values()
         subjects = (item for asset in assets for item in subjects_of(asset, graphs.get(asset.address)))
-        yield from support_notes(desired.declared, subjects, desired.check_support)
+        yield from support_notes(desired.declared, subjects, desired.check_support, inputs.plan_options.config)
     if outputs := [str(asset.address) for asset in assets_of_outputs(resolved.asset)]:
         yield f"an experiment registers nothing: {join_some(outputs, _MAX_OUTPUTS)} when `mlgit apply` has run the job"
     actions = (*needed, Action(Op.SUBMIT, resolved.asset.address, resolved=resolved))

@@ -8,7 +8,6 @@ state alone: a version that is registered with other content, a version that doe
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -16,12 +15,16 @@ from reconciler.config.config import Config
 from reconciler.config.moved import final_renames
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, kind_of
+from reconciler.format.dvc_pointers import find_dvc_tracked
 from reconciler.model import Address, Asset, Blocked, LocalPath, Reference, Tree
 from reconciler.planning.compute import bound_backend
+from reconciler.planning.data_places import Datastores
+from reconciler.planning.datastores import given_datastores
 from reconciler.planning.graph import ExistenceCheck, find_cycles
 from reconciler.planning.job_outputs import missing_output
 from reconciler.planning.moved import declaration_diagnostic
 from reconciler.planning.preflight import check_run
+from reconciler.planning.remote_paths import check_remote_paths
 from reconciler.planning.resolve import label_message
 from reconciler.planning.subjects import (
     distinct_diagnostics,
@@ -56,12 +59,14 @@ def check_files_together(
     """
     diagnostics = [*_check_paths(declared, tree, live)] if tree is not None else [*declared.diagnostics]
     referencable, hints = (live.referencable, live.removal_hints) if live else (None, None)
-    diagnostics += check_references(declared, referencable, hints, lambda address: bound_backend(config, address))
+    backend_of, given = partial(bound_backend, config), given_datastores(config)
+    diagnostics += check_references(declared, referencable, hints, backend_of, given)
     diagnostics += find_cycles(declared, live.exists) if live else find_cycles(declared)
     diagnostics += () if live else _check_renames(declared, config)
     reported = {diagnostic.span for diagnostic in diagnostics}
     for asset in declared.readable_assets.values():
         diagnostics += (item for item in _check_references(declared, asset) if item.span not in reported)
+        diagnostics += check_remote_paths(declared, asset, config)
     return sort_diagnostics(diagnostics)
 
 
@@ -70,16 +75,17 @@ def check_runs(
 ) -> Iterator[Diagnostic]:
     """Yield why runs of declared jobs could not start; what is ``reported`` already at its place is left out."""
     spans = {diagnostic.span for diagnostic in reported}
+    datastores = Datastores(config, declared.readable_assets, known=declared.known)
     for asset in assets:
         kind = kind_of(asset)
         if kind.is_runnable and kind.is_supported(asset.spec):
             lowering = lower_declared(declared, asset)
             problems = [*problems_of_lowering(declared, asset, lowering)]
             for subject in runs_of(asset, lowering.graph):
-                problems += check_run(declared, subject, config, partial(_declared_target, declared))
+                problems += check_run(declared, subject, datastores, partial(_declared_target, declared))
             for item in distinct_diagnostics(problems):
                 if item.span not in spans:
-                    yield replace(item, severity=_refusal_severity(asset))
+                    yield item._replace(severity=_refusal_severity(asset))
 
 
 def check_supported(declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[Diagnostic]:
@@ -164,7 +170,7 @@ def _check_renames(declared: AssetSet, config: Config) -> Iterator[Diagnostic]:
     """Yield the renames that the files contradict: warnings, because the asset may never have been live."""
     for rename in final_renames(config.moved).values():
         if diagnostic := declaration_diagnostic(declared, rename):
-            yield replace(diagnostic, severity=Severity.WARNING)
+            yield diagnostic._replace(severity=Severity.WARNING)
 
 
 def _check_paths(declared: AssetSet, tree: Tree, live: LiveAssets | None) -> Iterator[Diagnostic]:
@@ -178,7 +184,7 @@ def _check_paths(declared: AssetSet, tree: Tree, live: LiveAssets | None) -> Ite
     for diagnostic in declared.diagnostics:
         if diagnostic.code in _ABSENT_CODES and diagnostic.span in missing:
             reported.add(diagnostic.span)
-            yield replace(diagnostic, severity=min(diagnostic.severity, severity, key=list(Severity).index))
+            yield diagnostic._replace(severity=min(diagnostic.severity, severity, key=list(Severity).index))
         else:
             yield diagnostic
     known = {diagnostic.span for diagnostic in declared.diagnostics}
@@ -197,5 +203,5 @@ def _missing_path_hint(path: LocalPath) -> str:
 def _missing_paths(declared: AssetSet, tree: Tree) -> Iterator[tuple[Span, LocalPath]]:
     for asset in declared.readable_assets.values():
         for path in asset.paths if kind_of(asset).is_supported(asset.spec) else ():
-            if not tree.exists(path.path):
+            if not tree.exists(path.path) and find_dvc_tracked(tree, path.path) is None:
                 yield declared.value_span(asset, path.pointer), path

@@ -103,6 +103,8 @@ def readable_fields(
     """Return the fields as a person compares them: references by name and version, contents by digest."""
     parts = kind.split_spec(spec)
     fields = parts.identifying if affecting else parts.in_place
+    if affecting and (lock := contents.get(LOCK_POINTER)):
+        fields = {**fields, LOCK_POINTER.removeprefix("/"): lock}
     return substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
 
 

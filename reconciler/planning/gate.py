@@ -6,7 +6,6 @@ A gate is asked once the run is recorded, in every plan and again before each re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from reconciler.abbreviation import join_some
@@ -37,7 +36,7 @@ def with_gate(plan: Plan, state: State, gate: Gate | None) -> Plan:
     later = {action.key: action for action in gated if any(key.op is Op.RECORD for key in action.needs)}
     refused = {action.key: _errors(gate.check(action, state)) for action in gated if action.key not in later}
     actions = tuple(_after_record(action) if action.key in later else action for action in plan.actions)
-    return _without_refused(replace(plan, actions=actions), {key: errors for key, errors in refused.items() if errors})
+    return _without_refused(plan._replace(actions=actions), {key: errors for key, errors in refused.items() if errors})
 
 
 def _is_registration(action: Action) -> bool:
@@ -49,7 +48,7 @@ def _errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 def _after_record(action: Action) -> Action:
-    return replace(action, known_after=next(key.address for key in action.needs if key.op is Op.RECORD))
+    return action._replace(known_after=next(key.address for key in action.needs if key.op is Op.RECORD))
 
 
 def _without_refused(plan: Plan, refused: dict[ActionId, tuple[Diagnostic, ...]]) -> Plan:
@@ -64,4 +63,4 @@ def _without_refused(plan: Plan, refused: dict[ActionId, tuple[Diagnostic, ...]]
             blocked[action.address] = Blocked(action.address, message, failed=True, refusals=errors)
         else:
             blocked.setdefault(action.address, Blocked(action.address, f"waits for {cause.address}"))
-    return replace(remaining, blocked=tuple(blocked.values()))
+    return remaining._replace(blocked=tuple(blocked.values()))

@@ -6,7 +6,6 @@ A reference to an exact version that exists already waits for nothing, so it clo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from reconciler.diagnostics import Diagnostic
@@ -132,7 +131,7 @@ def _break_cycles(
 
     def without_closing_references(asset: Asset) -> Asset:
         references = tuple(reference for reference in asset.references if is_kept(asset.address, reference))
-        return replace(asset, references=references)
+        return asset._replace(references=references)
 
     return {
         address: without_closing_references(asset) if address in cyclic else asset for address, asset in assets.items()

@@ -48,7 +48,7 @@ def find_renames(declared: AssetSet, state: State, requested: Sequence[Rename]) 
 def _check_rename(declared: AssetSet, state: State, record: Record, rename: Rename) -> Diagnostic | None:
     old, new = record.address, rename.new
     existing = state.current.get(new)
-    if (contradiction := declaration_diagnostic(declared, replace(rename, old=old))) or new not in declared.assets:
+    if (contradiction := declaration_diagnostic(declared, rename._replace(old=old))) or new not in declared.assets:
         return contradiction
     if existing is not None and not existing.archived:
         message = f"{old} is renamed to {new}, but both are live: nothing is renamed"
@@ -96,8 +96,7 @@ def state_with_renames(state: State, renames: Renames) -> State:
     renamed = {address: rename_record(record, address) for address, record in renames.old_records.items()}
     removed = frozenset(record.address for record in renames.old_records.values())
     current = Overlay(state.current, renamed, removed)
-    return replace(
-        state,
+    return state._replace(
         current=current,
         find_run=lookup_under_former_names(current, state.find_run),
         find_version=lookup_under_former_names(current, state.find_version),
@@ -113,9 +112,9 @@ def plan_with_renames(plan: Plan, renames: Renames) -> Plan:
         for address, record in sorted(renames.old_records.items())
     }
     others = (
-        replace(action, needs=(*_rename_keys_of(action, rename_actions), *action.needs)) for action in plan.actions
+        action._replace(needs=(*_rename_keys_of(action, rename_actions), *action.needs)) for action in plan.actions
     )
-    return replace(plan, actions=(*rename_actions.values(), *others))
+    return plan._replace(actions=(*rename_actions.values(), *others))
 
 
 def _rename_keys_of(action: Action, rename_actions: Mapping[Address, Action]) -> Iterator[ActionId]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity, within_paths
 from reconciler.format.assets import AssetSet, kind_of
@@ -81,7 +80,7 @@ def narrow_to(declared: AssetSet, state: State, needed: AbstractSet[Address], pa
     assets = {address: asset for address, asset in declared.assets.items() if address in needed}
     rest = {address: asset for address, asset in declared.readable_assets.items() if address not in assets}
     others = (declared.sources.keys() - assets.keys()) | set(_live_in_unread_files(declared, state, paths))
-    return replace(declared, assets=assets, invalid_addresses=frozenset(others), faulty=rest)
+    return declared._replace(assets=assets, invalid_addresses=frozenset(others), faulty=rest)
 
 
 def _live_in_unread_files(declared: AssetSet, state: State, paths: AbstractSet[str]) -> Iterator[Address]:

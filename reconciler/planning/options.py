@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.config.config import Config
 from reconciler.model import Address
 
 
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
+class PlanOptions(NamedTuple):
     """The settings of a plan: mlgit.yml, the limits, and what the user asked to replace, select or exclude.
 
     ``select`` and ``exclude`` are selectors as typed (``planning.selection`` parses them). With ``only_address``

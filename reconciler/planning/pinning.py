@@ -31,12 +31,19 @@ def unpinned_packages(conda_file: Any) -> dict[str, str]:
     return found
 
 
-def pinning_notes(spec: Mapping[str, Any], *, uses_image: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the notes on an environment, with the JSON pointers of what they are about."""
+def pinning_notes(
+    spec: Mapping[str, Any], *, uses_image: bool, lock: str = ""
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the notes on an environment, with the JSON pointers of what they are about.
+
+    ``lock`` is the path of the lock that mlgit.yml binds to it, "" for none.
+    """
     image = spec.get("image")
     if uses_image and isinstance(image, str) and image and _DIGEST not in image:
         yield f"{image} is a tag, which can move: the first build records its digest, which pins it", ("/image",)
-    if unpinned := unpinned_packages(spec.get("conda_file")):
+    if lock and spec.get("conda_file"):
+        yield f"packages are those of the lock {lock}, which mlgit.yml names in locks:", ("/conda_file",)
+    elif unpinned := unpinned_packages(spec.get("conda_file")):
         names = join_some(list(dict.fromkeys(unpinned.values())), _MAX_NAMES)
         verb = "is" if len(unpinned) == 1 else "are"
         text = f"{names} {verb} not pinned to a version: the first build records a lock, which pins all packages"

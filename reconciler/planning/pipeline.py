@@ -7,7 +7,6 @@ plan shows which action needs which. Protection checks what remains.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
@@ -56,7 +55,7 @@ class AllowedPlan(NamedTuple):
         if keys is None:
             return self.plan
         allowed = (action for action in self.plan.actions if not action.op.is_decision or action.key in keys)
-        return replace(self.plan, actions=tuple(allowed))
+        return self.plan._replace(actions=tuple(allowed))
 
 
 def plan_within_limits(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
@@ -78,12 +77,11 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
     plan = plan_with_renames(plan, renames)
     if inputs.observation is not None:
         plan = with_drift(plan, state, inputs.observation, plan_options.config, desired.tree.tree_at_commit)
-    plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
+    plan = plan._replace(notes=(*plan.notes, *rename_suggestions(plan)))
     plan, selection_diagnostics = select_actions(plan, desired.declared, plan_options)
     plan = with_gate(plan, state, desired.gate)
     sources = source_notes(desired.tree, desired.declared, plan.actions, plan_options.config, state)
-    plan = replace(
-        plan,
+    plan = plan._replace(
         preconditions=collect_preconditions(plan.actions, state),
         notes=(*plan.notes, *_notes_on_ignored_fields(desired, plan_options, plan), *sources),
     )
@@ -101,7 +99,7 @@ def _notes_on_ignored_fields(desired: DesiredState, plan_options: PlanOptions, p
         graphs = {action.address: action.resolved.graph for action in plan.actions if action.resolved}
         assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
         subjects = (item for asset in assets for item in _subjects(declared, asset, graphs.get(asset.address)))
-        yield from support_notes(declared, subjects, desired.check_support)
+        yield from support_notes(declared, subjects, desired.check_support, plan_options.config)
     built = (action.resolved.asset for action in plan.actions if action.op is Op.BUILD and action.resolved)
     yield from filter(None, map(recipe_note, built))
 
@@ -116,7 +114,7 @@ def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, .
     plan_options = inputs.plan_options
     plan, diagnostics = select_actions(make_destroy_plan(inputs), inputs.desired.declared, plan_options)
     notes = (*plan.notes, *([_CONTENT_STAYS_NOTE] if plan.removals else []))
-    plan = replace(plan, notes=notes, preconditions=collect_preconditions(plan.actions, inputs.state))
+    plan = plan._replace(notes=notes, preconditions=collect_preconditions(plan.actions, inputs.state))
     return plan, (*diagnostics, *protection_diagnostics(plan, plan_options.config))
 
 

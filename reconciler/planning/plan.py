@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
@@ -36,7 +36,7 @@ from reconciler.planning.planners.versioned import decide_versioned
 from reconciler.planning.protection import with_protection_change
 from reconciler.planning.prune import AncestorCheck, find_removals, plan_removals
 from reconciler.planning.referencable import existence_check
-from reconciler.planning.refresh import merge_observation
+from reconciler.planning.refresh import merge_observation, write_again_actions
 from reconciler.planning.refusals import refuse_unsupported
 from reconciler.planning.resolve import PlanContext, resolve_asset
 from reconciler.planning.supersede import cancel_superseded_runs
@@ -49,8 +49,7 @@ _DECIDE_BY_LIFECYCLE: Mapping[Lifecycle, Callable[[PlanContext, ResolvedAsset, R
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredState:
+class DesiredState(NamedTuple):
     """The desired side of a plan: a tree, its revision, and what it declares. ``declared`` must be free of errors.
 
     ``clean`` are assets that are declared besides and need no action, with their levels in the graph: they are not
@@ -62,7 +61,7 @@ class DesiredState:
     tree: Tree
     declared: AssetSet
     is_ancestor: AncestorCheck
-    clean: Mapping[Address, int] = field(default_factory=dict)
+    clean: Mapping[Address, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     check_support: SupportCheck = no_support_check
     gate: Gate | None = None
@@ -119,6 +118,9 @@ def decide_asset(context: PlanContext, asset: Asset, record_keys: Mapping[str, A
     decision = cancel_superseded_runs(context, record, decision)
     if _is_recorded_only_job(asset):
         decision = decision._replace(blocked=(*decision.blocked, _recorded_only(asset)))
+    if record is None or record.latest not in record_keys:
+        again = write_again_actions(context.state, record, decision.actions)
+        decision = decision._replace(actions=(*again, *decision.actions))
     return _after_recording(decision, record, record_keys)
 
 
@@ -140,5 +142,5 @@ def _after_recording(decision: Decision, record: Record | None, record_keys: Map
     keys = tuple(record_keys[run_id] for run_id in run_ids if run_id in record_keys)
     if not keys:
         return decision
-    actions = tuple(replace(action, needs=(*keys, *action.needs)) for action in decision.actions)
+    actions = tuple(action._replace(needs=(*keys, *action.needs)) for action in decision.actions)
     return decision._replace(planned_state=planned._replace(needs=(*keys, *planned.needs)), actions=actions)

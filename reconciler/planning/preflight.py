@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet
 from reconciler.model import Asset
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name, referenced_compute
+from reconciler.planning.data_places import Datastores
 from reconciler.planning.environments import ENVIRONMENT_POINTER, implicit_environment, unknown_environment_problem
 from reconciler.planning.output_paths import check_output_paths
 from reconciler.planning.subjects import Subject
@@ -26,12 +26,12 @@ def _is_known_environment(asset: Asset) -> bool:
 def check_run(
     declared: AssetSet,
     subject: Subject,
-    config: Config,
+    datastores: Datastores,
     find_target: TargetLookup,
     is_known: Callable[[Asset], bool] = _is_known_environment,
 ) -> Iterator[Diagnostic]:
     """Yield why a run of a job could not start; ``is_known`` tells if an environment that no file declares is known."""
-    asset = subject.asset
+    asset, config = subject.asset, datastores.config
     backend = config.backend_of(compute_name(asset))
     if not backend:
         message = f"{asset.address} runs on {asset.spec.get('compute')}, which is not bound to a backend"
@@ -41,12 +41,12 @@ def check_run(
     if not is_known(asset) and not any(reference.pointer == ENVIRONMENT_POINTER for reference in asset.references):
         message, hint = _environment_problem(asset)
         yield Diagnostic("environment-form", message, subject.span(declared, ENVIRONMENT_POINTER), hint)
-    for uri_input in find_uri_inputs(asset, config, find_target, subject.stored):
-        if not uri_input.is_downloadable:
+    for uri_input in find_uri_inputs(asset, datastores, find_target, subject.stored):
+        if not uri_input.is_reachable:
             message, hint = describe_problem(uri_input)
             span = subject.span(declared, uri_input.pointer)
             yield Diagnostic("input-unreachable", f"{asset.address}: {message}", span, hint)
-    yield from check_output_paths(declared, subject)
+    yield from check_output_paths(declared, subject, datastores)
 
 
 def _environment_problem(asset: Asset) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from reconciler.model import (
@@ -19,9 +19,11 @@ from reconciler.model import (
     Run,
     RunStatus,
     State,
+    StepRun,
     failure_reason,
 )
 from reconciler.model.providers import CANCELED, FILES_GONE
+from reconciler.model.runs import PENDING_WRITE
 from reconciler.secrets.redact import mask_secrets, secret_values
 
 _RUN_STATUSES = {
@@ -57,6 +59,30 @@ def active_runs(state: State) -> Iterator[Run]:
     )
 
 
+WRITE_AGAIN = "not all of its outputs were written to their paths"
+"""The reason of an action that writes outputs again, of a run whose end is recorded."""
+
+
+def has_pending_writes(run: Run, steps: Sequence[StepRun]) -> bool:
+    """Return True if outputs of a run or of its steps could not be written to their paths, and are written again."""
+    recorded = (run.outputs, *(step.outputs for step in steps))
+    return any(PENDING_WRITE in (output or ()) for outputs in recorded for output in outputs.values())
+
+
+def write_again_actions(state: State, record: Record | None, decided: Sequence[Action]) -> Iterator[Action]:
+    """Yield the action that writes the outputs of the newest run again that could not be written when it had ended.
+
+    Nothing is written once another run is submitted or recorded, which writes its own.
+    """
+    if record is None or record.archived or record.latest not in record.unfinished:
+        return
+    if any(action.op in {Op.SUBMIT, Op.RECORD, Op.ADOPT} for action in decided):
+        return
+    run = state.find_run(record.address, record.latest)
+    if run is not None and not run.is_unfinished and has_pending_writes(run, state.find_steps(run.id)):
+        yield Action(Op.RECORD, record.address, version=record.latest, reason=WRITE_AGAIN, record=record, run=run)
+
+
 def merge_observation(state: State, observation: Observation) -> tuple[State, tuple[Action, ...]]:
     """Return the live state with an observation merged in, and the actions that record the runs that ended.
 
@@ -87,8 +113,8 @@ def merge_observation(state: State, observation: Observation) -> tuple[State, tu
         Action(Op.RECORD, run.address, version=run.id, record=state.current.get(run.address), run=run) for run in ended
     )
     still_open = tuple(observed.get((run.address, run.id), run) for run in experiments)
-    merged_state = replace(state, current=Overlay(state.current, completed), find_run=find_run)
-    return replace(merged_state, read_open_experiments=lambda: still_open), advances
+    merged_state = state._replace(current=Overlay(state.current, completed), find_run=find_run)
+    return merged_state._replace(read_open_experiments=lambda: still_open), advances
 
 
 def _observed_run(recorded: Run, observation: Observation) -> Run | None:
@@ -104,7 +130,7 @@ def _merge_conditions(state: State, observation: Observation) -> State:
     """Return the live state with the conditions of resources as their providers report them."""
     records = ((state.current.get(address), condition) for address, condition in observation.conditions.items())
     changed = {record.address: replace(record, condition=condition) for record, condition in records if record}
-    return replace(state, current=Overlay(state.current, changed)) if changed else state
+    return state._replace(current=Overlay(state.current, changed)) if changed else state
 
 
 def run_status_of(condition: Condition) -> RunStatus | None:

@@ -7,21 +7,27 @@ asset, else a note.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import kind_of
+from reconciler.format.data_references import is_data_reference
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.severity import apply_severity_overrides
+from reconciler.format.workspace_rules import dangling_reference_diagnostic
 from reconciler.model import Action, Address, Asset, Blocked, Op, Record, Reference, ResolvedAsset
+from reconciler.planning.compute import compute_name
+from reconciler.planning.data_places import Datastores
+from reconciler.planning.datastores import given_datastores
 from reconciler.planning.decision import Decision
+from reconciler.planning.environments import ENVIRONMENT_POINTER
 from reconciler.planning.jobs.lowering import CANNOT_READ
 from reconciler.planning.preflight import check_run
-from reconciler.planning.resolve import PlanContext, PlannedState
+from reconciler.planning.resolve import PlanContext, PlannedState, planned_state_at
 from reconciler.planning.subjects import distinct_diagnostics, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import problem_diagnostics
+from reconciler.planning.unusable import find_unusable
 
 _REGISTERING_OPS = frozenset({Op.CREATE, Op.REPLACE, Op.NEW_VERSION, Op.REGISTER})
 _REFUSED = "is refused"
@@ -40,6 +46,8 @@ def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: 
     reports = [context.check_support(subject.asset, is_realised) for subject in subjects]
     runs = kind.is_runnable and (is_realised or is_manual)
     problems = list(_check_planned_run(context, resolved, severity)) if runs else []
+    problems += _find_missing_datastores(context, resolved.asset, severity) if not kind.is_runnable else ()
+    problems += _check_builds(context, decision)
     is_refused = bool(problems) or any(problem.is_certain for report in reports for problem in report.problems)
     for subject, report in zip(subjects, reports, strict=True):
         problems += problem_diagnostics(context.declared, subject, report.problems, severity)
@@ -64,15 +72,60 @@ def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: 
     """Yield why a run of the job could not start, with what its references stand for in this plan."""
     lowering = context.lowerings[resolved.asset.address]
     problems = [*problems_of_lowering(context.declared, resolved.asset, lowering)]
+    config, declared = context.plan_options.config, context.declared
+    datastores = Datastores(config, declared.assets, context.state.current, declared.known)
     jobs = [step.job for step in resolved.graph.steps.values()] if resolved.graph else [resolved]
     for job, subject in zip(jobs, runs_of(resolved.asset, resolved.graph), strict=True):
         find_target, is_known = partial(_planned_target, context, job), partial(_has_environment, job)
-        problems += check_run(context.declared, subject, context.plan_options.config, find_target, is_known)
-    yield from (replace(problem, severity=severity) for problem in problems)
+        problems += check_run(context.declared, subject, datastores, find_target, is_known)
+        problems += _check_environment(context, job, subject.span(context.declared, ENVIRONMENT_POINTER))
+    yield from (problem._replace(severity=severity) for problem in problems)
+
+
+def _find_missing_datastores(context: PlanContext, asset: Asset, severity: Severity) -> Iterator[Diagnostic]:
+    """Yield the datastores that the data of an asset is in, and that neither files nor mlgit.yml nor the state have."""
+    given = given_datastores(context.plan_options.config)
+    for reference in filter(is_data_reference, asset.references):
+        address = reference.address
+        if address in given or planned_state_at(context, address) or address in context.clean:
+            continue
+        span = context.declared.value_span(asset, reference.pointer)
+        names = (*context.declared.assets, *context.state.current, *given)
+        yield dangling_reference_diagnostic(address, [(reference.text, span)], names, severity)
 
 
 def _has_environment(job: ResolvedAsset, _asset: Asset) -> bool:
     return job.environment is not None
+
+
+def _check_builds(context: PlanContext, decision: Decision) -> Iterator[Diagnostic]:
+    """Yield why no job can run in an environment that is to be built; a note tells what only the build can."""
+    for action in decision.actions:
+        if action.op is not Op.BUILD or action.resolved is None:
+            continue
+        asset, fingerprint = action.resolved.asset, action.resolved.fingerprint
+        choices = [choice for choice in action.builders if choice.backends]
+        backends = [backend for choice in choices for backend in choice.backends]
+        span = context.declared.value_span(asset, "/image") if asset.address in context.declared.assets else None
+        config = context.plan_options.config
+        yield from find_unusable(context.state, config, asset.address, fingerprint, backends, span)
+        candidates = context.check_support(asset, True).candidates
+        checked = [name for choice in choices if candidates.produces_image(choice.builder) for name in choice.backends]
+        if checked and not context.state.find_builds(fingerprint):
+            who = join_some(checked)
+            context.notes.append(
+                f"{asset.address}: whether jobs can run in its image on {who} is known after the build"
+            )
+
+
+def _check_environment(context: PlanContext, job: ResolvedAsset, span: Span | None) -> Iterator[Diagnostic]:
+    """Yield why no job can run in the environment of a job or a step, if that is known from its build."""
+    reference = job.references.get(ENVIRONMENT_POINTER)
+    fingerprint = job.environment.fingerprint if job.environment else reference.fingerprint if reference else ""
+    backend = context.plan_options.config.backend_of(compute_name(job.asset))
+    yield from find_unusable(
+        context.state, context.plan_options.config, job.asset.address, fingerprint, [backend], span
+    )
 
 
 def _planned_target(context: PlanContext, resolved: ResolvedAsset, reference: Reference) -> Asset | Record | None:
@@ -129,6 +182,7 @@ _LABELS = {
     "builder-cannot": "with environments that cannot be built",
     "compute-unbound": "on a compute without a backend",
     "environment-form": "without an environment that mlgit knows",
+    "image-unusable": "in images in which no job can run",
     "extra-missing": "with a sampling that is not installed",
     "input-missing": "with inputs that have no value",
     "input-unreachable": "with inputs in remote storage",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.data_references import is_data_reference
 from reconciler.model import (
     DEFAULT_ARTIFACTS,
     ActionId,
@@ -86,13 +87,17 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
     references: dict[str, ResolvedReference] = {}
     late: Address | None = None  # the first reference that counts and is not known yet
     for reference in asset.references:
+        if is_data_reference(reference):
+            is_late = late is None and reference.address in context.planned_states
+            late = reference.address if is_late and context.planned_states[reference.address].blocked else late
+            continue
         target = _resolve_reference(context, asset, reference)
         if target is not None:
             references[reference.pointer] = target
         elif late is None and kind.is_fingerprint_field(reference.pointer.split("/")[1]):
             late = reference.address
     resolved = ResolvedAsset(
-        asset=replace(asset, spec=spec),
+        asset=asset._replace(spec=spec),
         contents=contents,
         references=references,
         fingerprint="",
@@ -110,7 +115,7 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
     record = context.state.current.get(asset.address)
     if record:
         fingerprint = canonical_fingerprint(kind, record, fingerprint, context.state)
-    return replace(resolved, fingerprint=fingerprint)
+    return resolved._replace(fingerprint=fingerprint)
 
 
 def component_finder(context: PlanContext) -> FindComponent:

@@ -45,7 +45,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What of a plan was reviewed: the keys of these decisions, the differences, and the repairs nobody reviewed.
+    """What of a plan was reviewed: the keys of these decisions, the differences, and the repairs that were not.
 
     ``later`` are the keys of reviewed decisions that are made when a run has ended.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
@@ -159,7 +159,7 @@ def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, state: State) -> Plan:
         raise user_error("plan-differs", message, f"the plan was made by mlgit {tool}; {saved.replan_hint}")
     added = sorted(str(item.action.key) for item in excluded if item.cause is None)
     notes = [f"not in the saved plan, left for another: {_join_some(added)}"] if added else []
-    return replace(restricted, notes=(*plan.notes, *notes))
+    return restricted._replace(notes=(*plan.notes, *notes))
 
 
 def saved_action_identity(action: Mapping[str, Json]) -> tuple[str, ...]:

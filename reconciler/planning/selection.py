@@ -8,7 +8,6 @@ something excluded is not. A run that has ended is recorded in any case.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeVar
 
@@ -62,7 +61,7 @@ def select_actions(plan: Plan, declared: AssetSet, plan_options: PlanOptions) ->
     blocked = tuple(item for item in plan.blocked if item.address not in excluded)
     shown = selected | _upstream_of(declared, (item.address for item in blocked if item.address in selected))
     blocked = tuple(item for item in blocked if item.address in (shown if item.is_refused else selected))
-    return replace(plan, actions=actions, blocked=blocked, notes=notes, deselected_count=count), ()
+    return plan._replace(actions=actions, blocked=blocked, notes=notes, deselected_count=count), ()
 
 
 def _restrict_to_asset(plan: Plan, declared: AssetSet, address: Address) -> Plan:
@@ -73,7 +72,7 @@ def _restrict_to_asset(plan: Plan, declared: AssetSet, address: Address) -> Plan
     addresses = upstream_addresses(declared, address) | made_from(declared, address)
     blocked = tuple(item for item in plan.blocked if item.address in addresses)
     notes = (*plan.notes, *_dependency_notes(actions, {address}))
-    return replace(plan, actions=actions, blocked=blocked, notes=notes)
+    return plan._replace(actions=actions, blocked=blocked, notes=notes)
 
 
 def _is_made_from(action: Action, address: Address) -> bool:

@@ -7,7 +7,6 @@ the step.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.abbreviation import pluralize
@@ -28,11 +27,12 @@ from reconciler.model import (
     StepVerdict,
     Tree,
 )
-from reconciler.planning.content import changed_files, tracked_content
+from reconciler.planning.content import changed_files, has_content, tracked_content
 from reconciler.planning.decision import ignore_equal_content
 from reconciler.planning.diff import FieldChange, diff_fields
 from reconciler.planning.environments import ENVIRONMENT_POINTER, is_anonymous
 from reconciler.planning.fingerprint import readable_fields
+from reconciler.planning.jobs.parallel_fields import NOT_OF_THE_RESULT
 from reconciler.planning.jobs.sources import FindComponent
 from reconciler.planning.resolve import PlanContext, component_finder
 from reconciler.planning.steps import recorded_job, with_steps
@@ -155,7 +155,7 @@ def _changes(context: PlanContext, step: Step, before: Step, run: Run) -> tuple[
         for pointer, reference in before.job.references.items()
     }
     late = [item for item in step.job.asset.references if item.output and item.pointer not in step.job.references]
-    old = _result_fields(replace(before, job=replace(before.job, references=references)))
+    old = _result_fields(before._replace(job=before.job._replace(references=references)))
     new = _result_fields(step)
     for reference in late:  # what the input will be is not known, so it is no difference
         name = split_pointer(reference.pointer)[1]
@@ -166,7 +166,7 @@ def _changes(context: PlanContext, step: Step, before: Step, run: Run) -> tuple[
 def _is_equal(step: Step, before: Step) -> bool:
     """Return True if two steps are written alike, and have the same contents: most of a pipeline are."""
     new, old = (
-        (item.job.asset.spec, item.job.contents, item.job.references, item.bindings, item.sweep)
+        (item.job.asset.spec, item.job.contents, item.job.references, item.bindings, item.sweep, item.parallel)
         for item in (step, before)
     )
     return new == old
@@ -183,11 +183,15 @@ def _result_fields(step: Step) -> dict[str, Json]:
     outputs = {name: {"type": value.get("type")} for name, value in fields.get(_OUTPUTS, {}).items()}
     environment = job.environment
     if environment is not None and is_anonymous(environment.asset.address):
-        fields[ENVIRONMENT_POINTER[1:]] = dict(environment.asset.spec)
+        asset = environment.asset
+        own = readable_fields(kind_of(asset), asset.spec, environment.contents, {}, affecting=True)
+        fields[ENVIRONMENT_POINTER[1:]] = dict(own)
     fields |= {_INPUTS: inputs, _OUTPUTS: outputs}
     if step.sweep is not None:
         limits = step.sweep.get("limits") or {}
         fields |= {**step.sweep, "limits": {"max_total_trials": limits.get("max_total_trials")}}
+    if step.parallel is not None:
+        fields |= {name: value for name, value in step.parallel.items() if name not in NOT_OF_THE_RESULT}
     return {name: value for name, value in fields.items() if name not in _NOT_OF_THE_RESULT and value not in ({}, None)}
 
 
@@ -208,7 +212,7 @@ def _changed_files(context: PlanContext, step: Step, before: Step, run: Run) -> 
         applied = applied or (context.tree.tree_at_commit(run.commit) if run.commit else None)
         if applied is None:
             return EMPTY_MAPPING
-        if applied.exists(path.path):
+        if has_content(applied, path.path):
             contents = (tracked_content(tree, path.path) for tree in (applied, context.tree))
             files[path.pointer] = changed_files(*contents)
     return files
@@ -219,4 +223,4 @@ def _component_paths(context: PlanContext, step: Step) -> Iterator[LocalPath]:
     for pointer, version_path in step.version_paths.items():
         declared = context.declared.assets.get(version_path.address)
         paths = declared.paths if declared is not None else ()
-        yield from (replace(path, pointer=pointer) for path in paths if path.pointer == version_path.pointer)
+        yield from (path._replace(pointer=pointer) for path in paths if path.pointer == version_path.pointer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from reconciler.model import Asset, Record, ResolvedAsset, ResolvedReference, Run, Step, StepGraph
 from reconciler.planning.environments import (
@@ -24,14 +23,14 @@ def recorded_job(recorded: Record | Run, source: str) -> ResolvedAsset:
 
 def with_environment(resolved: ResolvedAsset, find_pin: FindPin) -> ResolvedAsset:
     """Return a job with the environment that it writes itself, or that is one of a registry."""
-    environment = resolve_implicit_environment(resolved.asset, find_pin)
+    environment = resolve_implicit_environment(resolved.asset, find_pin, resolved.contents)
     if environment is None:
         return resolved
     if is_anonymous(environment.asset.address):
-        return replace(resolved, environment=environment)
+        return resolved._replace(environment=environment)
     reference = _reference_to(environment)
-    return replace(
-        resolved, environment=environment, references={**resolved.references, ENVIRONMENT_POINTER: reference}
+    return resolved._replace(
+        environment=environment, references={**resolved.references, ENVIRONMENT_POINTER: reference}
     )
 
 
@@ -48,9 +47,9 @@ def with_graph(resolved: ResolvedAsset, graph: StepGraph | None, find_pin: FindP
     """
     if graph is None:
         return resolved
-    steps = {path: replace(step, job=with_environment(step.job, find_pin)) for path, step in graph.steps.items()}
+    steps = {path: step._replace(job=with_environment(step.job, find_pin)) for path, step in graph.steps.items()}
     references = {**_registry_references(steps), **resolved.references}
-    return replace(resolved, graph=replace(graph, steps=steps), references=references)
+    return resolved._replace(graph=graph._replace(steps=steps), references=references)
 
 
 def _registry_references(steps: Mapping[str, Step]) -> Mapping[str, ResolvedReference]:

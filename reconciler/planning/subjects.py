@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.data_references import is_data_reference
 from reconciler.model import Asset, ResolvedAsset, ResolvedReference, Step
 from reconciler.model.resolved import StepGraph
 from reconciler.planning.jobs import lower_job
 from reconciler.planning.jobs.lowering import Lowering
+from reconciler.planning.jobs.parallel_fields import parallel_places
 from reconciler.planning.jobs.sources import ComponentVersion
 
 _INCLUDES = "additional_includes"  # mlgit itself puts them beside the code
@@ -56,19 +58,22 @@ def runs_of(asset: Asset, graph: StepGraph | None) -> Iterator[Subject]:
 
 
 def subjects_of(asset: Asset, graph: StepGraph | None) -> Iterator[Subject]:
-    """Yield all about which a provider is asked: an asset, its steps, and what a sweep in a pipeline says."""
+    """Yield all about which a provider is asked: an asset, its steps, and what a sweep or a parallel node says."""
     yield whole_subject(asset)
     for step in graph.steps.values() if graph else ():
         yield _step_subject(asset, step)
         if step.sweep is not None and step.places.get(""):
             spec = {"type": "sweep", **step.sweep}
-            yield Subject(replace(step.job.asset, spec=spec, references=(), paths=()), asset, {"": step.places[""]})
+            yield Subject(step.job.asset._replace(spec=spec, references=(), paths=()), asset, {"": step.places[""]})
+        if step.parallel is not None:
+            spec = {"type": "parallel", **step.parallel}
+            yield Subject(step.job.asset._replace(spec=spec, references=(), paths=()), asset, parallel_places(step))
 
 
 def _step_subject(owner: Asset, step: Step) -> Subject:
     job = step.job.asset
     if _INCLUDES in job.spec:
-        job = replace(job, spec={name: value for name, value in job.spec.items() if name != _INCLUDES})
+        job = job._replace(spec={name: value for name, value in job.spec.items() if name != _INCLUDES})
     return Subject(job, owner, step.places, step.version_paths.keys())
 
 
@@ -91,6 +96,7 @@ def _targets(asset: Asset) -> dict[str, ResolvedReference]:
     return {
         reference.pointer: ResolvedReference(reference.address, reference.version, "", reference.output, reference.path)
         for reference in asset.references
+        if not is_data_reference(reference)
     }
 
 

@@ -38,7 +38,7 @@ def _cancel_actions(context: PlanContext, record: Record, decision: Decision) ->
         if run.status.is_active and run.id != newest and context.plan_options.config.has_backend(run.backend):
             cancel = make_cancel_action(run, record, SUPERSEDED, reason)
             if superseding is not None:
-                cancel = replace(cancel, needs=(superseding.key,), known_after=superseding.known_after)
+                cancel = cancel._replace(needs=(superseding.key,), known_after=superseding.known_after)
             yield cancel
 
 

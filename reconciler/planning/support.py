@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 from reconciler.abbreviation import join_some
+from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.kinds import kind_by_name
@@ -30,7 +31,7 @@ from reconciler.model.support import (
     compare_with_support,
     make_entry_tree,
 )
-from reconciler.planning.builders import BuilderCandidates
+from reconciler.planning.builders import BuilderCandidates, backends_of_users, choose_builders
 from reconciler.planning.environments import ENVIRONMENT_POINTER
 from reconciler.planning.subjects import Subject
 
@@ -91,7 +92,7 @@ class SupportReport(NamedTuple):
 
     ``ignored`` can have fields with their default values. ``notes`` are what it does otherwise. ``environment`` is what
     a builder says of the environment that a job writes itself; what it cannot do is among the problems. ``candidates``
-    are the builders of an environment.
+    are the builders of an environment, ``by_builder`` what each of them says.
     """
 
     provider: str = ""
@@ -100,6 +101,7 @@ class SupportReport(NamedTuple):
     notes: tuple[SupportNote, ...] = ()
     environment: SupportReport | None = None
     candidates: BuilderCandidates = BuilderCandidates()
+    by_builder: Mapping[str, SupportReport] = EMPTY_MAPPING
 
 
 SupportCheck = Callable[[Asset, bool], SupportReport]
@@ -234,12 +236,15 @@ def ignored_diagnostics(declared: AssetSet, subject: Subject, report: SupportRep
         yield Diagnostic("field-ignored", message, span, severity=Severity.WARNING, places=tuple(dict.fromkeys(places)))
 
 
-def support_notes(declared: AssetSet, subjects: Iterable[Subject], check: SupportCheck) -> Iterator[str]:
+def support_notes(
+    declared: AssetSet, subjects: Iterable[Subject], check: SupportCheck, config: Config
+) -> Iterator[str]:
     """Yield notes of a plan on what providers ignore of assets or do otherwise, with positions; equal ones as one."""
     places: dict[tuple[str, str], dict[Address, list[Span]]] = {}
     for subject in subjects:
         asset = subject.asset
-        for text, reason, pointers in _note_parts(asset, check(asset, True)):
+        reports = _reports_of_builders(declared, asset, check(asset, True), config)
+        for text, reason, pointers in (part for report in reports for part in _note_parts(asset, report)):
             spans = [subject.span(declared, pointer) for pointer in pointers]
             places.setdefault((text, reason), {}).setdefault(asset.address, []).extend(spans)
     for (text, reason), by_address in places.items():
@@ -247,6 +252,15 @@ def support_notes(declared: AssetSet, subjects: Iterable[Subject], check: Suppor
         spans = list(dict.fromkeys(span for spans in by_address.values() for span in spans))
         positions = [_format_span(spans, index) for index in range(len(spans))]
         yield f"{addresses}: {text} ({join_some(positions, _MAX_PLACES)}){reason}"
+
+
+def _reports_of_builders(
+    declared: AssetSet, asset: Asset, report: SupportReport, config: Config
+) -> Iterator[SupportReport]:
+    """Yield what the builders of a declared environment say, those that its jobs need; else the report itself."""
+    backends = backends_of_users(declared, asset.address, config) if report.candidates.has_choice else ()
+    choices = choose_builders(report.candidates, filter(None, backends))
+    yield from [report.by_builder[choice.builder] for choice in choices] or [report]
 
 
 def _note_parts(asset: Asset, report: SupportReport) -> Iterator[tuple[str, str, Sequence[str]]]:

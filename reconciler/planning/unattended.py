@@ -1,4 +1,4 @@
-"""Plans that nobody approves: what the controller may decide within the bounds of mlgit.yml.
+"""Plans without approval: what the controller may decide within the bounds of mlgit.yml.
 
 A person is refused a plan that exceeds a bound and can allow it. The controller cannot ask, so that part of the plan is
 left out and the rest is applied.
@@ -7,7 +7,6 @@ left out and the rest is applied.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Action, ActionId, Address, Op, Plan, Run, State
@@ -35,7 +34,7 @@ def plan_unattended(inputs: PlanInputs, runs_of: RunLookup, a_day_ago: str) -> A
     plan, diagnostics = run_plan_pipeline(inputs)
     violations = tuple(_violations_by_address(plan, plan_options))
     if violations:
-        plan_options = replace(plan_options, exclude=tuple(dict.fromkeys(str(address) for address, _ in violations)))
+        plan_options = plan_options._replace(exclude=tuple(dict.fromkeys(str(address) for address, _ in violations)))
         plan, diagnostics = run_plan_pipeline(inputs._replace(plan_options=plan_options))
     allowed_keys, reasons = allowed_decisions(plan, inputs.state, plan_options, runs_of, a_day_ago)
     protected = (diagnostic for _, diagnostic in violations)
@@ -60,7 +59,7 @@ def allowed_decisions(
 
 def _violations_by_address(plan: Plan, plan_options: PlanOptions) -> Iterator[tuple[Address, Diagnostic]]:
     for action in plan.actions:
-        for diagnostic in protection_diagnostics(replace(plan, actions=(action,)), plan_options.config):
+        for diagnostic in protection_diagnostics(plan._replace(actions=(action,)), plan_options.config):
             yield action.address, diagnostic
 
 

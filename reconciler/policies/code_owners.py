@@ -30,7 +30,7 @@ def parse_code_owners(text: str) -> tuple[OwnedPattern, ...]:
 
 
 def find_owners(patterns: Sequence[OwnedPattern], path: str) -> frozenset[str]:
-    """Return the owners of a path from the top of the repository; nobody if no line matches it."""
+    """Return the owners of a path from the top of the repository; none if no line matches it."""
     return next((line.owners for line in reversed(patterns) if line.paths.fullmatch(path)), frozenset())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.abbreviation import abbreviate_text
@@ -12,7 +11,7 @@ from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.pointers import find_value, join_pointer
 from reconciler.model import Json
 from reconciler.policies.built_in import BUILT_IN, CANDIDATE_SCOPE, REGISTERING, Finding
-from reconciler.policies.expressions import ACTION_VARIABLES, EvaluationError, Expression, compile_expression
+from reconciler.policies.compiler import ACTION_VARIABLES, EvaluationError, Expression, compile_expression
 from reconciler.policies.policy import EVERYTHING, Policy, PolicySet, Scope, Subject, Waiver
 
 _FIELD = re.compile(r"\b(?:action|asset|live|candidate|plan)(?:\.[A-Za-z_]\w*)+\b(?!\()")
@@ -23,8 +22,7 @@ FindSpan = Callable[[Subject, str], Span | None]
 """Returns where a field of the asset of an action stands in its file, None if the action has no file."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledPolicy:
+class CompiledPolicy(NamedTuple):
     """A policy with its compiled expression, None for one that is built in."""
 
     policy: Policy

@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,9 +18,8 @@ from reconciler.bounded_call import TooCostlyError, call_bounded
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
+from reconciler.policies.compiler import VARIABLES, EvaluationError, ExpressionProblem, InvalidExpressionError
 
-ACTION_VARIABLES = ("action", "asset", "live", "candidate")
-VARIABLES = (*ACTION_VARIABLES, "plan")
 FUNCTIONS = (
     *("all", "bool", "contains", "double", "dyn", "endsWith", "exists", "exists_one", "filter", "has", "int", "map"),
     *("matches", "size", "startsWith", "string", "timestamp", "duration", "type"),
@@ -42,29 +40,7 @@ _SYNTAX = "Syntax error: "
 _EXPECTED = re.compile(r" expecting \{.*\}$")
 
 
-class ExpressionProblem(NamedTuple):
-    """What is wrong with an expression; line and column are within it, from 1, or 0 for the whole expression."""
-
-    line: int
-    column: int
-    message: str
-    hint: str = ""
-
-
-class InvalidExpressionError(Exception):
-    """An expression that cannot be compiled."""
-
-    def __init__(self, problems: tuple[ExpressionProblem, ...]) -> None:
-        super().__init__("; ".join(problem.message for problem in problems))
-        self.problems = problems
-
-
-class EvaluationError(Exception):
-    """An expression has no value for an action, such as one that names a field which is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
+class CelExpression(NamedTuple):
     """A compiled expression, and the names of the variables that it uses.
 
     ``may_be_costly`` is True if its value may need much memory or time.
@@ -75,10 +51,7 @@ class Expression:
     may_be_costly: bool = False
 
     def is_true(self, values: Mapping[str, Json]) -> bool:
-        """Return the value of the expression; raise EvaluationError if it has none, or is no boolean.
-
-        The values are those that ``json.loads`` makes: the library knows no other lists and mappings.
-        """
+        """Return the value of the expression; see ``compiler.Expression``."""
         try:
             type_name, value = (
                 call_bounded(lambda: self._evaluate(values)) if self.may_be_costly else self._evaluate(values)
@@ -102,11 +75,11 @@ class Expression:
         return [type_name, value if isinstance(value, bool) else str(value)]
 
 
-def compile_expression(text: str) -> Expression:
+def compile_expression(text: str) -> CelExpression:
     """Return the compiled expression; raise InvalidExpressionError, or UserError if the library is not installed."""
     compiled = check_expression(text)
     variables = frozenset(name for name in VARIABLES if not _compiles_without(name, text))
-    return Expression(compiled, variables, bool(_LOOP.search(text) and _MAKING_VALUES.search(text)))
+    return CelExpression(compiled, variables, bool(_LOOP.search(text) and _MAKING_VALUES.search(text)))
 
 
 def check_expression(text: str) -> Any:

@@ -12,7 +12,7 @@ from reconciler.format.schemas import check_against_schema
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import EMPTY_MAPPING, Json, Op
 from reconciler.policies.built_in import BUILT_IN, NOT_KNOWN_YET
-from reconciler.policies.expressions import ExpressionProblem, InvalidExpressionError, check_expression
+from reconciler.policies.compiler import ExpressionProblem, InvalidExpressionError, check_expression
 from reconciler.policies.policy import POLICY_SCHEMA, Policy, PolicySet, Scope, Waiver
 from reconciler.timestamps import is_date
 

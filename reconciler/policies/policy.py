@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -24,8 +23,7 @@ class Scope(NamedTuple):
 EVERYTHING = Scope()
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """One policy: the CEL expression ``check``, or the name of a built-in one in ``uses`` with its parameters.
 
     ``span`` is where its name stands in its file.
@@ -38,7 +36,7 @@ class Policy:
     check: str = ""
     message: str = ""
     uses: str = ""
-    parameters: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    parameters: Mapping[str, Json] = EMPTY_MAPPING
 
 
 class Waiver(NamedTuple):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.config.config import CONFIG_FILE, Config
@@ -116,5 +115,5 @@ def make_index_entries(
 
 def _make_index_entry(parsed: ParsedFile, levels: Mapping[Address, int], clean: AbstractSet[Address]) -> IndexEntry:
     address = parsed.address if parsed.asset else None
-    entry = replace(parsed, address=address, asset=None, faulty=None)
+    entry = parsed._replace(address=address, asset=None, faulty=None)
     return IndexEntry(entry, levels[address] if address else 0, clean >= set(entry.addresses))

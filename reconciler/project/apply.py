@@ -9,10 +9,12 @@ from reconciler.engine.locking import release_stale_locks
 from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
+from reconciler.project.known_states import register_state
 from reconciler.project.prepare import PreparedApply, raise_if_policies_fail
 from reconciler.project.providers import open_providers
 from reconciler.project.prune_experiments import prune_experiments
 from reconciler.project.session import Session
+from reconciler.project.tracking import mirror_records
 from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
 
 
@@ -31,9 +33,17 @@ def apply_plan(
     """
     raise_if_policies_fail(prepared)
     request = prepared.request
-    request = replace(request, desired=replace(request.desired, source=_pin_source(session)))
+    request = replace(request, desired=request.desired._replace(source=_pin_source(session)))
     providers = open_providers(session)
-    result = apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
+    is_destroy = request.plan_options.destroy  # which needs no store, and makes none
+    if not is_destroy:
+        register_state(session, providers.store)
+    try:
+        result = apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
+    finally:
+        if not is_destroy:
+            register_state(session, providers.store)  # the first apply makes the state
+    mirror_records(session, listener.on_note)
     prune_experiments(session)
     return result
 
@@ -50,6 +60,7 @@ def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[L
         session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind
     ):
         _pin_source(session)
+    mirror_records(session, session.on_note)
     prune_experiments(session)
     return tuple(release_stale_locks(session.state_store, session.config.lease))
 
@@ -59,6 +70,6 @@ def _pin_source(session: Session) -> SourceRevision:
     source, repository = session.source, session.workspace.repository
     if source.dirty:
         commit = repository.commit_tree(source.tree, source.commit, "mlgit apply --allow-dirty")
-        source = replace(source, snapshot_commit=commit)
+        source = source._replace(snapshot_commit=commit)
     session.state_store.pin_source_commit(source.effective_commit)
     return source

@@ -1,7 +1,7 @@
 """The commit that a change is compared with, as the variables of a CI system name it.
 
 The mlgit.yml of that commit rules, so it must be one that the author of the change cannot choose: the first parent of a
-commit is, unless the CI system made that commit or whoever pushed it may write to the repository.
+commit is, unless the CI system made that commit or the user who pushed it may write to the repository.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def find_base(repository: Repository, commit: str, base: str, variables: Mapping
 
 
 def _may_be_of_strangers(variables: Mapping[str, str]) -> bool:
-    """Return True if a workflow of GitHub may have checked out what nobody who may write to the repository pushed."""
+    """Return True if a workflow of GitHub may have checked out what no user with write permission pushed."""
     event = variables.get("GITHUB_EVENT_NAME", "")
     return event not in {"", *_EVENTS_OF_WRITERS}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 
 from reconciler.config.config import CONFIG_FILE, Config, lenient_config
@@ -31,6 +30,7 @@ from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.referencable import existence_check, referencable
+from reconciler.project.binding_checks import check_bindings, check_secret_files
 from reconciler.project.policy_files import expired_waiver_diagnostics, open_gate, policy_file_diagnostics
 from reconciler.project.session import Session, provider_diagnostics
 from reconciler.project.support import make_support_check, support_diagnostics
@@ -98,7 +98,7 @@ def narrow_desired(
         return desired, kept
     note = other_errors_note(effective, apply_severity_overrides(kept, session.config.rules))
     narrowed = narrow_to(desired.declared, state, needed, paths)
-    return replace(desired, declared=narrowed, notes=(note,) if note else ()), kept
+    return desired._replace(declared=narrowed, notes=(note,) if note else ()), kept
 
 
 def make_desired(session: Session, declared: AssetSet, state: State) -> DesiredState:
@@ -134,6 +134,8 @@ def desired_diagnostics(session: Session, desired: DesiredState, state: State) -
         *_emptied_file_diagnostics(desired.tree, declared, removals.values()),
         *session.affinity_diagnostics(),
         *policy_file_diagnostics(desired.tree),
+        *check_bindings(declared, session.config, state.current, lambda: _config_document(session)),
+        *check_secret_files(desired.tree, session.config, lambda: _config_document(session)),
     ]
     return sort_diagnostics(diagnostics)
 
@@ -183,6 +185,7 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
         *policy_file_diagnostics(session.tree),
         *expired_waiver_diagnostics(session.tree),
         *check_config_names(declared, session.config, None, lambda: _config_document(session)),
+        *check_bindings(declared, session.config, (), lambda: _config_document(session)),
     ]
     return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
 

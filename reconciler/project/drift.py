@@ -16,6 +16,7 @@ from reconciler.planning.undeclared import find_undeclared_records
 from reconciler.project.check import make_desired
 from reconciler.project.refresh import observe_all
 from reconciler.project.session import Session
+from reconciler.project.tracking import find_tracking_drift
 
 _FILES_WRONG = "files have errors, so what is live and declared by none was not looked for: see `mlgit validate`"
 _OTHER_STORE = "the store is another one: neither contents nor runs were checked"
@@ -43,11 +44,13 @@ def observe_drift(session: Session, *, deep: bool = False) -> ObservedDrift:
     observation = observe_all(session, state, deep=deep)
     writes_back = DriftPolicy.WRITE_BACK in session.config.drift.values()
     declared = session.read_assets() if writes_back else None
+    tracking, unasked = find_tracking_drift(session, state)
     undeclared, notes = _undeclared_records(session, state, declared) if declared else ([], [])
     _fetch_sources(session, undeclared)
     drift = (
         *find_drift(state, observation, session.config, session.tree.tree_at_commit),
         *find_undeclared_drift(undeclared, session.config),
+        *tracking,
     )
     not_asked = (
         *([stale] if stale else []),
@@ -55,6 +58,7 @@ def observe_drift(session: Session, *, deep: bool = False) -> ObservedDrift:
         *([_OTHER_STORE] if observation.unexpected_store else []),
         *observation.skipped_checks,
         *notes,
+        *unasked,
     )
     return ObservedDrift(DriftReport(session.config.target, drift, not_asked), state, observation, declared)
 

@@ -30,6 +30,7 @@ from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import PlanInputs
 from reconciler.project.check import make_desired, report_diagnostics
 from reconciler.project.job_file import JobFile, load_job_file
+from reconciler.project.known_states import register_state
 from reconciler.project.providers import open_providers
 from reconciler.project.prune_experiments import RUN_COMMIT_MESSAGE
 from reconciler.project.record_experiment import record_ended_experiment
@@ -92,7 +93,7 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
 
 def _diagnostics_on_this_machine(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Return diagnostics for a run that is built here and now: what this machine cannot build is an error."""
-    return [replace(item, severity=Severity.ERROR) if item.code == "python-not-found" else item for item in diagnostics]
+    return [item._replace(severity=Severity.ERROR) if item.code == "python-not-found" else item for item in diagnostics]
 
 
 def _check_host(config: Config, backend: str) -> None:
@@ -179,6 +180,7 @@ def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]
         run = submit_experiment(
             context, state, prepared.plan.needed, prepared.plan.make_submission(prepared.run), prepared.run
         )
+        register_state(session, prepared.providers.store)
     except UserError as error:
         if error.diagnostics[0].code != "state-conflict":
             raise
@@ -208,7 +210,7 @@ def _store_source(session: Session, job: JobFile) -> SourceRevision:
     source, repository = session.source, session.workspace.repository
     if source.dirty:
         tree = write_partial_tree(repository, _files_of_run(session.tree, job))
-        source = replace(source, snapshot_commit=repository.commit_tree(tree, source.commit, RUN_COMMIT_MESSAGE))
+        source = source._replace(snapshot_commit=repository.commit_tree(tree, source.commit, RUN_COMMIT_MESSAGE))
     session.state_store.pin_source_commit(source.effective_commit)
     return source
 

@@ -16,6 +16,7 @@ from reconciler.model import DEFAULT_ARTIFACTS, Address, Record, Run, RunStatus,
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.planning.environments import resolve_registry_environment
+from reconciler.planning.uri_inputs import location_uri
 from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
@@ -52,15 +53,26 @@ def is_built(address: Address) -> bool:
     return address.kind in kinds() and kind_by_name(address.kind).uses_builder
 
 
-def version_files(state: State, record: Record) -> FileTransfer:
-    """Return the content of a version; of a URL, what was downloaded from it for a run.
+def is_remote(state: State, record: Record) -> bool:
+    """Return True for a version whose data is behind a URI, and not in the store."""
+    uri = location_uri(record)
+    return bool(uri) and not record.realised.get("contents") and state.find_download(uri) is None
+
+
+def version_files(state: State, record: Record, remote: Content | None = None) -> FileTransfer:
+    """Return the content of a version; of a URL, what was downloaded from it for a run. A model keeps its folder.
+
+    ``remote`` is what was brought from where its data is, if the store has none of it.
 
     Raises UserError ``content-not-kept`` if mlgit does not have its bytes.
     """
     version, uri = record.address.format_with_version(record.version), str(record.spec.get("path", ""))
     contents = [Content.from_json(content) for content in record.realised.get("contents", {}).values()]
     if len(contents) == 1:
-        return FileTransfer((Export(contents[0], version, hint=_restore_hint(record)),))
+        folder = str(record.realised.get("name", "")) if contents[0].is_folder else ""
+        return FileTransfer((Export(contents[0], version, folder, _restore_hint(record)),))
+    if remote is not None:
+        return FileTransfer((Export(remote, version, hint="run the command again"),))
     if download := state.find_download(uri) if uri else None:
         return FileTransfer((Export(download.content, version, hint="a run that uses it downloads it again"),))
     if uri:
@@ -129,7 +141,7 @@ def write_transfer(  # noqa: PLR0913 - the options of a download
     overwrite: bool,
 ) -> int:
     """Write the files of a download into a folder; return how many it did not have already. See `write_files`."""
-    store = _open_recorded_store(session, state)
+    store = open_recorded_store(session, state)
     return export_contents(store, transfer.exports, target, overwrite=overwrite, on_progress=on_progress)
 
 
@@ -166,7 +178,7 @@ def _text_file(name: str, data: bytes) -> NewFile:
     return NewFile(name, _REGULAR_MODE, md5, partial(io.BytesIO, data))
 
 
-def _open_recorded_store(session: StateSession, state: State) -> ObjectStore:
+def open_recorded_store(session: StateSession, state: State) -> ObjectStore:
     """Open the store that the live state was written with; raises UserError if this machine has another one."""
     config = session.config
     if not config.has_store(host_name()):

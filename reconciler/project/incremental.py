@@ -103,10 +103,10 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
 ) -> Plan | None:
     rules = session.config.rules
     desired = make_desired(session, affected.asset_set, state)
-    desired = replace(desired, clean=affected.clean)
+    desired = desired._replace(clean=affected.clean)
     if isinstance(state.current, CurrentRecords):
         state.current.prefetch(affected.addresses)
-    subset = replace(state, current=make_subset_view(state.current, affected.addresses))
+    subset = state._replace(current=make_subset_view(state.current, affected.addresses))
     file_diagnostics = desired_diagnostics(session, desired, subset)
     if has_errors(apply_severity_overrides(file_diagnostics, rules)):
         return None

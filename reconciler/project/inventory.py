@@ -12,6 +12,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Address, Blocked
 from reconciler.planning.compute import bound_backend
+from reconciler.planning.datastores import given_datastores
 from reconciler.planning.file_checks import find_unsupported
 from reconciler.planning.narrow import find_needed
 from reconciler.planning.options import PlanOptions
@@ -59,11 +60,12 @@ def take_inventory(session: Session) -> Inventory:
         for address in parsed_file.addresses:
             files_by_address.setdefault(address, []).append(parsed_file.display_path)
     counts = Counter(address.kind for address, files in files_by_address.items() for _ in files)
+    given = given_datastores(session.config)
     missing = {
         (reference.address, asset.source)
         for asset in asset_set.assets.values()
         for reference in asset.references
-        if reference.address not in files_by_address
+        if reference.address not in files_by_address and reference.address not in given
     }
     unknown_kind_paths = (
         diagnostic.span.path for diagnostic in diagnostics if diagnostic.code == _UNKNOWN_KIND_CODE and diagnostic.span

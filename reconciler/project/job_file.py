@@ -20,6 +20,7 @@ from reconciler.format.kinds.job import KIND as JOB
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Asset, Reference, State
 from reconciler.planning.compute import bound_backend
+from reconciler.planning.datastores import given_datastores
 from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
 from reconciler.planning.referencable import existence_check, referencable
 from reconciler.project.check import report_diagnostics
@@ -71,7 +72,7 @@ def load_job_file(session: Session, state: State, path: str, name: str, options:
         ]
         visited |= {reference.address for reference in pending}
     declared = _without_jobs(assemble_asset_set(session.tree, parsed, own_file), visited, address)
-    declared = replace(declared, known=frozenset((*known, *others.read_addresses)))
+    declared = declared._replace(known=frozenset((*known, *others.read_addresses)))
     _report(session, state, declared)
     files = frozenset((*own_deps, *(file for item in parsed for file in (item.path, *item.deps))))
     return JobFile(address, declared, files, note)
@@ -88,8 +89,8 @@ def _glob_of(session: Session, path: str) -> tuple[IncludeGlob, str]:
     has_command = isinstance(document.data, Mapping) and "command" in document.data
     if glob.kind or not has_command or detect_kind(document) is not None:
         return glob, ""
-    return replace(
-        glob, kind=JOB.name
+    return glob._replace(
+        kind=JOB.name
     ), f"{shown} has no $schema: it is taken for a job here, and is none for `mlgit apply`"
 
 
@@ -154,7 +155,7 @@ def _without_jobs(declared: AssetSet, wanted: Container[Address], job: Address |
         {address: asset for address, asset in items.items() if is_used(asset)}
         for items in (declared.assets, declared.faulty)
     )
-    return replace(declared, assets=assets, faulty=faulty)
+    return declared._replace(assets=assets, faulty=faulty)
 
 
 def _named_references(session: Session, declared: AssetSet) -> Iterator[Reference]:
@@ -164,12 +165,16 @@ def _named_references(session: Session, declared: AssetSet) -> Iterator[Referenc
 
 
 def _needs_no_file(session: Session, address: Address) -> bool:
-    return kind_by_name(address.kind).is_runnable or bool(bound_backend(session.config, address))
+    return kind_by_name(address.kind).is_runnable or _is_known_without_file(session, address)
+
+
+def _is_known_without_file(session: Session, address: Address) -> bool:
+    return bool(bound_backend(session.config, address)) or address in given_datastores(session.config)
 
 
 def _known_without_files(session: Session, declared: AssetSet) -> Iterator[Address]:
     for asset in declared.readable_assets.values():
-        yield from (item.address for item in asset.references if bound_backend(session.config, item.address))
+        yield from (item.address for item in asset.references if _is_known_without_file(session, item.address))
 
 
 class _DeclaredFiles:

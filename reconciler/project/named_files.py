@@ -124,7 +124,7 @@ def _with_path_from(top: Path, folder: Path, diagnostic: Diagnostic, own_paths: 
         return diagnostic
     path = diagnostic.span.path
     given = own_paths.get(path) or os.path.relpath(folder / path, top)
-    return replace(diagnostic, span=replace(diagnostic.span, path=given))
+    return diagnostic._replace(span=replace(diagnostic.span, path=given))
 
 
 def _read_config(folder: Path, cache: Cache | None, target: str) -> tuple[Config, tuple[Diagnostic, ...]]:
@@ -170,7 +170,7 @@ def _load_declared(
             loaded[own] = loaded[own]._replace(asset=None, faulty=loaded[own].asset)
     declared = build_asset_set((loaded[path] for path in sorted(loaded)), files)
     unreadable = declared.unreadable_names | addresses.unreadable_names
-    return replace(declared, unreadable_names=unreadable, known=frozenset().union(*addresses.by_path.values()))
+    return declared._replace(unreadable_names=unreadable, known=frozenset().union(*addresses.by_path.values()))
 
 
 def _with_given_paths(diagnostic: Diagnostic, own_paths: Mapping[str, str]) -> Diagnostic | None:
@@ -179,7 +179,7 @@ def _with_given_paths(diagnostic: Diagnostic, own_paths: Mapping[str, str]) -> D
     if restricted is None or restricted.span is None:
         return None
     span, *places = (replace(place, path=own_paths[place.path]) for place in (restricted.span, *restricted.places))
-    return replace(restricted, span=span, places=tuple(places))
+    return restricted._replace(span=span, places=tuple(places))
 
 
 def _load_with_dependencies(

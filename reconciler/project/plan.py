@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Plan, State
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
+from reconciler.project.binding_checks import unset_secret_notes
 from reconciler.project.check import load_desired, narrow_desired, report_diagnostics, report_refusals
 from reconciler.project.destroy import desire_nothing
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
@@ -30,11 +29,13 @@ def make_plan(session: Session, state: State, plan_options: PlanOptions, *, refr
     else:
         plan = plan_incrementally(session, state, plan_options)
     report_refusals(session, plan)
+    for note in dict.fromkeys(unset_secret_notes(session.config, plan.actions)):
+        session.on_note(note)
     refusal, notes = _check_fast_forward(session, plan_options, state)
     if plan.cancels and not refresh:
         notes = (*notes, _NOT_REFRESHED_NOTE)
     notes = (*rollback_notes(session, state), *notes)
-    return replace(plan, notes=(*plan.notes, *notes)), refusal
+    return plan._replace(notes=(*plan.notes, *notes)), refusal
 
 
 @pause_gc()
@@ -54,7 +55,7 @@ def plan_needed_part(session: Session, inputs: PlanInputs) -> tuple[PlanInputs, 
     if narrowed is inputs.desired or kept == diagnostics:
         return inputs, plan, diagnostics
     notes = (*inputs.desired.notes, *narrowed.notes)
-    inputs = inputs._replace(desired=replace(narrowed, notes=notes))
+    inputs = inputs._replace(desired=narrowed._replace(notes=notes))
     return inputs, *plan_within_limits(inputs)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, Protocol
 
@@ -155,7 +155,7 @@ def _place_at_base(session: Session, diagnostic: Diagnostic) -> Diagnostic:
     span = diagnostic.span
     if span is None or not is_policy_file(span.path) or not _is_changed(session, f"{session.tree.root}{span.path}"):
         return diagnostic
-    return replace(diagnostic, span=None, message=f"{diagnostic.message} ({span} at the base)")
+    return diagnostic._replace(span=None, message=f"{diagnostic.message} ({span} at the base)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from reconciler.timestamps import format_timestamp
 
 
 class Approver(StrEnum):
-    """Who approves the decisions of a plan: a person, the limits of mlgit.yml, or nobody."""
+    """Who approves the decisions of a plan: a person, the limits of mlgit.yml, or no one."""
 
     PERSON = "person"
     LIMITS = "limits"
@@ -58,7 +58,7 @@ class PreparedApply:
     """A plan that may be applied, its body as JSON, the request that carries it out, and the live state.
 
     ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions the
-    limits leave to a person, and ``withheld`` are the decisions that nobody has approved. With ``policy_errors`` the
+    limits leave to a person, and ``withheld`` are the decisions without approval. With ``policy_errors`` the
     plan is shown and not applied.
     """
 
@@ -74,7 +74,7 @@ class PreparedApply:
     @property
     def annotated_plan(self) -> Plan:
         """The plan with all notes, as people see it."""
-        return replace(self.plan, notes=(*self.plan.notes, *self.notes))
+        return self.plan._replace(notes=(*self.plan.notes, *self.notes))
 
     @property
     def is_elsewhere(self) -> bool:
@@ -131,7 +131,7 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
     """
     if options.approver is Approver.PERSON:
         inputs, plan, diagnostics = plan_needed_part(session, inputs)
-        plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
+        plan = plan._replace(notes=(*plan.notes, *rollback_notes(session, inputs.state)))
         allowed = AllowedPlan(inputs.plan_options, plan, diagnostics)
     else:
         a_day_ago = format_timestamp(datetime.now(UTC) - timedelta(days=1), "milliseconds")

@@ -8,14 +8,17 @@ from typing import Any
 
 from reconciler import backends, builders, resources
 from reconciler.config.affinity import check_ephemeral_machine, check_host_affinity
-from reconciler.config.config import COMMON_STORE_SETTINGS, Config
+from reconciler.config.config import Config
+from reconciler.config.stores import COMMON_STORE_SETTINGS
 from reconciler.diagnostics import Diagnostic, Severity, UserError
 from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
 from reconciler.format.schemas import check_settings
 from reconciler.model import Json
 from reconciler.registry import Registry
+from reconciler.secrets.urls import find_url_secrets
 from reconciler.storage import stores
+from reconciler.storage.datastores import DATASTORES
 
 _COMMON_SETTINGS = ("type", "host")  # of every builder and backend; mlgit.schema.json describes them
 
@@ -29,6 +32,20 @@ def provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnos
     yield from _check_providers(document, "builders", builders.BUILDERS, config.builders)
     yield from _check_providers(document, "backends", backends.BACKENDS, config.backends)
     yield from _check_providers(document, "providers", resources.RESOURCES, config.providers, ("type",))
+    typed = {name: settings for name, settings in config.datastores.items() if "type" in settings}
+    yield from _check_providers(document, "datastores", DATASTORES, typed, ("type",))
+    yield from _check_no_secrets(document, config)
+
+
+def _check_no_secrets(document: Document, config: Config) -> Iterator[Diagnostic]:
+    """Yield the settings of datastores with a password or a token in a URL: they are recorded and shown."""
+    for name, settings in config.datastores.items():
+        for key, value in settings.items():
+            if isinstance(value, str) and next(find_url_secrets(value), None):
+                span = document.value_span(join_pointer("datastores", name, key))
+                message = f"{key} of the datastore {name} contains a secret, and this file is in Git"
+                hint = "remove it, revoke it, and bind its replacement to a field under secrets:"
+                yield Diagnostic("secret-literal", message, span, hint)
 
 
 def _check_providers(
@@ -52,8 +69,12 @@ def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnosti
     if not stores.STORES.has(config.store_type):
         yield stores.STORES.unknown_diagnostic(config.store_type, document.value_span("/store/type"))
     else:
-        settings = stores.STORES.load(config.store_type).settings
-        yield from check_settings(document, ["store"], settings, COMMON_STORE_SETTINGS)
+        plugin = stores.STORES.load(config.store_type)
+        diagnostics = check_settings(document, ["store"], plugin.settings, COMMON_STORE_SETTINGS)
+        yield from diagnostics
+        if plugin.check and not diagnostics:
+            for name, diagnostic in stores.STORES.call(config.store_type, plugin.check, document.data.get("store", {})):
+                yield diagnostic._replace(span=document.value_span(join_pointer("store", name)))
 
 
 def affinity_diagnostics(document: Document, config: Config, severity: Severity) -> tuple[Diagnostic, ...]:

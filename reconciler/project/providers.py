@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from reconciler.engine.providers import Providers
 from reconciler.project.builder import open_builders
+from reconciler.project.datastores import open_datastore_resources, open_datastores
 from reconciler.project.environment_uses import open_uses
 from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
@@ -18,6 +21,7 @@ def open_providers(session: Session) -> Providers:
         store=open_store(session),
         builders=open_builders(session),
         backends=open_backends(session),
-        resources=open_resources(session.config.providers),
+        resources={**open_datastore_resources(session), **open_resources(session.config.providers)},
+        make_opener=open_datastores(session, partial(open_store, session)),
         note_use=open_uses(session).note,
     )

@@ -31,6 +31,7 @@ from reconciler.planning.pending import pending_edits, pending_keys
 from reconciler.planning.report import Report
 from reconciler.project.approvals import NO_APPROVALS, Approvals, approvers_of
 from reconciler.project.base_revision import find_base
+from reconciler.project.credential_edits import describe_credential_edits, find_credential_edits
 from reconciler.project.pending import plan_base, raise_if_wrong
 from reconciler.project.plan import make_plan
 from reconciler.project.policy_files import report_policies
@@ -170,7 +171,7 @@ class _Findings:
         if not self.change.changes_config or span is None or span.path != CONFIG_FILE or is_rename:
             return diagnostic
         message = f"{diagnostic.message} (line {span.line} of {CONFIG_FILE} at the base, {self.change.base_name})"
-        return replace(diagnostic, span=None, message=message)
+        return diagnostic._replace(span=None, message=message)
 
 
 def _check_config(change: Change, target: str) -> tuple[Config | None, tuple[Diagnostic, ...]]:
@@ -217,6 +218,8 @@ def _config_notes(change: Change) -> Iterator[str]:
         return
     what = f"{join_some(names)} of {CONFIG_FILE}" if names else CONFIG_FILE
     yield f"this change edits {what}: that counts once it is merged; this plan follows {change.base_name}, the base"
+    if edits := find_credential_edits(old, new):
+        yield describe_credential_edits(edits)
 
 
 def _top_level(tree: Tree) -> Mapping[str, Json]:
@@ -229,7 +232,7 @@ def _plan_change(
 ) -> _PlannedChange | None:
     """Return the plan of the merged tree, and what of it is pending on the base; None if the files have errors."""
     refuse = findings.add_of_plan
-    own_config = config if findings.renames is None else replace(config, moved=findings.renames)
+    own_config = config if findings.renames is None else config._replace(moved=findings.renames)
     session = Session(change.workspace, own_config, findings.notes.append, change.source, change.tree, refuse, refuse)
     session = replace(session, base_tree=change.base_tree, approvers=approvers)
     if warning := session.fetch_state():
@@ -274,7 +277,7 @@ def _lower_known(diagnostics: Iterable[Diagnostic], known: frozenset[tuple[str, 
         severity = Severity.WARNING if diagnostic.severity is Severity.ERROR else diagnostic.severity
         hint = f"{diagnostic.hint}; it is so on the base too".removeprefix("; ")
         is_known = (diagnostic.code, diagnostic.message) in known
-        yield replace(diagnostic, severity=severity, hint=hint) if is_known else diagnostic
+        yield diagnostic._replace(severity=severity, hint=hint) if is_known else diagnostic
 
 
 def _forecast(session: Session, state: State, plan: Plan) -> tuple[Forecast, ...]:

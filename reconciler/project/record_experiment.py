@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from reconciler.diagnostics import UserError
 from reconciler.engine.experiments import ExperimentContext, record_experiment, refresh_run
 from reconciler.engine.providers import Providers
 from reconciler.model import Event, Run, SourceRevision, Tree
+from reconciler.project.datastores import open_datastores
 from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.state_session import StateSession
 from reconciler.state.history import format_trailers
@@ -23,7 +26,14 @@ def record_ended_experiment(session: StateSession, run: Run) -> Run:
     recorded = state.find_run(run.address, run.id) or run
     if not recorded.experiment or not recorded.is_unfinished:
         return run if recorded.is_unfinished else recorded
-    providers = Providers(session.config, session.state_store, open_store(session), {}, open_backends(session))
+    providers = Providers(
+        session.config,
+        session.state_store,
+        open_store(session),
+        {},
+        open_backends(session),
+        make_opener=open_datastores(session, partial(open_store, session)),
+    )
     if run.backend not in providers.backends or (ended := refresh_run(providers, recorded)).status.is_active:
         return run
     context = ExperimentContext(providers, _NO_FILES, _NO_SOURCE, format_trailers(user_name()), _ignore_event)

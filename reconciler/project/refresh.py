@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from reconciler import backends
 from reconciler.engine import refresh
 from reconciler.engine.driver.backend import DriverBackend
 from reconciler.engine.driver.process import StoreSettings
+from reconciler.engine.location_refresh import with_locations
 from reconciler.model import Observation, State
 from reconciler.model.backend import Backend
-from reconciler.model.object_store import ObjectStore
+from reconciler.model.object_store import ObjectStore, StoreContext
+from reconciler.model.plugins import BackendContext
+from reconciler.model.secret_bindings import STORE_ADDRESS, backend_address, find_binding
 from reconciler.model.step_runs import DRIVER
 from reconciler.project.builder import open_builders
+from reconciler.project.datastores import open_datastore_resources, open_datastores
 from reconciler.project.state_session import StateSession
 from reconciler.resources import open_resources
+from reconciler.secret_values import read_secret
 from reconciler.state.process import host_name
 from reconciler.storage import stores
 
@@ -20,17 +28,34 @@ from reconciler.storage import stores
 def open_backends(session: StateSession) -> dict[str, Backend]:
     """Open the backends that are reachable from this machine, and the driver of pipelines if the store is."""
     config, host = session.config, host_name()
-    opened = backends.open_backends(config.reachable_backends(host), session.store_path)
+    folder = str(session.shared_folder)
+
+    def context_of(name: str) -> BackendContext:
+        return BackendContext(name, folder, _secret_reader(session, backend_address(name)))
+
+    opened = backends.open_backends(config.reachable_backends(host), session.store_path, context_of)
     if config.has_store(host):
-        store = StoreSettings(config.store_type, config.store_settings, str(session.shared_folder))
-        opened[DRIVER] = DriverBackend(session.store_path, store, host, lambda: open_store(session))
+        store = StoreSettings(config.store_type, config.store_settings, folder)
+        read_secrets = partial(_secret_reader, session)
+        opened[DRIVER] = DriverBackend(session.store_path, store, host, lambda: open_store(session), read_secrets)
     return opened
 
 
 def open_store(session: StateSession) -> ObjectStore:
     """Open the object store; raises UserError ``store-unknown`` or ``store-broken``."""
     config = session.config
-    return stores.open_store(config.store_type, config.store_settings, session.shared_folder)
+    context = StoreContext(str(session.shared_folder), _secret_reader(session, STORE_ADDRESS))
+    return stores.open_store(config.store_type, config.store_settings, context)
+
+
+def _secret_reader(session: StateSession, address: str) -> Callable[[str], str | None]:
+    """Return what reads the secrets that mlgit.yml binds to fields of the store or of a backend."""
+
+    def read(pointer: str) -> str | None:
+        binding = find_binding(session.config.secrets, address, pointer)
+        return read_secret(binding, session.shared_folder) if binding else None
+
+    return read
 
 
 def observe_runs(session: StateSession, state: State) -> Observation | None:
@@ -46,7 +71,9 @@ def observe_all(session: StateSession, state: State, *, deep: bool = False) -> O
     store = open_store(session)
     observation = refresh.refresh_all(state, session.config, opened, store, builders.values(), deep=deep)
     observation = refresh.with_bases(observation, state, session.config, builders)
-    return refresh.with_conditions(observation, state, open_resources(session.config.providers))
+    resources = {**open_datastore_resources(session), **open_resources(session.config.providers)}
+    observation = refresh.with_conditions(observation, state, resources)
+    return with_locations(observation, state, session.config, open_datastores(session, lambda: store))
 
 
 def observe_providers(session: StateSession, state: State) -> Observation:
@@ -62,3 +89,5 @@ def _note_unreachable(session: StateSession, observation: Observation) -> None:
         session.on_note(f"{observation.unreachable_store}; runs and contents are shown as recorded")
     for problem in observation.unreachable_backends:
         session.on_note(f"{problem}; its runs are shown as recorded")
+    for problem in observation.failed_builders:
+        session.on_note(problem)

@@ -88,7 +88,7 @@ def reviewed_options(reports: Iterable[Report], plan_options: PlanOptions) -> Pl
         limit = plan_options.submit_limit
         allow_submit = max(limit, sum(_reviewed_submissions(body, limit) for body in plans))
     allow_mass_delete = plan_options.allow_mass_delete or any(body["options"]["allow_mass_delete"] for body in plans)
-    return replace(plan_options, allow_submit=allow_submit, allow_mass_delete=allow_mass_delete)
+    return plan_options._replace(allow_submit=allow_submit, allow_mass_delete=allow_mass_delete)
 
 
 def _reviewed_submissions(body: Mapping[str, Json], limit: int) -> int:
@@ -105,7 +105,7 @@ def pending_on_base(session: Session, state: State, plan: Plan, base: str) -> fr
 
 
 def restrict_to_reviewed(prepared: PreparedApply, comparison: Comparison) -> PreparedApply:
-    """Return a prepared apply of the decisions that were reviewed; what nobody reviewed is never done, later either."""
+    """Return a prepared apply of the decisions that were reviewed; what was not is never done, later either."""
     plan, _ = prepared.plan.without(lambda action: action.op.is_decision and action.key not in comparison.approved)
     left_out = [f"not reviewed, left out: {action_sentence(action)}" for action in comparison.repairs]
     request = replace(prepared.request, allowed_keys=comparison.approved | comparison.later)
@@ -114,8 +114,8 @@ def restrict_to_reviewed(prepared: PreparedApply, comparison: Comparison) -> Pre
 
 
 def without_later_actions(prepared: PreparedApply) -> PreparedApply:
-    """Return a prepared apply without what is known only after a run: nobody has decided that this run starts."""
-    plan = replace(prepared.plan, actions=tuple(action for action in prepared.plan.actions if not action.known_after))
+    """Return a prepared apply without what is known only after a run: that this run starts was not decided."""
+    plan = prepared.plan._replace(actions=tuple(action for action in prepared.plan.actions if not action.known_after))
     return replace(prepared, plan=plan, body=plan_json.plan_body(plan, prepared.request.plan_options))
 
 
@@ -192,7 +192,7 @@ def review_error(differences: Sequence[ReviewDifference]) -> UserError:
     diagnostics = [Diagnostic("review-differs", _difference_message(item)) for item in differences[:_MAX_SHOWN]]
     if more := len(differences) - _MAX_SHOWN:
         diagnostics += [Diagnostic("review-differs", pluralize(more, "more difference"))] if more > 0 else []
-    diagnostics[-1] = replace(diagnostics[-1], hint=_HINT)
+    diagnostics[-1] = diagnostics[-1]._replace(hint=_HINT)
     return UserError(*diagnostics)
 
 

@@ -26,8 +26,8 @@ def open_rollback_session(session: Session, revision: str) -> tuple[Session, Sta
     past_session = session.at_revision(commit)
     # The live state is where mlgit.yml says today, whatever mlgit.yml said in that commit.
     location = {name: getattr(session.config, name) for name in ("state", "lineage", "target", "remote")}
-    config = replace(past_session.config, **location)
-    source = replace(past_session.source, newer_commit=state.applied_commit)
+    config = past_session.config._replace(**location)
+    source = past_session.source._replace(newer_commit=state.applied_commit)
     return replace(past_session, config=config, source=source), state
 
 

@@ -43,5 +43,5 @@ def _name_and_fingerprint(state: State, run: Run) -> tuple[str, str]:
     reference = run.references.get(ENVIRONMENT_POINTER)
     if reference is not None:
         return str(reference), reference.fingerprint
-    environment = resolve_implicit_environment(Asset(run.address, run.spec, ""), state.find_pin)
+    environment = resolve_implicit_environment(Asset(run.address, run.spec, ""), state.find_pin, run.contents)
     return (str(environment.asset.address), environment.fingerprint) if environment else ("", "")

@@ -12,7 +12,7 @@ from reconciler.format.load import load_assets
 from reconciler.format.pointers import find_value, split_pointer
 from reconciler.model import Asset, LocalPath, ResolvedReference, Run, State, StepRun, Tree
 from reconciler.model.content import Content
-from reconciler.planning.content import local_path_digest, tracked_content
+from reconciler.planning.content import has_content, local_path_digest, tracked_content
 from reconciler.planning.jobs.sources import ComponentVersion
 from reconciler.planning.run_comparison import DataVersion, Files, RunFacts
 from reconciler.planning.steps import recorded_job, with_steps
@@ -40,7 +40,7 @@ def read_step_facts(session: StateSession, state: State, parent: Run, step: Step
     """
     tree, asset = _find_declaration(session, state, parent)
     recorded = recorded_job(parent, "")
-    recorded = replace(recorded, asset=asset) if asset else recorded
+    recorded = recorded._replace(asset=asset) if asset else recorded
     graph = with_steps(recorded, partial(_find_component, state), state.find_pin).graph
     path = step.step.rpartition(".")[0] if step.is_trial else step.step
     node = graph.steps.get(path) if graph else None
@@ -106,7 +106,7 @@ def _candidate_files(state: State, run: Run, tree: Tree) -> Iterator[str]:
 
 
 def _has_content(run: Run, tree: Tree, path: LocalPath) -> bool:
-    return tree.exists(path.path) and local_path_digest(tree, path) == run.contents.get(path.pointer)
+    return has_content(tree, path.path) and local_path_digest(tree, path) == run.contents.get(path.pointer)
 
 
 def _files(tree: Tree, path: LocalPath) -> Files:
@@ -149,5 +149,8 @@ def _reference_content(state: State, reference: ResolvedReference) -> Content | 
 def _local_version(text: str, digest: str, tree: Tree | None, path: LocalPath | None) -> DataVersion:
     if tree is None or path is None or tree.blob_size is None:
         return DataVersion(text, digest)
-    files = tracked_content(tree, path.path).files
+    content = tracked_content(tree, path.path)
+    if content.dvc:
+        return DataVersion(text, digest, content.dvc.size, content.dvc.files)
+    files = content.files
     return DataVersion(text, digest, sum(tree.blob_size(entry.oid) for _, entry in files), len(files))

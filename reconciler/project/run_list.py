@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from reconciler.model import Address, State
 from reconciler.planning.refresh import merge_observation
@@ -34,7 +33,7 @@ def _with_reported_runs(
     session: StateSession, state: State, jobs: Sequence[ListedJob], unfinished: Sequence[Address]
 ) -> list[ListedJob]:
     """Return the jobs with the unfinished runs of some of them as their backends report them."""
-    state = replace(state, current={item: state.current[item] for item in unfinished if item in state.current})
+    state = state._replace(current={item: state.current[item] for item in unfinished if item in state.current})
     observation = session.observe_runs(state)
     if observation is not None:
         state = merge_observation(state, observation)[0]

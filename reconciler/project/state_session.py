@@ -1,7 +1,7 @@
 """A state session: an open workspace with its configuration and its live state, all that most reads need.
 
 Imported by name: ``project.refresh``, which asks the backends, for a run that has not ended, and its files;
-``project.builder``, if a plan builds an environment.
+``project.builder``, if a plan builds an environment; ``secret_values``, if mlgit.yml has secrets.
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ class StateSession:
     def close(self) -> None:
         """End the Git processes that were kept for reading."""
         self.workspace.repository.close()
+
+    def take_secrets(self) -> None:
+        """Remove the variables that secrets come from from the environment of this process: see `secret_values`."""
+        if self.config.secrets:
+            importlib.import_module("reconciler.secret_values").take_from_environment(self.config.secrets)
 
     @property
     def shared_folder(self) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
 from reconciler.backends import BACKENDS
@@ -17,14 +16,14 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Address, Asset, Json, Spec
+from reconciler.model import Address, Asset, Json
 from reconciler.model.plugins import BackendPlugin, BuilderPlugin, Form, Plugin
 from reconciler.model.support import Support
+from reconciler.planning.bindings import has_own_provider
 from reconciler.planning.builders import BuilderCandidates, BuilderVerdict, choose_builder
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.environments import ENVIRONMENT_FIELD, ENVIRONMENT_POINTER, implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
-from reconciler.planning.jobs import find_planner
 from reconciler.planning.pinning import pinning_notes
 from reconciler.planning.support import (
     OWN_SUPPORT,
@@ -38,8 +37,9 @@ from reconciler.planning.support import (
     with_own_problems,
 )
 from reconciler.planning.unknown_fields import ignore_unknown_fields
+from reconciler.project.datastore_support import check_datastore
+from reconciler.project.planner_support import check_by_planner
 from reconciler.source.cache import Cache, entry_key
-from reconciler.sweeps.settings import read_sampling, required_module
 
 
 def make_support_check(config: Config, cache: Cache | None) -> SupportCheck:
@@ -69,7 +69,8 @@ def _bindings(config: Config) -> list[Any]:
     """Return the settings of a target on which it depends who realises an asset."""
     backends = {name: dict(settings) for name, settings in config.backends.items()}
     builders = {name: dict(settings) for name, settings in config.builders.items()}
-    return [builders, backends, dict(config.compute), dict(config.builder)]
+    datastores = {name: dict(settings) for name, settings in config.datastores.items()}
+    return [builders, backends, dict(config.compute), dict(config.builder), datastores, config.secrets]
 
 
 def _distinct_bindings(configs: Iterable[Config]) -> Iterator[Config]:
@@ -77,12 +78,7 @@ def _distinct_bindings(configs: Iterable[Config]) -> Iterator[Config]:
     yield from {json.dumps(_bindings(config), sort_keys=True): config for config in configs}.values()
 
 
-_INLINE_CONTEXT = SupportProblem(
-    f"{ENVIRONMENT_POINTER}/build",
-    "builder-cannot",
-    "a build context needs an environment with a file of its own: only the files of those are kept",
-    "declare the environment in a file, and write environment: azureml:NAME@latest",
-)
+_FOREIGN_CODES = frozenset({"builder-cannot", "not-supported"})
 
 
 @dataclass(slots=True)
@@ -105,16 +101,14 @@ class _Providers:
 
     def _check(self, asset: Asset, *, asks_provider: bool) -> SupportReport:
         kind = kind_of(asset)
+        if kind.is_runnable and (own := check_by_planner(asset)):
+            return own
         if not kind.is_supported(asset.spec):
             return SupportReport()
         try:
-            if kind.uses_builder:
-                return self._check_builders(asset, asks_provider=asks_provider)
-            own = find_planner(asset.spec) if kind.is_runnable else None
-            if own is not None and own.support is not None:
-                report = check_support(asset, own.support, "mlgit", "see docs/support.md")
-                problems = _find_missing_module(asset.spec)
-                return with_own_problems(ignore_unknown_fields(report, kind.name), problems, "mlgit")
+            if kind.uses_builder or kind.provider:
+                is_built = kind.uses_builder
+                return self._check_builders(asset, asks_provider=asks_provider) if is_built else self._check_own(asset)
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
                 report = self._check_on_backend(asset, self.config.backend_of(compute))
@@ -126,6 +120,11 @@ class _Providers:
             return SupportReport(problems=tuple(problems))
         return check_support(asset, OWN_SUPPORT, "mlgit", "see docs/support.md")
 
+    def _check_own(self, asset: Asset) -> SupportReport:
+        """Return what mlgit supports of an asset that it realises itself; a provider of mlgit.yml has no table."""
+        is_own = has_own_provider(self.config, asset.address.kind)
+        return check_datastore(asset, self.config) if is_own else SupportReport()
+
     def _with_environment(self, job: Asset, report: SupportReport, *, asks_provider: bool) -> SupportReport:
         """Return what a backend says of a job, with what a builder says of the environment that no file declares."""
         backend = self.config.backend_of(compute_name(job))
@@ -134,8 +133,6 @@ class _Providers:
         if environment is None or problems:
             return report._replace(problems=(*report.problems, *problems))
         checked = self._check_builders(environment, backend, asks_provider=asks_provider)
-        if environment.spec.get("build") and not any(problem.is_certain for problem in checked.problems):
-            report = report._replace(problems=(*report.problems, _INLINE_CONTEXT))
         return with_environment_report(report, checked, job)
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
@@ -144,7 +141,19 @@ class _Providers:
         support = self._table("backend", type_name)
         if support is None:
             return SupportReport()
-        return check_support(asset, support, _label("backend", name, type_name), "bind its compute to another backend")
+        provider = _label("backend", name, type_name)
+        report = check_support(asset, support, provider, "bind its compute to another backend")
+        notes = self._notes_on_submissions(name) if kind_of(asset).is_runnable else ()
+        return report._replace(notes=(*report.notes, *notes))
+
+    def _notes_on_submissions(self, name: str) -> Iterator[SupportNote]:
+        """Yield what only the submission of a run tells, as a plan asks no backend."""
+        settings = self.config.backends[name]
+        plugin = self._plugin("backend", str(settings["type"]))
+        for setting, clause in plugin.checked_at_submission.items() if isinstance(plugin, BackendPlugin) else ():
+            if settings.get(setting):
+                text = f"{clause} ({setting}: of the backend {name}) is checked when a run is submitted"
+                yield SupportNote(text, (COMPUTE_POINTER,))
 
     def _find_form_problem(self, job: Asset, backend: str) -> Iterator[SupportProblem]:
         """Yield that no builder makes what a backend accepts."""
@@ -156,7 +165,7 @@ class _Providers:
             yield SupportProblem(ENVIRONMENT_POINTER, "environment-form", message, hint)
 
     def _check_builders(self, asset: Asset, backend: str = "", *, asks_provider: bool) -> SupportReport:
-        """Return what the builder of an environment says of it; if none can build it, what the first says.
+        """Return what the builder of an environment says of it; if none can, what the one says that is nearest to it.
 
         ``backend`` is that of the job that writes the environment itself, "" for one that is declared.
         """
@@ -170,8 +179,9 @@ class _Providers:
         accepts = candidates.accepts.get(backend)
         accepted = [item.builder for item in candidates.verdicts if accepts is None or item.produces in accepts]
         choice = choose_builder(candidates, backend)
-        first = choice.builder if choice else next(iter((*accepted, *reports)), "")
-        return reports.get(first, SupportReport())._replace(candidates=candidates)
+        nearest = min(accepted or reports, key=lambda name: _count_foreign(reports[name]), default="")
+        name = choice.builder if choice else nearest
+        return reports.get(name, SupportReport())._replace(candidates=candidates, by_builder=reports)
 
     def _candidates(self, names: Sequence[str], reports: Mapping[str, SupportReport]) -> BuilderCandidates:
         verdicts = (
@@ -208,7 +218,8 @@ class _Providers:
             return report
         problems, notes = self._ask_builder(asset, settings)
         uses_image = all(item.pointer != "/image" for item in report.ignored)
-        pinning = (SupportNote(*note) for note in pinning_notes(asset.spec, uses_image=uses_image))
+        lock = self.config.locks.get(str(asset.address), "")
+        pinning = (SupportNote(*note) for note in pinning_notes(asset.spec, uses_image=uses_image, lock=lock))
         return with_own_notes(with_own_problems(report, problems, provider), (*notes, *pinning))
 
     def _table(self, noun: str, name: str) -> Support | None:
@@ -268,12 +279,9 @@ def _ask_builder(
         raise BUILDERS.failed_error(str(settings["type"]), error) from error
 
 
-def _find_missing_module(sweep: Spec) -> Iterator[SupportProblem]:
-    """Yield the module that a sweep needs if it is not installed: drivers run with the Python that runs this."""
-    name = required_module(sweep)
-    if name and find_spec(name) is None:
-        message = f"{read_sampling(sweep)[0]} sampling needs {name}, which is not installed"
-        yield SupportProblem("/sampling_algorithm", "extra-missing", message, "run `pip install 'mlgit[sweep]'`")
+def _count_foreign(report: SupportReport) -> int:
+    """Return how many problems a builder has with an environment because it makes none of this type."""
+    return sum(problem.is_certain and problem.code in _FOREIGN_CODES for problem in report.problems)
 
 
 def _label(noun: str, name: str, type_name: str) -> str:

@@ -22,10 +22,13 @@ _ELSEWHERE = "that `mlgit drift` shows"
 _WORST_FIRST = (
     "store-gone",
     "resource-failed",
+    "resource-refused",
     "resource-gone",
     "resource-changed",
     "content-gone",
     "content-changed",
+    "data-gone",
+    "data-changed",
     "run-lost",
     "backend-gone",
     "undeclared",

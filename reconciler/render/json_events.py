@@ -12,6 +12,7 @@ from reconciler.model import Action, BuildForecast, Event, Forecast, Json, Plan,
 from reconciler.planning.saved import plan_body_digest
 from reconciler.render import plan_json
 from reconciler.render.build_forecasts import build_to_json
+from reconciler.render.content_changes import tables_to_json
 from reconciler.render.sentences import action_sentence
 from reconciler.render.step_forecasts import reuse_to_json
 from reconciler.secrets.redact import mask_secrets, secret_values
@@ -38,7 +39,7 @@ def diagnostic_event(diagnostic: Diagnostic) -> Json:
 def plan_events(plan: Plan, body: Json, forecasts: Iterable[Forecast] = ()) -> Iterator[Json]:
     """Yield the events of a plan: actions, blocked addresses, notes, then the plan body with its digest.
 
-    What the store says of steps, and this machine of builds, is beside the body.
+    What the store says of steps, this machine of builds, and what differs in tables, is beside the body.
     """
     for action in body["actions"]:
         yield {"type": "action-planned", **{name: action[name] for name in _ACTION_KEYS if name in action}}
@@ -48,6 +49,7 @@ def plan_events(plan: Plan, body: Json, forecasts: Iterable[Forecast] = ()) -> I
     beside = {
         "forecast": [reuse_to_json(item) for item in known if isinstance(item, ReuseForecast)],
         "builds": [build_to_json(item) for item in known if isinstance(item, BuildForecast)],
+        "tables": tables_to_json(known),
     }
     yield {
         "type": "plan-made",

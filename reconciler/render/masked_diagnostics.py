@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 
 from reconciler.abbreviation import abbreviate_text
@@ -27,4 +26,4 @@ def _mask(diagnostic: Diagnostic, values: frozenset[str]) -> Diagnostic:
     message, hint = (abbreviate_text(mask_secrets(text, values)) for text in (diagnostic.message, diagnostic.hint))
     if (message, hint) == (diagnostic.message, diagnostic.hint):
         return diagnostic
-    return replace(diagnostic, message=message, hint=hint)
+    return diagnostic._replace(message=message, hint=hint)

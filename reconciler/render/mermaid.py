@@ -49,7 +49,7 @@ def draw_impact(actions: Sequence[Mapping[str, Json]]) -> tuple[str, int]:
     if not shown:
         return "", 0
     lines = ["graph LR"]
-    lines += (f'  {node}["{_label(address)}"]:::{_class(by_address[address])}' for address, node in nodes.items())
+    lines += (f'  {node}["{format_label(address)}"]:::{_class(by_address[address])}' for address, node in nodes.items())
     lines += (f"  {nodes[cause]} --> {nodes[dependent]}" for cause, dependent in shown)
     used = {_class(by_address[address]) for address in nodes}
     lines += (f"  classDef {name} {style}" for name, style in _STYLES.items() if name in used)
@@ -81,8 +81,8 @@ def _rank(actions: Sequence[Mapping[str, Json]]) -> int:
     return 1 if any(action.get("impact") for action in actions) else 2
 
 
-def _label(address: str) -> str:
-    """Return the address as the text of a node, in quotes: no character of it has a meaning for Mermaid."""
+def format_label(address: str) -> str:
+    """Return an address as the text of a node, in quotes: no character of it has a meaning for Mermaid."""
     short = shorten_line(address, _MAX_LABEL)
     plain = _PLAIN.match(short)
     end = plain.end() if plain else 0

@@ -30,6 +30,7 @@ from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.fingerprint import declaration_digest
 from reconciler.planning.options import PlanOptions
 from reconciler.render.build_forecasts import builders_to_json, packages_to_json
+from reconciler.render.content_changes import content_to_json
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
 from reconciler.render.step_forecasts import forecasts_to_json
@@ -130,6 +131,8 @@ def action_to_json(action: Action, impact: Impact, plan_options: PlanOptions) ->
             "steps": forecasts_to_json(action.steps),
             "builders": builders_to_json(action.builders),
             "packages": packages_to_json(action.packages),
+            "model": dict(action.model),
+            "content": content_to_json(action.content),
             "needs": list(map(str, action.needs)),
         }
     )
@@ -175,6 +178,8 @@ def _record_fields(record: Record, builds: Builds) -> Json:
             "references": {pointer: str(reference) for pointer, reference in record.references.items()},
             "lineage": dict(record.lineage),
             "realised": dict(record.realised),
+            "handle": record.handle.to_json() if record.handle else {},
+            "condition": record.condition.to_json() if record.condition else {},
             "builds": {builder: dict(build) for builder, build in builds.items()},
             "spec": _hide_spec_secrets(record.address.kind, record.spec),
         }

@@ -10,6 +10,7 @@ from reconciler.abbreviation import pluralize
 from reconciler.model import Forecast, Json, Op, ReuseForecast, StepVerdict
 from reconciler.render import text
 from reconciler.render.build_forecasts import build_forecasts, build_lines
+from reconciler.render.content_changes import content_lines, table_lines_by_data
 from reconciler.render.field_diff import field_diff_lines
 from reconciler.render.markdown_page import Section, fold, join_blocks
 from reconciler.render.markdown_text import (
@@ -52,7 +53,7 @@ _REMOVAL_PHRASES: Mapping[Op, tuple[str, str]] = {
 }
 _MAX_NAMES = 10
 _MAX_COMPUTES = 5
-_MAX_STEP_LINES = 60
+_MAX_BLOCK_LINES = 60
 
 
 class PageStyle(NamedTuple):
@@ -90,7 +91,7 @@ def plan_sections(
     yield from _action_sections(actions, by_job, style)
     yield _build_section(actions, known, style)
     yield from _state_sections(body, style)
-    yield from _detail_sections(actions, by_job, style)
+    yield from _detail_sections(actions, by_job, table_lines_by_data(known), style)
     yield notes_section("Notes", body["notes"], style)
 
 
@@ -135,10 +136,14 @@ def _build_section(actions: Actions, forecasts: Iterable[Forecast], style: PageS
     return Section("Environments", rows, "environment", lead=lead, rank=4, share=0.2, unfolded=style.unfolded)
 
 
-def _detail_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], style: PageStyle) -> Iterator[Section]:
-    """Yield the steps of pipelines, what the actions have an impact on, and the fields that differ."""
+def _detail_sections(
+    actions: Actions, by_job: Mapping[str, ReuseForecast], tables: Mapping[str, Sequence[str]], style: PageStyle
+) -> Iterator[Section]:
+    """Yield the steps of pipelines, tables that differ, what the actions have an impact on, and fields that differ."""
     blocks = (_steps_block(action, by_job.get(action["address"]), style) for action in actions)
     yield Section("" if style.folds else "Steps", tuple(filter(None, blocks)), "pipeline", rank=7)
+    blocks = (_tables_block(action, tables.get(action["address"], ()), style) for action in actions)
+    yield Section("" if style.folds else "Tables", tuple(filter(None, blocks)), "asset", rank=7, share=0.2)
     causes = (action for action in actions if action.get("impact"))
     impacts = tuple(f"- {code_span(action['address'])} affects {_impact_text(action)}" for action in causes)
     yield Section("Downstream impact", impacts, "asset", rank=8, share=0.2, unfolded=style.unfolded)
@@ -182,6 +187,7 @@ def _what_and_why(action: Mapping[str, Json]) -> str:
     address, sentence = str(action["address"]), str(action["sentence"])
     if action["action"] == Op.SUBMIT:
         return sentence.removeprefix(f"new run of {address} because ").replace(f"run of {address}", "run", 1)
+    sentence = "; ".join((sentence, *content_lines(action)))
     subjects = (f"{address}@{action.get('version', '')}: ", f"{address}: ")
     return next((sentence.removeprefix(subject) for subject in subjects if sentence.startswith(subject)), sentence)
 
@@ -219,11 +225,25 @@ def _steps_block(action: Mapping[str, Json], forecast: ReuseForecast | None, sty
     lines = [*forecast_lines(steps), *(reuse_lines(forecast, forecasts_from_json(steps)) if forecast else ())]
     if not lines or action["action"] != Op.SUBMIT:
         return ""
-    block = code_block([*lines[:_MAX_STEP_LINES], *more_lines(len(lines) - _MAX_STEP_LINES, "line")])
+    block = _first_lines_block(lines)
     summary = _steps_summary(action, forecast)
     if style.folds:
         return fold(f"Steps of {html_code(action['address'])}: {summary}", block)
     return f"{code_span(action['address'])}: {summary}\n\n{block}\n"
+
+
+def _tables_block(action: Mapping[str, Json], lines: Sequence[str], style: PageStyle) -> str:
+    """Return what differs in the tables of data, "" for anything else."""
+    if not lines or "content" not in action:
+        return ""
+    block = _first_lines_block(lines)
+    if style.folds:
+        return fold(f"Tables of {html_code(action['address'])}", block)
+    return f"{code_span(action['address'])}\n\n{block}\n"
+
+
+def _first_lines_block(lines: Sequence[str]) -> str:
+    return code_block([*lines[:_MAX_BLOCK_LINES], *more_lines(len(lines) - _MAX_BLOCK_LINES, "line")])
 
 
 def _impact_text(action: Mapping[str, Json]) -> str:

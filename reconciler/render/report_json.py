@@ -7,10 +7,11 @@ import json
 from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, user_error
 from reconciler.format.json_text import parse_json
 from reconciler.format.schemas import is_valid_for_schema
-from reconciler.model import BuildForecast, Json, ReuseForecast, parse_address
+from reconciler.model import BuildForecast, Forecast, Json, ReuseForecast, parse_address
 from reconciler.planning.report import Report
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file
 from reconciler.render.build_forecasts import build_from_json, build_to_json
+from reconciler.render.content_changes import tables_from_json, tables_to_json
 from reconciler.render.plan_json import diagnostic_to_json
 from reconciler.render.step_forecasts import forecasts_from_json, reuse_to_json
 
@@ -34,6 +35,8 @@ def dump_report(report: Report) -> str:
         "forecasts": [reuse_to_json(item) for item in report.forecasts if isinstance(item, ReuseForecast)],
         "builds": [build_to_json(item) for item in report.forecasts if isinstance(item, BuildForecast)],
     }
+    if tables := tables_to_json(report.forecasts):
+        document["tables"] = tables
     return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
 
 
@@ -53,7 +56,7 @@ def parse_report(path: str, raw: bytes) -> Report:
         frozenset(document["pending"]),
         tuple(map(parse_diagnostic, document["diagnostics"])),
         tuple(document["notes"]),
-        (*map(build_from_json, document["builds"]), *map(_parse_forecast, document["forecasts"])),
+        _parse_forecasts(document),
         document["target"],
         document["root"],
     )
@@ -78,6 +81,14 @@ def parse_diagnostic(document: Json) -> Diagnostic:
 
 def _parse_span(document: Json) -> Span:
     return Span(document["path"], document["line"], document["column"])
+
+
+def _parse_forecasts(document: Json) -> tuple[Forecast, ...]:
+    return (
+        *map(build_from_json, document["builds"]),
+        *map(_parse_forecast, document["forecasts"]),
+        *tables_from_json(document.get("tables", ())),
+    )
 
 
 def _parse_forecast(document: Json) -> ReuseForecast:

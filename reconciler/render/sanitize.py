@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Characters that Python counts as printable and that nobody sees: fillers, joiners of graphemes, the blank of Braille,
-# and variation selectors outside the two that emoji use.
+# Characters that Python counts as printable and that are invisible: fillers, joiners of graphemes, the blank of
+# Braille, and variation selectors outside the two that emoji use.
 _INVISIBLE = "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0d\uffa0\U000e0100-\U000e01ef]"
 _PLAIN_TEXT = r"[\n\t -~]*"
 _LAYOUT = frozenset({"\n", "\t"})

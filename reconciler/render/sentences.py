@@ -8,6 +8,7 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Op, RunStatus
 from reconciler.planning.adoption import run_origin
 from reconciler.planning.diff import field_changes
+from reconciler.planning.refresh import WRITE_AGAIN
 from reconciler.render.sanitize import sanitize_line
 
 OP_SIGNS: Mapping[Op, str] = {
@@ -127,6 +128,8 @@ def _repair_sentence(action: Action) -> str:
 
 
 def _record_sentence(action: Action) -> str:
+    if action.reason == WRITE_AGAIN:
+        return f"{action.address}: write outputs of run {action.version} again, from the object store to their paths"
     return f"{action.address}: run {action.version} {_RUN_STATUS_PHRASES[action.run.status] if action.run else 'ended'}"
 
 

@@ -14,6 +14,7 @@ from reconciler.model import Action, Address, BuildForecast, Forecast, Json, Op,
 from reconciler.planning.refusals import refusal_label
 from reconciler.render.build_forecasts import build_forecasts, build_lines, builders_to_json, packages_to_json
 from reconciler.render.code_frame import code_frame_lines
+from reconciler.render.content_changes import content_lines, content_to_json, table_lines_by_data
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
 from reconciler.render.sanitize import sanitize_line
@@ -62,18 +63,25 @@ def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _Sourc
 def format_plan(plan: Plan, forecasts: Iterable[Forecast] = ()) -> str:
     """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes.
 
-    What the store says of the steps of a pipeline is below them, what this machine has of a build below that.
+    What the store says of the steps of a pipeline is below them, what this machine has of a build below that, and what
+    differs in tables below the files of data.
     """
     impact = compute_impact(plan.actions)
     known = tuple(forecasts)
     by_job = {forecast.job: forecast for forecast in known if isinstance(forecast, ReuseForecast)}
     builds = build_forecasts(known)
+    tables = table_lines_by_data(known)
     blocks = (
         _action_lines(
             action.op,
             f"{action_sentence(action)}{impact.indirect_cause_clause(action)}",
             forecasts_to_json(action.steps),
-            (*action_build_lines(action, builds), *action_reuse_lines(action, by_job)),
+            (
+                *content_lines({"content": content_to_json(action.content)}),
+                *(tables.get(str(action.address), ()) if action.content else ()),
+                *action_build_lines(action, builds),
+                *action_reuse_lines(action, by_job),
+            ),
         )
         for action in plan.actions
     )
@@ -84,7 +92,12 @@ def format_plan(plan: Plan, forecasts: Iterable[Forecast] = ()) -> str:
 def format_plan_body(body: Json) -> str:
     """Return the body of a saved plan as the same text that ``format_plan`` returns for the plan."""
     blocks = (
-        _action_lines(Op(action["action"]), action["sentence"], action.get("steps", ()), build_lines(action, ()))
+        _action_lines(
+            Op(action["action"]),
+            action["sentence"],
+            action.get("steps", ()),
+            (*content_lines(action), *build_lines(action, ())),
+        )
         for action in body["actions"]
     )
     return "\n".join(_plan_lines(body["summary"], blocks, body["pending"], body["drift"], body["notes"]))

@@ -11,6 +11,8 @@ order of a run::
     command      ${{inputs.x}} and ${{outputs.x}} -> words of a shell command
     layer        a layer over each virtual environment: jobs cannot change what they share
     environment  the environment variables of the command: an allow-list, and what Azure ML sets
+    parallel_step the program of a parallel step, copied beside the run and started
+    parallel/    that program: mini-batches, and the processes that work on them; any Python from 3.8 on
     distribution the processes of a distributed job, and the variables of each
     process      the processes of the command and what they start: heartbeat, timeout, cancel
     container    outside of a container: start it, wait for the runner in it, remove it

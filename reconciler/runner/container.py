@@ -1,18 +1,20 @@
 """The runner outside of a container: it starts the container of a run, waits for its end and removes it.
 
-It holds the slots of the run meanwhile. If it is killed, the container goes on, and whoever asks for the run next
-removes the container once it has ended.
+It holds the slots of the run meanwhile. If it is killed, the container goes on, and the next process that asks for the
+run removes the container once it has ended.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .cgroup import format_memory
 from .files import parse_json, read_json_object, write_json_atomically
 from .result import (
     LOG_FILE,
@@ -28,7 +30,8 @@ from .result import (
 )
 from .spec import Container, RunSpec
 
-CONTAINER_END_FILE = "container-end.json"
+CONTAINER_END_FILE, REMOVED = "container-end.json", "removed"
+"""The file about the end of a container, and the key that says that the container was removed."""
 _API = "/v1.40"
 _CHUNK_SIZE = 1 << 16
 _RETRY_SECONDS, _PATIENCE_SECONDS = 1.0, 600.0  # while an engine restarts
@@ -49,33 +52,50 @@ class Answer(NamedTuple):
 
 
 def supervise_container(spec: RunSpec, container: Container) -> int:
-    """Start the container of a run and wait for its end; return 0, or 1 if it could not be started."""
+    """Start the container of a run and wait for its end; return 0, or 1 if it could not be started.
+
+    An engine that does not answer is waited for, as it may be restarted: for minutes.
+    """
     _show_devices(container.spec_file)
     started = utc_timestamp()
-    answer = _ask(container.socket, "POST", f"/containers/{container.name}/start")
-    if answer.status not in (_STARTED, _STARTED_BEFORE):
-        _write_failure(spec, started, f"the container was not started: {answer.message or answer.status}")
-    elif not _wait_for_end(container):
+    try:
+        answer = _ask_patiently(container.socket, "POST", f"/containers/{container.name}/start")
+        if answer.status not in (_STARTED, _STARTED_BEFORE):
+            _write_failure(spec, started, f"the container was not started: {answer.message or answer.status}")
+        else:
+            _wait_for_end(container)
+        _note_end(spec.folder, container)
+        _ask_patiently(container.socket, "DELETE", f"/containers/{container.name}?v=1&force=1")
+        note_removal(spec.folder)
+    except OSError as error:
+        sys.stderr.write(f"the Docker engine at {container.socket} has not answered for minutes: {error}\n")
         return 1
-    _note_end(spec.folder, container)
-    _ask(container.socket, "DELETE", f"/containers/{container.name}?v=1&force=1")
     return 0 if answer.status in (_STARTED, _STARTED_BEFORE) else 1
 
 
-def describe_end(state: dict[str, Any]) -> str:
-    """Return how a container without a result has ended, by the state that the engine tells."""
+def note_removal(folder: Path) -> None:
+    """Note that the container of a run was removed: nothing is left of it on the engine."""
+    document = read_json_object(folder / CONTAINER_END_FILE) or {}
+    with suppress(OSError):  # of a run whose folder was removed
+        write_json_atomically(folder / CONTAINER_END_FILE, {**document, REMOVED: True})
+
+
+def describe_end(container: dict[str, Any]) -> str:
+    """Return how a container without a result has ended, by what the engine tells of it."""
+    state = container.get("State") or {}
     if state.get("OOMKilled"):
-        return "its container ran out of memory"
+        limit = (container.get("HostConfig") or {}).get("Memory")
+        return "its container ran out of memory" + (f": it may use {format_memory(limit)}" if limit else "")
     return f"its container ended with exit code {state.get('ExitCode')} and without a result"
 
 
 def _note_end(folder: Path, container: Container) -> None:
     """Write how a container without a result has ended: once it is removed, the engine does not tell any more."""
     if not (folder / RESULT_FILE).exists():
-        answer = _ask(container.socket, "GET", f"/containers/{container.name}/json")
-        state = answer.document.get("State", {}) if answer.status != _ABSENT else {}
+        answer = _ask_patiently(container.socket, "GET", f"/containers/{container.name}/json")
+        document = answer.document if answer.status != _ABSENT else {}
         with suppress(OSError):
-            write_json_atomically(folder / CONTAINER_END_FILE, {"message": describe_end(state)})
+            write_json_atomically(folder / CONTAINER_END_FILE, {"message": describe_end(document)})
 
 
 def _show_devices(spec_file: Path) -> None:
@@ -86,18 +106,25 @@ def _show_devices(spec_file: Path) -> None:
         write_json_atomically(spec_file, document)
 
 
-def _wait_for_end(container: Container) -> bool:
-    """Wait until a container has ended; return False if its engine has not answered for minutes."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            answer = _ask(container.socket, "POST", f"/containers/{container.name}/wait")
-        except OSError:
-            answer = Answer(0, None)
+def _wait_for_end(container: Container) -> None:
+    """Wait until a container has ended; raises OSError if its engine does not answer for minutes."""
+    while True:
+        answer = _ask_patiently(container.socket, "POST", f"/containers/{container.name}/wait")
         if answer.status == _ABSENT or (answer.document or {}).get("StatusCode") is not None:
-            return True
+            return
         time.sleep(_RETRY_SECONDS)
-    return False
+
+
+def _ask_patiently(address: Path, method: str, path: str) -> Answer:
+    """Return as `_ask`; raises OSError only once the engine has not answered for minutes."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return _ask(address, method, path)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_RETRY_SECONDS)
 
 
 def _write_failure(spec: RunSpec, started: str, message: str) -> None:

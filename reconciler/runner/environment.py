@@ -30,7 +30,7 @@ _ALLOWED_VARIABLES = frozenset(
     }
 )
 _ALLOWED_PREFIX = "LC_"
-# Of these, the folders that exist: the PATH of whoever starts a run can lead into a Python environment of theirs.
+# Of these, the folders that exist: the PATH of the user who starts a run can lead into a Python environment of theirs.
 _SYSTEM_PATH = (
     *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),
     *("/usr/local/cuda/bin", "/snap/bin", "/opt/homebrew/bin", "/run/current-system/sw/bin"),

@@ -29,7 +29,7 @@ def exclusive_lock(path: Path) -> Iterator[int]:
 
 @contextmanager
 def free_lock(path: Path) -> Iterator[int | None]:
-    """Hold a lock as `exclusive_lock` does if nobody holds it; else yield None."""
+    """Hold a lock as `exclusive_lock` does if it is free; else yield None."""
     descriptor = _open_lock_file(path)
     try:
         try:

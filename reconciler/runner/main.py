@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Mapping
@@ -95,9 +96,13 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
         workdir = prepare_workdir(spec, monitor.heartbeat)
         make_working_folders(workdir.code_folder)
         command = substitute_expressions(spec.command, workdir.values)
+        parallel = importlib.import_module(".parallel_step", __package__) if spec.parallel else None
+        if parallel:
+            command = parallel.prepare_parallel_step(spec, command, workdir.values)
         with layered_environment(spec) as layered, open_tracking(spec) as tracking:
             variables = command_variables(os.environ, layered, tracking.variables, workdir.values)
             outcome = execute_command(command, workdir.code_folder, variables, spec, monitor)
+            outcome = parallel.explain_parallel_failure(spec, outcome) if parallel else outcome
             tracked = tracking.finish(outcome.status)
     except RunCanceledError:
         outcome = CommandOutcome(FinalStatus.CANCELED)

@@ -1,7 +1,7 @@
 """The queue of a compute: a folder with a file for each run that waits for a slot, in the order of submission.
 
 There is no daemon. A run that ends starts the next ones of its queue, and so does every process that submits, cancels
-or asks for a run: whoever holds the lock of the queue. A slot is a lock file of the queue; a device (a GPU) one of the
+or asks for a run, while it holds the lock of the queue. A slot is a lock file of the queue; a device (a GPU) one of the
 machine, whatever the compute. The supervisor of a run and its command hold both until they end. The first run of the
 queue starts when all that it needs is free, and no other one before it.
 """

@@ -11,6 +11,7 @@ from pathlib import Path
 from signal import Signals
 from typing import TypedDict
 
+from .cgroup import find_memory_limit, format_memory
 from .files import write_json_atomically
 from .spec import RunSpec
 
@@ -24,8 +25,8 @@ _RESERVE_FILE, _RESERVED_BYTES = ".reserve", 1 << 16
 _EXIT_CODE_HINTS = {
     126: "a program in the command cannot be executed",
     127: "a program in the command was not found",
-    137: "it was killed, often because the machine ran out of memory",
 }
+_KILLED = 137
 
 
 class FinalStatus(StrEnum):
@@ -153,10 +154,21 @@ def command_failure(return_code: int, log: Path, label: str = "") -> Failure:
     name = signal_name(-return_code) if return_code < 0 else None
     subject = f"{label} of the command" if label else "the command"
     reason = f"{subject} was ended by {name}" if name else f"{subject} ended with exit code {return_code}"
-    hint = _EXIT_CODE_HINTS.get(128 - return_code if name else return_code)
+    exit_code = 128 - return_code if name else return_code
+    hint = _describe_kill() if exit_code == _KILLED else _EXIT_CODE_HINTS.get(exit_code)
     message = reason + (f": {hint}" if hint else "") + ("; the other processes were stopped" if label else "")
     message += "" if _has_text(log) else "; its log is empty"
     return Failure("user", message, None if name else return_code, name)
+
+
+def _describe_kill() -> str:
+    limit = find_memory_limit()
+    who = (
+        f"its container ran out of memory: it may use {format_memory(limit)}"
+        if limit
+        else "the machine ran out of memory"
+    )
+    return f"it was killed, often because {who}"
 
 
 def _has_text(log: Path) -> bool:

@@ -81,12 +81,13 @@ JobInput = FilesInput | LiteralInput | UriInput
 
 @dataclass(frozen=True, slots=True)
 class JobOutput:
-    """A file or a folder that the command writes, by its type."""
+    """A file or a folder that the command writes, by its type; with a ``uri`` it writes there by itself."""
 
     type: str
+    uri: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": self.type}
+        return {"type": self.type, "uri": self.uri} if self.uri else {"type": self.type}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class RunSpec:
 
     ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
     of the job, empty for one process; ``instances`` is the number of machines that it is for, all of them this one.
+    ``parallel`` are the settings of a parallel step, whose entry script gets the ``command`` as its arguments.
     The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
     and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and
     ``device_folder`` that of the devices that it has had. With a ``container``, the runner starts it, waits for it and
@@ -133,6 +135,7 @@ class RunSpec:
     root_run: str = ""
     commit: str = ""
     distribution: Mapping[str, Any] = field(default_factory=dict)
+    parallel: Mapping[str, Any] = field(default_factory=dict)
     instances: int = 1
     timeout: float | None = None
     tracking_server: str | None = None
@@ -173,6 +176,7 @@ class RunSpec:
             "slot_fds": list(self.slot_fds),
             "queue": str(self.queue) if self.queue else None,
             "device_folder": str(self.device_folder) if self.device_folder else None,
+            **({"parallel": dict(self.parallel)} if self.parallel else {}),
             **({"container": self.container.to_json()} if self.container else {}),
         }
 
@@ -211,7 +215,9 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         folder=_absolute_path(document["folder"]),
         code=_parse_files(document["code"]),
         inputs={name: _parse_input(job_input) for name, job_input in document["inputs"].items()},
-        outputs={name: JobOutput(output["type"]) for name, output in document["outputs"].items()},
+        outputs={
+            name: JobOutput(output["type"], output.get("uri", "")) for name, output in document["outputs"].items()
+        },
         path_entries=tuple(environment["path"]),
         environment=_stringify_values(environment["variables"]),
         variables=_stringify_values(document["variables"]),
@@ -220,6 +226,7 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         root_run=document.get("root_run", ""),
         commit=document.get("commit", ""),
         distribution=document.get("distribution", {}),
+        parallel=document.get("parallel", {}),
         instances=int(document.get("instances", 1)),
         timeout=None if timeout is None else float(timeout),
         tracking_server=_parse_server_url(document.get("tracking")),

@@ -54,7 +54,8 @@ def output_sizes(spec: RunSpec) -> dict[str, OutputSize]:
     """Return the number and the bytes of the regular files of each output; links are not followed."""
     folder = spec.folder / OUTPUTS_FOLDER
     artifacts = [ARTIFACTS_OUTPUT] if (folder / ARTIFACTS_OUTPUT).is_dir() else []
-    return {name: _measure_folder(folder / name) for name in dict.fromkeys([*spec.outputs, *artifacts])}
+    written = [name for name, output in spec.outputs.items() if not output.uri]
+    return {name: _measure_folder(folder / name) for name in dict.fromkeys([*written, *artifacts])}
 
 
 def _stage_input(folder: Path, name: str, job_input: JobInput, heartbeat: Heartbeat) -> CommandValue:
@@ -73,6 +74,8 @@ def _stage_input(folder: Path, name: str, job_input: JobInput, heartbeat: Heartb
 
 
 def _stage_output(folder: Path, name: str, output: JobOutput) -> CommandValue:
+    if output.uri:
+        return ShellWord(output.uri)
     _make_folder(folder)
     return ShellWord(str(folder / name if output.type in FILE_TYPES else folder))
 

@@ -6,7 +6,7 @@ import importlib.util
 import io
 import marshal
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,16 +22,22 @@ _UNCHECKED_BYTECODE = 0b01  # found by the hash of its source, and not compared 
 @cache
 def build_zipapp() -> bytes:
     """Return the zipapp with this package as ``runner/``: equal sources give equal bytes on every machine."""
-    sources = sorted(_iter_sources(files(__package__ or "runner"), "runner"))
+    sources = sorted(iter_sources(files(__package__ or "runner"), "runner"))
+    return make_archive([("__main__.py", _MAIN_SOURCE.encode()), *sources])
+
+
+def make_archive(entries: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return a zip archive of files, by path in the order given: equal files give equal bytes on every machine."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # stored: versions of zlib compress differently
-        for path, content in [("__main__.py", _MAIN_SOURCE.encode()), *sources]:
+        for path, content in entries:
             entry = zipfile.ZipInfo(path, _ZIP_TIMESTAMP)
             entry.create_system = _UNIX_SYSTEM
             archive.writestr(entry, content)
     return buffer.getvalue()
 
 
+@cache
 def add_bytecode(zipapp: bytes) -> bytes:
     """Return a zipapp that also has its modules as the version of Python that runs this compiles them."""
     buffer = io.BytesIO(zipapp)
@@ -44,9 +50,15 @@ def add_bytecode(zipapp: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _iter_sources(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+def read_sources(folder: Traversable, names: Iterable[str]) -> dict[str, bytes]:
+    """Return modules of a package by their paths from its folder."""
+    return {name: folder.joinpath(name).read_bytes() for name in names}
+
+
+def iter_sources(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the Python files below a folder of a package, each by a path that starts with the given one."""
     for child in folder.iterdir():
         if child.is_dir():
-            yield from _iter_sources(child, f"{path}/{child.name}")
+            yield from iter_sources(child, f"{path}/{child.name}")
         elif child.name.endswith(".py"):
             yield f"{path}/{child.name}", child.read_bytes()

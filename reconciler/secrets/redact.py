@@ -24,7 +24,9 @@ _MIN_UNUSUAL_LENGTH = 8  # characters; a shorter value that is a word may be a p
 _EXPRESSION = "${{"
 _DIGEST_LENGTH = 12
 _DIGEST_PATTERN = re.compile(rf"[0-9a-f]{{{_DIGEST_LENGTH}}}")
-_UNREDACTED_KEY = "type"  # the type of a credential is not a secret
+# What a credential is, whose, and where it is given: no secrets. A datastore is opened with them again, and a review
+# has to see where a change of them leads.
+_UNREDACTED_KEYS = frozenset({"type", "tenant_id", "client_id", "authority_url", "resource_url"})
 
 
 def redact_spec(secret_fields: AbstractSet[str], spec: Spec, lineage: str) -> Spec:
@@ -89,7 +91,9 @@ def _redact_value(value: Json, lineage: str) -> Json:
     if isinstance(value, Mapping):
         if _is_redacted(value):
             return value
-        return {key: child if key == _UNREDACTED_KEY else _redact_value(child, lineage) for key, child in value.items()}
+        return {
+            key: child if key in _UNREDACTED_KEYS else _redact_value(child, lineage) for key, child in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_redact_value(item, lineage) for item in value]
     if value is None or isinstance(value, bool):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic, Span
@@ -43,7 +42,7 @@ def parse_asset_files(
         for path, _ in candidates
         if replace_invalid_utf8(path) != path
     )
-    return replace(asset_set, diagnostics=(*asset_set.diagnostics, *misnamed)), parsed_files
+    return asset_set._replace(diagnostics=(*asset_set.diagnostics, *misnamed)), parsed_files
 
 
 def parse_candidates(
@@ -66,11 +65,12 @@ def _with_lock(parsed: ParsedFile, tree: Tree, config: Config) -> ParsedFile:
     path = LocalPath(LOCK_POINTER, lock, posixpath.normpath(posixpath.join(tree.root, lock)))
     deps = {**parsed.deps, path.path: ""}
     if path.path not in tree.entries:
-        message = f"{parsed.asset.address}: its lock {lock}, which mlgit.yml names in locks:, is not in Git"
-        missing = Diagnostic("path-missing", message, Span(parsed.display_path), "add the file, or correct locks:")
-        return replace(parsed, diagnostics=(*parsed.diagnostics, missing), deps=deps)
-    asset = replace(parsed.asset, paths=(*parsed.asset.paths, path))
-    return replace(parsed, asset=asset, deps=deps)
+        message = f"{parsed.asset.address}: its lock {lock} is not in Git"
+        span = config.lock_spans.get(str(parsed.asset.address)) or Span(parsed.display_path)
+        missing = Diagnostic("path-missing", message, span, "add the file, or correct locks:")
+        return parsed._replace(diagnostics=(*parsed.diagnostics, missing), deps=deps)
+    asset = parsed.asset._replace(paths=(*parsed.asset.paths, path))
+    return parsed._replace(asset=asset, deps=deps)
 
 
 def _with_bound_environment(parsed: ParsedFile, config: Config) -> ParsedFile:
@@ -79,7 +79,7 @@ def _with_bound_environment(parsed: ParsedFile, config: Config) -> ParsedFile:
         return parsed
     bound = asset.references[len(parsed.asset.references) :]
     references = (ParsedReference(reference.address) for reference in bound)
-    return replace(parsed, asset=asset, references=(*parsed.references, *references))
+    return parsed._replace(asset=asset, references=(*parsed.references, *references))
 
 
 def _not_utf8_diagnostic(path: str) -> Diagnostic:

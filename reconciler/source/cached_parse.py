@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import astuple, replace
 
 from reconciler.format.include import IncludeGlob
 from reconciler.git.lazy_tree import prefetch_tree
@@ -55,7 +54,7 @@ def parse_tree_files(
 def _cache_keys(tree: Tree, candidates: Candidates, rules: Mapping[str, str]) -> Mapping[str, str]:
     """Return the key of each file in the cache: its path, and what mlgit.yml says of it."""
     settings = {
-        glob: hashlib.sha256(json.dumps([tree.root, astuple(glob), sorted(rules.items())]).encode()).hexdigest()[:16]
+        glob: hashlib.sha256(json.dumps([tree.root, list(glob), sorted(rules.items())]).encode()).hexdigest()[:16]
         for glob in {glob for _, glob in candidates}
     }
     return {path: f"{settings[glob]} {path}" for path, glob in candidates}
@@ -75,7 +74,7 @@ def _load_unchanged(
                 recorded, parsed_json, asset_json, faulty_json = json.loads(value)
                 if fingerprints.of_paths(recorded) == recorded:
                     parsed = decode_parsed_file(parsed_json, tree.display_path(path))
-                    yield path, replace(parsed, asset=decode_asset(asset_json), faulty=decode_asset(faulty_json))
+                    yield path, parsed._replace(asset=decode_asset(asset_json), faulty=decode_asset(faulty_json))
 
 
 def _encode(parsed: ParsedFile, fingerprints: TreeFingerprints) -> str:

@@ -17,6 +17,7 @@ from reconciler.config.moved import Rename
 from reconciler.diagnostics import Span
 from reconciler.format.include import IncludeGlob
 from reconciler.model import Address, ReuseTarget
+from reconciler.model.secret_bindings import SecretBinding
 from reconciler.source.cache import Cache
 from reconciler.source.parsed_file import DECODE_ERRORS
 
@@ -38,7 +39,7 @@ def find_config(cache: Cache, raw: bytes, target: str) -> CachedConfig | None:
 
 def remember_config(cache: Cache, raw: bytes, target: str, cached: CachedConfig) -> None:
     """Remember the configuration of the content of mlgit.yml."""
-    value = {"config": _field_values(cached.config), "store_paths": cached.store_paths}
+    value = {"config": cached.config._asdict(), "store_paths": cached.store_paths}
     cache.store_entries({_entry_key(raw, target): json.dumps(value, default=_to_json)})
 
 
@@ -59,12 +60,20 @@ def _decode(value: Mapping[str, Any]) -> CachedConfig:
     values = value["config"]
     values["mirrors"] = _to_pairs(values["mirrors"])
     values["imports"] = {glob: tuple(names) for glob, names in values["imports"].items()}
-    values["include"] = tuple(IncludeGlob(**{**glob, "mirrors": values["mirrors"]}) for glob in values["include"])
+    values["include"] = tuple(_decode_glob(*glob) for glob in values["include"])
     values["protect_spans"] = tuple(Span(**span) for span in values["protect_spans"])
+    values["lock_spans"] = {address: Span(**span) for address, span in values["lock_spans"].items()}
     values["reuse_from"] = tuple(ReuseTarget(*row) for row in values["reuse_from"])
-    values["moved"] = tuple(_decode_rename(**rename) for rename in values["moved"])
+    values["secrets"] = tuple(
+        SecretBinding(name, source, *map(tuple, rest)) for name, source, *rest in values["secrets"]
+    )
+    values["moved"] = tuple(_decode_rename(*rename) for rename in values["moved"])
     values.update({name: tuple(values[name]) for name in ("exclude", "protect", "targets")})
     return CachedConfig(Config(**values), _to_texts(value["store_paths"]))
+
+
+def _decode_glob(pattern: str, runs_on_change: bool, kind: str, mirrors: Any) -> IncludeGlob:  # noqa: FBT001 - a field
+    return IncludeGlob(pattern, runs_on_change, kind, _to_pairs(mirrors))
 
 
 def _decode_rename(old: Any, new: Any, span: Any) -> Rename:

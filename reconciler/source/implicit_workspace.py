@@ -15,7 +15,8 @@ import uuid
 from collections.abc import Collection
 from pathlib import Path
 
-from reconciler.config.config import Config, parse_config, store_paths
+from reconciler.config.config import Config, parse_config
+from reconciler.config.stores import store_paths
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import UserError
 from reconciler.format.include import ANY_FILE

@@ -19,7 +19,7 @@ _encode_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def dump_index(contents: IndexContents) -> bytes:
-    """Write an index; equal contents give the same bytes, whoever writes them."""
+    """Write an index; equal contents give the same bytes on every machine."""
     key = contents.cache_key
     undeclared = sorted(map(str, contents.undeclared))
     header = [key.settings_key, key.tree, key.state_tree, key.nested_workspaces, undeclared]

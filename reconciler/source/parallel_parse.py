@@ -6,12 +6,13 @@ import copyreg
 import gc
 from collections.abc import Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
-from reconciler.diagnostics import Diagnostic, Span
+from reconciler.diagnostics import Span
 from reconciler.format.kinds import kinds
 from reconciler.format.schemas import compile_schemas
-from reconciler.model import Address, Asset, LocalPath, Reference
+from reconciler.model import Address
 from reconciler.source.dependencies import SourceFiles
 from reconciler.source.parse import Candidates, ForkableFiles, Share, parse_file
 from reconciler.source.parsed_file import ParsedFile
@@ -51,5 +52,6 @@ def _pickle_by_fields(cls: type[Any]) -> None:
     copyreg.pickle(cls, lambda value: (cls, tuple(getattr(value, name) for name in names)))
 
 
-for _cls in (ParsedFile, Asset, Address, Reference, LocalPath, Diagnostic, Span):
+for _cls in (Address, Span):  # those that are dataclasses
     _pickle_by_fields(_cls)
+copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))  # of fields by default

@@ -64,9 +64,9 @@ def _unlocated_references(loaded: LoadedFile) -> Iterator[ParsedReference]:
 
 
 def _references_of(loaded: LoadedFile) -> Sequence[Reference]:
-    """Return the references of a file, also if it has errors."""
+    """Return the references of a file, also if it has errors; what a URL refers to depends on other files."""
     asset = loaded.asset or loaded.faulty
-    return asset.references if asset else ()
+    return [item for item in asset.references if item.address.name] if asset else []
 
 
 def _located_references(loaded: LoadedFile, files: FileReader) -> Iterator[ParsedReference]:

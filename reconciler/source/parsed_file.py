@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.model import Address, Asset, Json, LocalPath, Reference, parse_address
+from reconciler.model import EMPTY_MAPPING, Address, Asset, Json, LocalPath, Reference, parse_address
 
 DECODE_ERRORS = (ValueError, TypeError, RecursionError)  # raised by `decode_*` if the JSON is none of ours
 
@@ -22,8 +21,7 @@ class ParsedReference(NamedTuple):
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedFile:
+class ParsedFile(NamedTuple):
     """One file: the addresses that it declares, its references, what is wrong in it, and its dependencies.
 
     ``is_asset`` is False for a file that is not meant to be an asset. ``address`` is that of its asset, ``outputs`` are
@@ -38,7 +36,7 @@ class ParsedFile:
     asset: Asset | None = None
     references: tuple[ParsedReference, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
-    deps: Mapping[str, str] = field(default_factory=dict)
+    deps: Mapping[str, str] = EMPTY_MAPPING
     faulty: Asset | None = None
     outputs: tuple[Address, ...] = ()
 
@@ -56,7 +54,7 @@ def encode_parsed_file(parsed: ParsedFile) -> Json:
         [str(address) for address in parsed.addresses],
         [_encode_reference(reference, parsed.display_path) for reference in parsed.references],
         encode_diagnostics(parsed.diagnostics),
-        parsed.deps,
+        dict(parsed.deps),
     ]
 
 

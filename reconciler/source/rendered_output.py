@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -74,8 +74,8 @@ class RenderedOutputCache:
         return None
 
     def store(self, command: str, key: OutputKey, settings: OutputSettings, output: Any) -> None:
-        """Remember the output of a command, a dataclass of JSON values."""
-        values = {self._settings_key(): settings._asdict(), key.of_command(command): asdict(output)}
+        """Remember the output of a command, a named tuple of JSON values."""
+        values = {self._settings_key(): settings._asdict(), key.of_command(command): output._asdict()}
         self._cache.store_entries({name: json.dumps(value) for name, value in values.items()})
 
     @property

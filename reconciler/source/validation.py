@@ -11,10 +11,11 @@ import posixpath
 import sqlite3
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.config.config import CONFIG_FILE, parse_config
 from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.format.data_references import DEFAULT_DATASTORE_ADDRESSES
 from reconciler.format.detect import resembling_kind
 from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
@@ -98,7 +99,7 @@ def _parse_with_cache(
     for path, parsed in remembered.items():
         deps = checker.revalidate(parsed.deps)
         if deps is not None:
-            current[path] = parsed if deps is parsed.deps else replace(parsed, deps=deps)
+            current[path] = parsed if deps is parsed.deps else parsed._replace(deps=deps)
     missing = [(path, globs.get(path, ANY_FILE)) for path in paths if path not in current]
     if missing:
         parse = importlib.import_module("reconciler.source.parse")
@@ -129,9 +130,10 @@ def _is_any_file(glob: IncludeGlob | None, path: str) -> bool:
 def _check_references(parsed_files: Sequence[ParsedFile]) -> Iterator[Diagnostic]:
     """Yield the references to addresses that none of the files declares."""
     declared = dict.fromkeys(address for parsed in parsed_files for address in parsed.addresses)
+    given = DEFAULT_DATASTORE_ADDRESSES
     dangling: dict[Address, list[tuple[str, Span]]] = {}
     for reference in (reference for parsed in parsed_files for reference in parsed.references):
-        if reference.address not in declared and reference.span:
+        if reference.address not in declared and reference.span and reference.address not in given:
             dangling.setdefault(reference.address, []).append((reference.text, reference.span))
     for index, (address, uses) in enumerate(dangling.items()):
-        yield dangling_reference_diagnostic(address, uses, declared if index < MAX_SUGGESTIONS else ())
+        yield dangling_reference_diagnostic(address, uses, (*declared, *given) if index < MAX_SUGGESTIONS else ())

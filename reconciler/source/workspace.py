@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from reconciler.abbreviation import abbreviate_id
-from reconciler.config.config import CONFIG_FILE, Config, parse_config, store_paths
+from reconciler.config.config import CONFIG_FILE, Config, parse_config
+from reconciler.config.stores import store_paths
 from reconciler.config.targets import DEFAULT_TARGET, document_for_target
 from reconciler.diagnostics import Diagnostic, Span, user_error
 from reconciler.format.document import Document
@@ -194,7 +195,7 @@ def check_store_location(tree: Tree, config: Config) -> Iterator[Diagnostic]:
     path = _path_from_top(tree.root, config.store)
     problem = _store_location_problem(tree, path, config.store)
     if problem is not None:
-        yield replace(problem, span=config_document(tree, config.target).value_span("/store/path"))
+        yield problem._replace(span=config_document(tree, config.target).value_span("/store/path"))
 
 
 def _store_location_problem(tree: Tree, path: str, store: str) -> Diagnostic | None:

@@ -1,6 +1,6 @@
 """The check that a commit to apply is newer than the one applied last, and the hold that a rollback sets.
 
-After ``mlgit rollback`` the commit that was rolled back is held, so that nobody applies it again unaware of the
+After ``mlgit rollback`` the commit that was rolled back is held, so that no one applies it again unaware of the
 rollback, CI least of all. The first newer commit lifts the hold.
 """
 

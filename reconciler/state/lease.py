@@ -1,7 +1,7 @@
 """Locks acquired, renewed and released; a holder that has lost its lock can write nothing.
 
 A holder has a ref of its own, ``heartbeat/HOLDER``, that it moves from time to time and with every write, in the same
-atomic step. Whoever takes over removes that ref with the lock, so a holder that was taken for dead and goes on fails
+atomic step. The new holder removes that ref with the lock, so a holder that was taken for dead and goes on fails
 at its next write, whatever the clocks say: clocks decide when to take over, the ref decides who may write.
 """
 

@@ -1,7 +1,7 @@
 """When this clone last saw the heartbeat of a holder change: that, and no clock of the holder's, expires its lease.
 
 The observations are kept in a file, so that one command continues what an earlier one saw. Time is counted since the
-machine booted, which nobody sets back; after a reboot it is counted anew.
+machine booted, which is never set back; after a reboot it is counted anew.
 """
 
 from __future__ import annotations

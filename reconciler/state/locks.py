@@ -1,4 +1,4 @@
-"""Locks as the ref ``locks`` keeps them: one file for each holder; no ref while nobody holds a lock.
+"""Locks as the ref ``locks`` keeps them: one file for each holder; no ref while no lock is held.
 
 How a lock is acquired, renewed and released is in `state.lease`.
 """

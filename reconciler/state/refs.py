@@ -111,7 +111,7 @@ class LocalRefStore(_BaseRefStore):
     """A live state that only this repository and its work trees have."""
 
     def fetch(self) -> None:
-        """Do nothing: nobody else writes elsewhere."""
+        """Do nothing: there is no other writer."""
 
     def refetch(self) -> None:
         """Do nothing: there is no other copy."""

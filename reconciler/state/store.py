@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +15,7 @@ from reconciler.git.remotes import fetch_refs
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, ReuseTarget, Run, State
+from reconciler.model.builds import merge_builds
 from reconciler.state import codec, paths
 from reconciler.state.downloads import encode_download, read_download
 from reconciler.state.experiments import list_experiments, read_experiments
@@ -82,7 +83,7 @@ class StateStore:
         if snapshot is None:
             return State(self.lineage, {}, lambda *_: None, lambda *_: None, read_reuse_states=reuse_states)
         state = snapshot.load_state(self._read_meta(snapshot))
-        return replace(state, find_download=partial(read_download, snapshot), read_reuse_states=reuse_states)
+        return state._replace(find_download=partial(read_download, snapshot), read_reuse_states=reuse_states)
 
     def _read_reuse_states(self) -> Mapping[str, State]:
         """Return the live states of the targets whose runs may be adopted."""
@@ -276,7 +277,7 @@ class StateStore:
         before = self.read(base) if base and (writes.builds or writes.pins) else None
         for fingerprint, builds in writes.builds.items():
             recorded = before.find_builds(fingerprint) if before else {}
-            files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
+            files[paths.builds_path(fingerprint)] = codec.encode_json(merge_builds(builds, recorded))
         for name, pin in writes.pins.items():
             files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
         files |= {paths.pin_path(name): None for name in writes.removed_pins}

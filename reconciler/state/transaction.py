@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from reconciler.model import Action, Address, Builds, Overlay, Pin, Record, Run, SourceRevision, State
+from reconciler.model.builds import merge_builds
 from reconciler.model.downloads import Download
 from reconciler.model.step_runs import StepRun
 from reconciler.state.journal import Journal
@@ -52,17 +53,15 @@ class StateTransaction:
 
     def __post_init__(self) -> None:
         self.expected_commit = self.expected_commit or self.base_state.commit
-        self.live = replace(
-            self.base_state,
+        self.live = self.base_state._replace(
             current=Overlay(self.base_state.current, self._records, self._removed),
             find_run=lambda address, run: self._runs.get((address, run)) or self.base_state.find_run(address, run),
             find_version=lambda address, number: (
                 self._versions.get((address, number)) or self.base_state.find_version(address, number)
             ),
-            find_builds=lambda fingerprint: {
-                **self._builds.get(fingerprint, {}),
-                **self.base_state.find_builds(fingerprint),
-            },
+            find_builds=lambda fingerprint: merge_builds(
+                self._builds.get(fingerprint, {}), self.base_state.find_builds(fingerprint)
+            ),
             find_pin=lambda name: self.base_state.find_pin(name) or self._pins.get(name),
             find_steps=lambda run: self._steps.get(run) or self.base_state.find_steps(run),
             find_download=lambda url: self.base_state.find_download(url) or self._downloads.get(url),

@@ -22,6 +22,10 @@ class NamedEntries:
         """Create an entry and return True; False if there is one of that name."""
         return self._objects.publish_new(self._path(name), data)
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Write an entry, in place of one that there may be, in one step."""
+        self._objects.replace_file(self._path(name), data)
+
     def read(self, name: str) -> bytes | None:
         """Return the data of an entry; None if there is none."""
         path = self._path(name)

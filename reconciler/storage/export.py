@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -11,8 +10,8 @@ from typing import BinaryIO, NamedTuple
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile
 from reconciler.model.object_store import ObjectStore
+from reconciler.storage.digests import Digests
 from reconciler.storage.manifest import ManifestEntry, manifest_sha256
-from reconciler.storage.objects import Digests
 from reconciler.storage.target_folder import NewFile, OnProgress, write_files
 
 _DAMAGE_CODES = frozenset({"content-missing", "content-corrupt"})
@@ -52,6 +51,7 @@ def export_contents(
     says whose content it is.
     """
     plans = [_Plan(export, _read_manifest(store, export)) for export in exports]
+    store.fetch(file.digest for plan in plans for file in plan.files)
     files = [_new_file(store, plan, file) for plan in plans for file in plan.files]
     folders = [plan.export.folder for plan in plans if plan.export.folder]
     verify = partial(_verify_contents, plans)
@@ -84,7 +84,7 @@ def _with_owner(error: UserError, export: Export, path: str = "") -> UserError:
     if diagnostic.code not in _DAMAGE_CODES:
         return error
     owner = f"{export.owner}: the file {path}" if path else export.owner
-    return UserError(replace(diagnostic, message=f"{owner}: {diagnostic.message}", hint=export.hint or diagnostic.hint))
+    return UserError(diagnostic._replace(message=f"{owner}: {diagnostic.message}", hint=export.hint or diagnostic.hint))
 
 
 def _verify_contents(plans: Sequence[_Plan], digests: Mapping[str, Digests]) -> None:

@@ -10,15 +10,17 @@ import importlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, LocalObject, UploadFile
+from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, LocalObject, StoredObject, UploadFile
+from reconciler.model.object_store import StoreContext
 from reconciler.regular_files import read_regular_file
+from reconciler.storage.digests import compute_digests
 from reconciler.storage.entries import NamedEntries
 from reconciler.storage.manifest import (
     MAX_LINK_BYTES,
@@ -33,16 +35,16 @@ from reconciler.storage.manifest import (
     manifest_sha256,
     special_modes,
 )
-from reconciler.storage.objects import ObjectFiles, compute_digests, is_object_key
+from reconciler.storage.objects import ObjectFiles, is_object_key
 from reconciler.storage.stamps import stamp_of
 
 _ID_FILE = "id"
 _MAX_ID_BYTES = 1000
 
 
-def open_folder_store(settings: Mapping[str, Json], folder: Path) -> FolderStore:
-    """Return the store at the path that settings name, relative to a folder."""
-    return FolderStore(Path(os.path.realpath(folder / settings["path"])))
+def open_folder_store(settings: Mapping[str, Json], context: StoreContext) -> FolderStore:
+    """Return the store at the path that settings name."""
+    return FolderStore(Path(os.path.realpath(Path(context.folder) / settings["path"])))
 
 
 class FolderStore:
@@ -50,8 +52,8 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
-        self._objects = ObjectFiles(self.root)
-        self._entries = NamedEntries(self._objects)
+        self.object_files = ObjectFiles(self.root)
+        self._entries = NamedEntries(self.object_files)
 
     @property
     def location(self) -> str:
@@ -59,7 +61,7 @@ class FolderStore:
 
     @cached_property
     def id(self) -> str:
-        self._objects.publish_new(self.root / _ID_FILE, uuid.uuid4().hex.encode())
+        self.object_files.publish_new(self.root / _ID_FILE, uuid.uuid4().hex.encode())
         store_id = self.find_id()
         if not store_id:
             message = f"the id of the object store cannot be read from {self.root / _ID_FILE}"
@@ -79,15 +81,15 @@ class FolderStore:
         encode_listing = importlib.import_module("reconciler.storage.dvc_listing").encode_listing
         listing: bytes = encode_listing({entry.path: entry.md5 for entry in entries})
         sha256 = manifest_sha256(entries)
-        digest = self._objects.put_bytes(listing, FOLDER_SUFFIX).md5
+        digest = self.object_files.put_bytes(listing, FOLDER_SUFFIX).md5
         self._write_modes(digest, sha256, special_modes(entries))
-        self._objects.stamps.flush()
+        self.object_files.stamps.flush()
         return Content(digest, sha256, sum(entry.size for entry in entries), len(entries))
 
     def put_file(self, name: str, stream: BinaryIO) -> Content:
         check_path(name)
-        digests = self._objects.put_stream(stream, name)
-        self._objects.stamps.flush()
+        digests = self.object_files.put_stream(stream, name)
+        self.object_files.stamps.flush()
         return Content(*digests, 1, name)
 
     def manifest(self, content: Content) -> tuple[ContentFile, ...]:
@@ -96,16 +98,19 @@ class FolderStore:
         modes = self._load_modes(content)
         return tuple(
             ContentFile(path, modes.get(path, REGULAR_MODE), key)
-            for path, key in sorted(self._load_listing(content.digest).items())
+            for path, key in sorted(self.read_listing(content.digest).items())
         )
 
     def open(self, digest: str) -> BinaryIO:
-        return self._objects.open(digest)
+        return self.object_files.open(digest)
 
     def local(self, digest: str) -> LocalObject | None:
-        path = self._objects.object_path(digest)
-        stamp = self._objects.stamps.read([digest]).get(digest, ())
+        path = self.object_files.object_path(digest)
+        stamp = self.object_files.stamps.read([digest]).get(digest, ())
         return LocalObject(str(path), stamp) if path.is_file() else None
+
+    def fetch(self, digests: Iterable[str]) -> None:
+        """Do nothing: the store is on this machine."""
 
     def missing(self, digests: Iterable[str]) -> frozenset[str]:
         return frozenset(digest for digest in dict.fromkeys(digests) if not self._is_present(digest))
@@ -115,19 +120,36 @@ class FolderStore:
 
         A file that has the stamp of when its bytes were last known to be right is read only if ``deep``.
         """
-        if self._objects.find_damaged([content.digest], deep=deep):
-            return (_damage(content.name, self._objects.object_path(content.digest)),)
+        if self.object_files.find_damaged([content.digest], deep=deep):
+            return (_damage(content.name, self.object_files.object_path(content.digest)),)
         if not content.is_folder:
             return ()
-        listing = self._load_listing(content.digest)
-        damaged = self._objects.find_damaged(listing.values(), deep=deep)
+        listing = self.read_listing(content.digest)
+        damaged = self.object_files.find_damaged(listing.values(), deep=deep)
         if not damaged and not self._has_modes(content, listing):
-            return (Damage("", str(self._modes_path(content)), is_missing=False),)
+            return (Damage("", str(self.modes_path(content)), is_missing=False),)
         paths = sorted(path for path, key in listing.items() if key in damaged)
-        return tuple(_damage(path, self._objects.object_path(listing[path])) for path in paths)
+        return tuple(_damage(path, self.object_files.object_path(listing[path])) for path in paths)
+
+    def keep(self, content: Content) -> bool:
+        if not self.object_files.keep(content.digest):
+            return False
+        keys = frozenset(self.read_listing(content.digest).values()) if content.is_folder else ()
+        is_complete = all(map(self.object_files.keep, keys))
+        self.object_files.stamps.flush()
+        return is_complete
+
+    def objects(self) -> Iterator[StoredObject]:
+        return self.object_files.list_objects()
+
+    def remove(self, digests: Iterable[str], before: float) -> frozenset[str]:
+        return self.object_files.remove(digests, before)
 
     def create(self, name: str, data: bytes) -> bool:
         return self._entries.create(name, data)
+
+    def replace(self, name: str, data: bytes) -> None:
+        self._entries.replace(name, data)
 
     def read(self, name: str) -> bytes | None:
         return self._entries.read(name)
@@ -143,25 +165,28 @@ class FolderStore:
         check_mode(file.path, file.mode)
         with file.open() as stream:
             if file.mode != SYMLINK_MODE:
-                return ManifestEntry(file.path, file.mode, *self._objects.put_stream(stream, file.path))
+                return ManifestEntry(file.path, file.mode, *self.object_files.put_stream(stream, file.path))
             target = stream.read(MAX_LINK_BYTES + 1)
         check_link(file.path, target)
-        return ManifestEntry(file.path, file.mode, *self._objects.put_bytes(target))
+        return ManifestEntry(file.path, file.mode, *self.object_files.put_bytes(target))
 
     def _is_present(self, digest: str) -> bool:
-        if not is_object_key(digest) or not self._objects.object_path(digest).is_file():
+        if not is_object_key(digest) or not self.object_files.object_path(digest).is_file():
             return False
         if not digest.endswith(FOLDER_SUFFIX):
             return True
         try:
-            return all(self._objects.object_path(key).is_file() for key in self._load_listing(digest).values())
+            return all(self.object_files.object_path(key).is_file() for key in self.read_listing(digest).values())
         except UserError:  # a list that cannot be read counts as missing
             return False
 
-    def _load_listing(self, digest: str) -> dict[str, str]:
-        """Return the list of the files of a folder: relative path to key."""
+    def read_listing(self, digest: str) -> dict[str, str]:
+        """Return the list of the files of a folder: relative path to key.
+
+        Raises UserError ``content-missing``, ``content-corrupt``.
+        """
         try:
-            with self._objects.open(digest) as file:
+            with self.object_files.open(digest) as file:
                 document = json.load(file)
             listing = {entry["relpath"]: entry["md5"] for entry in document}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -177,21 +202,22 @@ class FolderStore:
 
     def _write_modes(self, digest: str, sha256: str, modes: Mapping[str, int]) -> None:
         """Store the modes of a folder beside its list; no file if all of its files are regular."""
-        path = self._modes_path(Content(digest, sha256, 0, 0))
+        path = self.modes_path(Content(digest, sha256, 0, 0))
         if modes:
-            self._objects.replace_file(path, json.dumps(modes, sort_keys=True).encode())
+            self.object_files.replace_file(path, json.dumps(modes, sort_keys=True).encode())
         else:
-            with self._objects.translate_write_errors():
+            with self.object_files.translate_write_errors():
                 path.unlink(missing_ok=True)
-        self._objects.stamps.record({f"{digest}/{sha256}": stamp_of(path)})
+        self.object_files.stamps.record({f"{digest}/{sha256}": stamp_of(path)})
 
-    def _modes_path(self, content: Content) -> Path:
-        return self.root / "modes" / content.digest / f"{content.sha256}.json"
+    def modes_path(self, content: Content) -> Path:
+        """Return the path of the modes of a folder, as JSON by relative path, whether they exist or not."""
+        return self.object_files.modes / content.digest / f"{content.sha256}.json"
 
     def _has_modes(self, content: Content, listing: Mapping[str, str]) -> bool:
         """Return True if the stored modes of a folder are those of the content; the files must be intact."""
-        key, stamp = f"{content.digest}/{content.sha256}", stamp_of(self._modes_path(content))
-        if self._objects.stamps.read([key]).get(key) == stamp:
+        key, stamp = f"{content.digest}/{content.sha256}", stamp_of(self.modes_path(content))
+        if self.object_files.stamps.read([key]).get(key) == stamp:
             return True
         try:
             modes = self._load_modes(content)
@@ -203,19 +229,19 @@ class FolderStore:
         )
         if manifest_sha256(entries) != content.sha256:
             return False
-        self._objects.stamps.record({key: stamp})
-        self._objects.stamps.flush()
+        self.object_files.stamps.record({key: stamp})
+        self.object_files.stamps.flush()
         return True
 
     def _load_modes(self, content: Content) -> dict[str, int]:
-        path = self._modes_path(content)
+        path = self.modes_path(content)
         try:
             return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
         except (ValueError, OSError, RecursionError, TypeError) as error:  # TypeError: other JSON
             raise self._corrupt_error(content.digest) from error
 
     def _object_sha256(self, key: str) -> str:
-        with self._objects.open(key) as file:
+        with self.object_files.open(key) as file:
             return compute_digests(file).sha256
 
     def _corrupt_error(self, digest: str) -> UserError:

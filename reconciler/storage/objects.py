@@ -6,34 +6,29 @@ place in steps that other processes can observe. Here an object appears under it
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import io
 import os
 import re
+import stat
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.content import FOLDER_SUFFIX
+from reconciler.model.content import FOLDER_SUFFIX, StoredObject
+from reconciler.model.object_store import FRESH_SECONDS
 from reconciler.regular_files import open_regular_file
+from reconciler.storage.digests import CHUNK_SIZE, Digests, compute_digests, read_chunk
+from reconciler.storage.removal import hold_removal_lock, list_objects, remove_if_old
 from reconciler.storage.stamps import NO_FILE, Stamp, Stamps, stamp_of
+from reconciler.storage.store_errors import missing_error, store_unusable_error
 
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}(\.dir)?")
-_CHUNK_SIZE = 1 << 20
+_LARGE_SIZE = 16 << 20  # from here on, what is written in vain costs less than reading twice
 _READ_ONLY_MODE = 0o444
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-class Digests(NamedTuple):
-    """The digests and the size of some bytes, computed in one pass."""
-
-    md5: str
-    sha256: str
-    size: int
 
 
 class ObjectFiles:
@@ -42,6 +37,7 @@ class ObjectFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / "files" / "md5"
+        self.modes = root / "modes"
         self.stamps = Stamps(root)
 
     def object_path(self, key: str) -> Path:
@@ -51,18 +47,21 @@ class ObjectFiles:
         return self.folder / key[:2] / key[2:]
 
     def put_stream(self, stream: BinaryIO, name: str) -> Digests:
-        """Store a stream from where it is to its end; if the object exists already, the stream is only read.
+        """Store a stream from where it is to its end; if the object exists already, nothing is written to stay.
 
-        One that cannot be read twice is written aside meanwhile, unless it is short. ``name`` is for messages.
+        One that is large or cannot be read twice is read once, and written aside meanwhile. ``name`` is for messages.
         """
-        start = _read_chunk(stream)
-        if len(start) < _CHUNK_SIZE:
+        start = read_chunk(stream)
+        if len(start) < CHUNK_SIZE:
             return self._put_seekable(io.BytesIO(start), name)
-        if stream.seekable():
+        if stream.seekable() and not _is_large(stream):
             stream.seek(-len(start), os.SEEK_CUR)
             return self._put_seekable(stream, name)
+        before = _version_of(stream)
         with self._temporary_path() as temporary:
             digests = self._write(temporary, stream, start)
+            if _version_of(stream) != before:
+                raise _changed_error(name)
             if not self._has_object(digests):
                 self._publish_object(temporary, digests.md5)
         return digests
@@ -70,6 +69,17 @@ class ObjectFiles:
     def put_bytes(self, data: bytes, suffix: str = "") -> Digests:
         """Store bytes; the suffix is appended to the key."""
         return self._put_seekable(io.BytesIO(data), "", suffix)
+
+    def put_as(self, key: str, write: Callable[[Path], bool]) -> bool | None:
+        """Store what a function writes to a path, if its bytes match a key; False if not, None if it returns False."""
+        with self._temporary_path() as temporary:
+            if not write(temporary):
+                return None
+            with open_regular_file(temporary) as file:
+                if compute_digests(file).md5 != key.removesuffix(FOLDER_SUFFIX):
+                    return False
+            self._publish_object(temporary, key)
+        return True
 
     def open(self, key: str) -> BinaryIO:
         """Return an object as a stream. Raises UserError ``content-missing``, ``store-not-usable``."""
@@ -96,16 +106,68 @@ class ObjectFiles:
         self.stamps.flush()
         return damaged
 
+    def keep(self, key: str) -> bool:
+        """Make an object as young as a new one; return False if there is none."""
+        for _ in range(2):  # another process may do the same at this moment
+            stamp = stamp_of(self.object_path(key))
+            if stamp == NO_FILE or self._make_young(key, stamp):
+                return stamp != NO_FILE
+        return self._replace_by_copy(key)
+
+    def _replace_by_copy(self, key: str) -> bool:
+        """Make an object young whose times may not be set, because another user has stored it."""
+        try:
+            with self.open(key) as stream, self._temporary_path() as temporary:
+                self._write(temporary, stream)
+                self._publish_object(temporary, key, is_verified=False)
+        except UserError as error:
+            if error.diagnostics[0].code != "content-missing":
+                raise
+            return False
+        return True
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield all objects; other files in their folders are passed over."""
+        with self.translate_write_errors():
+            yield from list_objects(self.folder, is_object_key)
+
+    def remove(self, keys: Iterable[str], before: float) -> frozenset[str]:
+        """Remove those of the objects that are older than a time, and the modes of folders; return what was removed."""
+        with self.translate_write_errors():
+            return frozenset(
+                key
+                for key in keys
+                if remove_if_old(
+                    self.root, self.object_path(key), self.modes / key if key.endswith(FOLDER_SUFFIX) else None, before
+                )
+            )
+
+    def _make_young(self, key: str, stamp: Stamp) -> bool:
+        """Set the time of an object that has a stamp to now; return False if it is gone, changed, or of another user.
+
+        What is known of its bytes stays known.
+        """
+        if time.time() - stamp[2] / 1e9 < FRESH_SECONDS:
+            return True
+        path = self.object_path(key)
+        with self.translate_write_errors(), hold_removal_lock(self.root):
+            if stamp_of(path) != stamp:
+                return False
+            try:
+                os.utime(path)
+            except (FileNotFoundError, PermissionError):
+                return False
+            if self.stamps.read([key]).get(key) == stamp:
+                self.stamps.record({key: stamp_of(path)})
+        return True
+
     def publish_new(self, path: Path, data: bytes) -> bool:
         """Write a file that does not exist and return True; False if it exists. Of several callers, one gets True."""
         with self.translate_write_errors():
             if path.exists():
                 return False
             with self._temporary_path() as temporary:
-                with temporary.open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+                _write_synced(temporary, data)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     os.link(temporary, path)  # unlike a rename, this fails if another process was faster
@@ -116,7 +178,7 @@ class ObjectFiles:
     def replace_file(self, path: Path, data: bytes) -> None:
         """Write a file, in place of the one that there may be."""
         with self.translate_write_errors(), self._temporary_path() as temporary:
-            temporary.write_bytes(data)
+            _write_synced(temporary, data)
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
 
@@ -142,8 +204,7 @@ class ObjectFiles:
         with self._temporary_path() as temporary:
             written = self._write(temporary, stream)
             if (written.sha256, written.size) != (digests.sha256, digests.size):
-                message = f"{name} was modified while it was stored"
-                raise user_error("file-changed", message, "wait until it is complete, then try again")
+                raise _changed_error(name)
             self._publish_object(temporary, digests.md5)
         return digests
 
@@ -171,11 +232,12 @@ class ObjectFiles:
             raise store_unusable_error(error, self.root) from error
 
     def _has_object(self, digests: Digests) -> bool:
-        """Return True if an object exists with its bytes; one that was cut short or changed is written again."""
+        """Return True if an object exists with its bytes, young from now on; any other one is written again."""
         stamp = stamp_of(self.object_path(digests.md5))
         if stamp == NO_FILE or stamp[1] != digests.size:
             return False
-        return self.stamps.read([digests.md5]).get(digests.md5) == stamp or self._has_its_bytes(digests.md5, stamp)
+        is_known = self.stamps.read([digests.md5]).get(digests.md5) == stamp
+        return (is_known or self._has_its_bytes(digests.md5, stamp)) and self._make_young(digests.md5, stamp)
 
     def _has_its_bytes(self, key: str, stamp: Stamp) -> bool:
         """Return True if the bytes of an object match its key; then its stamp, read before, is recorded."""
@@ -188,13 +250,16 @@ class ObjectFiles:
             self.stamps.record({key: stamp})
         return is_intact
 
-    def _publish_object(self, temporary: Path, key: str) -> None:
+    def _publish_object(self, temporary: Path, key: str, *, is_verified: bool = True) -> None:
         path = self.object_path(key)
         with self.translate_write_errors():
             temporary.chmod(_READ_ONLY_MODE)
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.replace(path)
-        self.stamps.record({key: stamp_of(path)})
+            with (
+                hold_removal_lock(self.root) if path.exists() else nullcontext()
+            ):  # one that is being removed is not replaced
+                temporary.replace(path)
+        self.stamps.record({key: stamp_of(path) if is_verified else NO_FILE})
 
 
 def is_object_key(key: object) -> bool:
@@ -202,37 +267,31 @@ def is_object_key(key: object) -> bool:
     return isinstance(key, str) and _KEY_PATTERN.fullmatch(key) is not None
 
 
-def store_unusable_error(error: OSError, path: Path) -> UserError:
-    """Return the error of a disk that is full, or of a folder that cannot be written to."""
-    if error.errno in DISK_FULL_ERRNOS:
-        message = f"no space left to write {path}: {error.strerror}"
-        return user_error("store-full", message, "free some space, or choose a larger disk")
-    message = f"the object store cannot use {path}: {error.strerror}"
-    return user_error("store-not-usable", message, "check that it is a folder that you may write to")
+def _is_large(stream: BinaryIO) -> bool:
+    """Return True if much is left of a stream that can be read twice."""
+    position = stream.tell()
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(position)
+    return end - position > _LARGE_SIZE
 
 
-def missing_error(key: str, root: Path) -> UserError:
-    """Return the error of an object or a content that the store does not have."""
-    message = f"content {key} is missing or incomplete in the store at {root}"
-    return user_error("content-missing", message, "store it again from its source")
+def _version_of(stream: BinaryIO) -> tuple[int, ...]:
+    """Return what changes with the regular file that a stream reads; nothing if it reads none."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, AttributeError):
+        return ()
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else ()
 
 
-def _read_chunk(stream: BinaryIO) -> bytes:
-    """Return the next bytes of a stream; fewer than a chunk only at its end."""
-    chunk = stream.read(_CHUNK_SIZE)
-    while 0 < len(chunk) < _CHUNK_SIZE and (rest := stream.read(_CHUNK_SIZE - len(chunk))):
-        chunk += rest
-    return chunk
+def _changed_error(name: str) -> UserError:
+    message = f"{name} was modified while it was stored"
+    return user_error("file-changed", message, "wait until it is complete, then try again")
 
 
-def compute_digests(stream: BinaryIO, on_chunk: Callable[[bytes], object] = len, start: bytes = b"") -> Digests:
-    """Return the digests of a stream, read once; `on_chunk` is called with each chunk, first with ``start``."""
-    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    chunk = start or stream.read(_CHUNK_SIZE)
-    while chunk:
-        md5.update(chunk)
-        sha256.update(chunk)
-        on_chunk(chunk)
-        size += len(chunk)
-        chunk = stream.read(_CHUNK_SIZE)
-    return Digests(md5.hexdigest(), sha256.hexdigest(), size)
+def _write_synced(path: Path, data: bytes) -> None:
+    """Write a new file whose bytes are on the disk before it gets its name."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,24 +1,24 @@
 """Writes files into a folder of the user: complete and checked or not at all, over nothing else, and never outside.
 
 The files are written to a temporary folder on the same disk first, then renamed into their places. If the folder is
-new this is one rename; else one for each file, so that each file is complete at any moment.
+new this is one rename; else one for each file, so that each file is complete at any moment. What was cut can go on: see
+`storage.partial_download`.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import user_error
 from reconciler.regular_files import naming_errors, open_regular_file
+from reconciler.storage.digests import Digests, compute_digests
 from reconciler.storage.manifest import (
     EXECUTABLE_MODE,
     MAX_LINK_BYTES,
@@ -27,21 +27,23 @@ from reconciler.storage.manifest import (
     check_path,
     check_path_conflicts,
 )
-from reconciler.storage.objects import Digests, compute_digests
+from reconciler.storage.partial_download import PartialDownload
+from reconciler.storage.transfers import TransferPool
 
 OnProgress = Callable[[int, int], object]
 """Is called with the number of files and of bytes that are done, after each chunk."""
 Verify = Callable[[Mapping[str, Digests]], object]
 """Raises UserError if the digests of the files, by path, are not those of what was asked for."""
 
-_HIDDEN_PREFIX = ".mlgit-"
 _GIT_FOLDER = ".git"
 
 
 class NewFile(NamedTuple):
     """A file to write: path within the folder, mode as Git has it, md5 of its bytes, and how they are read.
 
-    The bytes of a link are its target. ``owner`` is whose file it is, and ``hint`` what to do if it is damaged.
+    The md5 is "" if it is not known, and then not checked. The bytes of a link are its target. ``owner`` is whose file
+    it is, and ``hint`` what to do if it is damaged. ``source`` names the bytes that it is read from, such as an ETag,
+    if the file need not be read again after a cut.
     """
 
     path: str
@@ -50,22 +52,43 @@ class NewFile(NamedTuple):
     open: Callable[[], BinaryIO]
     owner: str = ""
     hint: str = ""
+    source: str = ""
 
 
 class _Counter:
-    """Counts what is done, and reports it."""
+    """Counts what is done in all threads, and reports it."""
 
     def __init__(self, report: OnProgress) -> None:
         self._report = report
         self._files = self._bytes = 0
+        self._mutex = threading.Lock()
 
     def add_chunk(self, chunk: bytes) -> None:
-        self._bytes += len(chunk)
-        self._report(self._files, self._bytes)
+        with self._mutex:
+            self._bytes += len(chunk)
+            self._report(self._files, self._bytes)
 
-    def add_file(self) -> None:
-        self._files += 1
-        self._report(self._files, self._bytes)
+    def add_file(self, size: int = 0) -> None:
+        with self._mutex:
+            self._files, self._bytes = self._files + 1, self._bytes + size
+            self._report(self._files, self._bytes)
+
+
+class _Writer(NamedTuple):
+    """What writes each file: the temporary folder, and what counts it."""
+
+    partial: PartialDownload
+    counter: _Counter
+
+    def write(self, file: NewFile) -> Digests:
+        """Write a file and return its digests, unless a download that was cut has written it."""
+        if digests := self.partial.find(file.path, file.md5) if file.source else None:
+            self.counter.add_file(digests.size)
+            return digests
+        digests = _write_file(file, self.partial.folder, self.counter)
+        self.partial.add(file.path, file.source, digests.md5)
+        self.counter.add_file()
+        return digests
 
 
 def _ignore_progress(_files: int, _bytes: int) -> None:
@@ -80,23 +103,28 @@ def write_files(  # noqa: PLR0913 - the options of a download
     overwrite: bool = False,
     verify: Verify = len,
     on_progress: OnProgress = _ignore_progress,
+    jobs: int = 1,
+    list_file: Path | None = None,
 ) -> int:
     """Write files, and folders that may be empty, into a target folder; return how many files it did not have already.
 
-    Other files of the target stay. Raises UserError ``target-exists`` before anything is written if it has other files
-    at these paths, unless ``overwrite``, and always for what is no file; ``content-corrupt`` for other bytes than those
-    of the digest; what ``verify`` raises; and OSError. Then nothing of it is left.
+    Other files of the target stay. ``jobs`` files are read at once. Raises UserError ``target-exists`` before anything
+    is written if it has other files at these paths, unless ``overwrite``, and always for what is no file;
+    ``content-corrupt`` for other bytes than those of the digest; what ``verify`` raises; and OSError. Then nothing of
+    it is left, unless there is a ``list_file`` for the files that are whole: the next call with it goes on.
     """
     for path in (*folders, *(file.path for file in files)):
         check_path(path)
     check_path_conflicts(file.path for file in files)
     _check_outside_git_folders(files, target)
     counter, is_new = _Counter(on_progress), not os.path.lexists(target)
+    partial = PartialDownload(target, list_file, is_new=is_new)
+    files = [file._replace(md5=file.md5 or partial.known_md5(file.path, file.source)) for file in files]
     equal = {} if is_new else _find_equal_files(files, target, counter, overwrite=overwrite)
     new_files = [file for file in files if file.path not in equal]
-    with _temporary_folder(target, is_new=is_new) as temporary:
-        written = {file.path: _write_file(file, temporary / file.path, counter) for file in new_files}
-        verify(equal | written)
+    with partial.open_folder() as temporary:
+        digests = TransferPool(jobs).map(_Writer(partial, counter).write, new_files)
+        verify(equal | {file.path: result for file, result in zip(new_files, digests, strict=True)})
         for folder in folders:
             _make_folders((temporary if is_new else target), folder)
         if is_new:
@@ -172,38 +200,20 @@ def _read_existing_file(file: NewFile, path: Path, mode: int) -> Digests | None:
         return compute_digests(stream)
 
 
-@contextmanager
-def _temporary_folder(target: Path, *, is_new: bool) -> Iterator[Path]:
-    """Make a folder on the disk of the target; it is removed afterwards, and so are parents of a target not made."""
-    name = f"{_HIDDEN_PREFIX}{uuid.uuid4().hex}"
-    temporary = target.with_name(name) if is_new else target / name
-    missing_parents = [parent for parent in temporary.parents if not parent.exists()]
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-    except OSError as error:
-        error.filename, error.filename2 = str(error.filename or target).replace(str(temporary), str(target)), None
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        for parent in missing_parents:
-            with suppress(OSError):  # it is not empty
-                parent.rmdir()
-
-
-def _write_file(file: NewFile, path: Path, counter: _Counter) -> Digests:
+def _write_file(file: NewFile, folder: Path, counter: _Counter) -> Digests:
     """Write a new file and return its digests; raise UserError ``content-corrupt`` if they are not those expected."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = folder / file.path
+    _make_folders(folder, file.path.rpartition("/")[0])
+    path.unlink(missing_ok=True)  # what was cut is not whole
     with file.open() as stream:
         digests = _write_link(file, path, stream) if file.mode == SYMLINK_MODE else _copy(stream, path, counter)
-    if digests.md5 != file.md5:
+    if file.md5 and digests.md5 != file.md5:
         name = f"{file.owner}: the file {file.path}"
         message = f"{name} is not as it was stored: its digest is {digests.md5}, not {file.md5}"
         raise user_error("content-corrupt", message, file.hint)
     if file.mode == EXECUTABLE_MODE:
         permissions = path.stat().st_mode
-        path.chmod(permissions | (permissions & 0o444) >> 2)  # whoever may read it may execute it
-    counter.add_file()
+        path.chmod(permissions | (permissions & 0o444) >> 2)  # who may read it may execute it
     return digests
 
 
@@ -231,8 +241,11 @@ def _make_folders(folder: Path, path: str) -> None:
     """Make the folders of a path below a folder; what is in the place of one is an error, also a link."""
     for name in filter(None, path.split("/")):
         folder /= name
-        if folder.is_symlink() or not folder.is_dir():
+        try:
             folder.mkdir()
+        except FileExistsError:
+            if folder.is_symlink() or not folder.is_dir():
+                raise
 
 
 def _move_files(files: Sequence[NewFile], temporary: Path, target: Path) -> None:

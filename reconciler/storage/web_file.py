@@ -18,6 +18,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from reconciler.model.datastores import Identity
+from reconciler.storage.public_hosts import PublicAdapter
 from reconciler.storage.web_error import WebError
 
 if TYPE_CHECKING:
@@ -31,12 +33,14 @@ _RETRIES = urllib3.Retry(
     redirect=0,
     backoff_factor=0.3,
     status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=("GET",),
+    allowed_methods=("GET", "HEAD"),
     raise_on_status=False,
     respect_retry_after_header=False,  # a server could ask for hours
 )
 _MAX_REDIRECTS = 5
 _OK = 200
+_MISSING = (404, 410)
+_NO_HEAD = (403, 405, 501)  # a signature in a URL can be for GET alone
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _START_SIZE = 1024
 _MAX_NAME_BYTES = 200  # file systems take 255, and what writes a file puts something before or after its name
@@ -47,6 +51,10 @@ _HTML_START = re.compile(
 )
 _MARKUP_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _MIRROR_HINT = "or map the URL under mirrors: in mlgit.yml to a file of the workspace"
+
+
+class _NoHeadError(Exception):
+    """A server does not answer HEAD."""
 
 
 class WebFile(NamedTuple):
@@ -60,26 +68,52 @@ class WebFile(NamedTuple):
 
 
 @contextmanager
-def open_web_file(url: str, timeout: float) -> Iterator[WebFile]:
+def open_web_file(url: str, timeout: float, *, allows_local: bool = True) -> Iterator[WebFile]:
     """Open the file behind a URL; ``timeout`` is in seconds without a byte.
 
-    Raises WebError, and so does reading the stream if the connection ends before the file does.
+    Raises WebError, and so does reading the stream if the connection ends before the file does. Unless it
+    ``allows_local``, a host whose address is of this machine or of its link is refused.
     """
-    with requests.Session() as session:
-        session.mount("https://", HTTPAdapter(max_retries=_RETRIES))
-        session.mount("http://", HTTPAdapter(max_retries=_RETRIES))
-        with _request(session, url, timeout) as response:
-            body = _Body(response, url)
-            if _is_unexpected_html(response, url, body.start):
-                message = f"{url} is an HTML page and not data"
-                raise WebError(
-                    message, f"open it in a browser to see what it says; name the file itself, {_MIRROR_HINT}"
-                )
-            headers = response.headers
-            length = headers.get("Content-Length", "")
-            size = int(length) if length.isdecimal() else None
-            name = _file_name(url)
-            yield WebFile(name, body, headers.get("ETag", ""), headers.get("Last-Modified", ""), size)
+    with _open_session(allows_local=allows_local) as session, _request(session, url, timeout) as response:
+        body = _Body(response, url)
+        if _is_unexpected_html(response, url, body.start):
+            message = f"{url} is an HTML page and not data"
+            raise WebError(message, f"open it in a browser to see what it says; name the file itself, {_MIRROR_HINT}")
+        headers = response.headers
+        size = _content_length(response)
+        yield WebFile(_file_name(url), body, headers.get("ETag", ""), headers.get("Last-Modified", ""), size)
+
+
+def stat_web_file(url: str, timeout: float, *, allows_local: bool = True) -> Identity:
+    """Return what a server says of the file behind a URL, without reading it; the size is 0 if it does not say it.
+
+    A server that does not answer HEAD is asked with GET, of which only the headers are read. Raises WebError, with
+    ``is_missing`` if the server says that there is no such file.
+    """
+    with _open_session(allows_local=allows_local) as session:
+        try:
+            with _request(session, url, timeout, "HEAD") as response:
+                return _identity(response)
+        except _NoHeadError:
+            with _request(session, url, timeout) as response:
+                return _identity(response)
+
+
+def _identity(response: requests.Response) -> Identity:
+    headers = response.headers
+    return Identity(_content_length(response) or 0, headers.get("ETag", ""), headers.get("Last-Modified", ""))
+
+
+def _content_length(response: requests.Response) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _open_session(*, allows_local: bool) -> requests.Session:
+    session, adapter = requests.Session(), HTTPAdapter if allows_local else PublicAdapter
+    session.mount("https://", adapter(max_retries=_RETRIES))
+    session.mount("http://", adapter(max_retries=_RETRIES))
+    return session
 
 
 class _Body(io.RawIOBase):
@@ -138,16 +172,20 @@ def _is_timeout(error: BaseException) -> bool:
 
 
 @contextmanager
-def _request(session: requests.Session, url: str, timeout: float) -> Iterator[requests.Response]:
+def _request(session: requests.Session, url: str, timeout: float, method: str = "GET") -> Iterator[requests.Response]:
     """Ask for a URL, and for those on the same host that it redirects to; raises WebError."""
     current = url
     for _ in range(_MAX_REDIRECTS + 1):
-        response = _get(session, current, timeout)
+        response = _ask(session, method, current, timeout)
         with response:
             if not response.is_redirect:
+                if method == "HEAD" and response.status_code in _NO_HEAD:
+                    raise _NoHeadError
                 if response.status_code != _OK:
                     answer = f"{response.status_code} {response.reason or ''}".strip()
-                    raise WebError(f"{url}: the server answers {answer}", f"correct the URL, {_MIRROR_HINT}")
+                    message = f"{url}: the server answers {answer}"
+                    is_missing = response.status_code in _MISSING
+                    raise WebError(message, f"correct the URL, {_MIRROR_HINT}", is_missing=is_missing)
                 yield response
                 return
             location = response.headers["Location"]
@@ -162,14 +200,15 @@ def _request(session: requests.Session, url: str, timeout: float) -> Iterator[re
     raise WebError(f"{url} redirects more than {_MAX_REDIRECTS} times", f"correct the URL, {_MIRROR_HINT}")
 
 
-def _get(session: requests.Session, url: str, timeout: float) -> requests.Response:
+def _ask(session: requests.Session, method: str, url: str, timeout: float) -> requests.Response:
     try:
         headers = {"Accept-Encoding": "identity", "User-Agent": "mlgit"}
         seconds = (min(_CONNECT_SECONDS, timeout), timeout)
-        return session.get(url, stream=True, allow_redirects=False, timeout=seconds, headers=headers)
+        return session.request(method, url, stream=True, allow_redirects=False, timeout=seconds, headers=headers)
     except (requests.RequestException, ValueError) as error:
         message = f"{url} cannot be reached: {_describe_failure(error)}"
-        raise WebError(message, f"check the URL and the network of this machine, {_MIRROR_HINT}") from error
+        hint = f"check the URL and the network of this machine, {_MIRROR_HINT}"
+        raise WebError(message, hint, is_unreachable=True) from error
 
 
 def _describe_failure(error: Exception) -> str:

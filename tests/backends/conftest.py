@@ -15,18 +15,19 @@ from typing import Any
 import pytest
 from remote.backend_server import PYTHON, RemoteBackend, ServerProcess
 from services.docker import DockerEngine
+from services.ssh_node import SshNode, open_ssh
 from workspaces import until
 
 from reconciler.backends import BACKENDS, load_backend
 from reconciler.model import Condition, Handle, Phase
 from reconciler.model.backend import Backend
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.tasks import Environment, Image, Task
+from reconciler.model.tasks import Environment, Image, Prefix, Task
 from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
-REMOTE, DOCKER = "remote", "docker"
+REMOTE, DOCKER, SSH = "remote", "docker", "ssh"
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Bench:
     server: ServerProcess | None = None
     engine: DockerEngine | None = None
     image: Image | None = None
+    node: SshNode | None = None
+    prefix: Prefix = PYTHON
     started: dict[str, Handle] = field(default_factory=dict)
 
     @property
@@ -54,12 +57,14 @@ class Bench:
     def open(self, **settings: Any) -> Backend:
         """Return the backend with settings of mlgit.yml."""
         address = {"engine": self.engine.url} if self.engine else {}
+        if self.node:
+            return open_ssh(self.node, self.folder, **settings)
         return load_backend({"type": self.type, **address, **settings}, self.folder)
 
     @property
     def environment(self) -> Environment:
         """An environment of the form that the backend accepts, with a Python that has pip."""
-        return self.image or PYTHON
+        return self.image or self.prefix
 
     def task(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **fields: Any) -> Task:
         token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
@@ -113,9 +118,18 @@ class Bench:
         until(lambda: not self.is_active(handle))
 
 
+def share_cache(node: SshNode, folder: Path) -> None:
+    """Let the folder of a backend have the program, the environments and the objects that the node has already."""
+    folder.mkdir()
+    for name in ("programs", "environments", "store"):
+        (node.folder / "shared" / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(node.folder / "shared" / name)
+
+
 # A backend that needs a service is tested with the other services.
 PARAMETERS = [
-    pytest.param(name, marks=pytest.mark.services) if name == DOCKER else name for name in (*BACKENDS.names(), REMOTE)
+    pytest.param(name, marks=pytest.mark.services) if name in {DOCKER, SSH} else name
+    for name in (*BACKENDS.names(), REMOTE)
 ]
 
 
@@ -132,6 +146,11 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         bench.engine = request.getfixturevalue("docker_engine")
         name = "mlgit-tests/python:3"
         bench.image = Image(name, bench.engine.run("image", "inspect", "--format", "{{.Id}}", name))
+    if request.param == SSH:
+        bench.node, bench.prefix = request.getfixturevalue("ssh_node"), request.getfixturevalue("plain_environment")
+        store.root.mkdir()
+        bench.node.hide(store.root)
+        share_cache(bench.node, folder)
     yield bench
     for handle in bench.started.values():
         bench.backend.cancel(handle)

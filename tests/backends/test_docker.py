@@ -208,21 +208,30 @@ def test_arguments_of_docker_that_are_not_passed_on_are_refused(bench):
     assert caught.value.diagnostics[0].code == "not-supported"
 
 
+@pytest.mark.parametrize("setting", [{"memory": "1b"}, {"cpus": 9999}])
+def test_a_container_that_the_engine_refuses_is_no_engine_that_does_not_answer(bench, setting):
+    with pytest.raises(UserError, match=r"Minimum memory|Range of CPUs") as caught:
+        bench.open(**setting).submit(bench.task("true"), bench.store)
+    assert caught.value.diagnostics[0].code == "container-refused"
+
+
 def test_a_run_that_uses_more_memory_than_it_has_fails_and_says_so(bench):
     script = "python -c 'x = bytearray(600_000_000); print(len(x))'"
     _, handle = submit(bench, script, {"memory": "128m"})
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.FAILED
-    assert "ran out of memory" in condition.result["failure"]["message"]
+    assert "ran out of memory: it may use 128 MiB" in condition.result["failure"]["message"]
 
 
-def test_a_run_with_gpus_asks_the_engine_for_them_and_an_engine_without_any_is_a_failure_that_says_so(bench):
-    container, handle = submit(bench, "true", {"gpus": 2})
-    (request,) = container["HostConfig"]["DeviceRequests"]
-    assert (request["DeviceIDs"], request["Capabilities"]) == (["0", "1"], [["gpu"]])
-    condition = bench.wait_until_ended(handle)
-    assert condition.result["failure"]["class"] == "engine"
-    assert "gpu" in condition.result["failure"]["message"]
+def test_a_run_with_gpus_is_refused_before_its_submission_by_an_engine_that_has_none(bench, no_containers):
+    with pytest.raises(UserError, match=r"a run takes GPUs \(1 of 2\), and the Docker engine cannot give") as caught:
+        submit(bench, "true", {"gpus": 2})
+    (problem,) = caught.value.diagnostics
+    assert problem.code == "gpus-missing"
+    assert "its runtimes: " in problem.message
+    assert "runc" in problem.message
+    assert no_containers()
+    assert not bench.engine.run("ps", "--all", "--quiet", "--filter", "label=dev.mlgit.probe")
 
 
 def test_an_image_without_python_gets_the_python_of_this_machine_which_its_command_does_not_see(bench):
@@ -230,6 +239,28 @@ def test_an_image_without_python_gets_the_python_of_this_machine_which_its_comma
     _, handle = submit(bench, "command -v python3 || echo none; echo $LD_LIBRARY_PATH", environment=image)
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED, bench.log(handle)
     assert bench.log(handle) == "none\n\n"
+
+
+def test_the_modules_of_the_runner_are_compiled_once_for_an_image_and_no_job_can_change_them(bench):
+    script = (
+        "import pathlib; folder = pathlib.Path('/mlgit/bytecode'); "
+        "print(any(folder.rglob('dataclasses*.pyc'))); (folder / 'more').write_text('')"
+    )
+    _, handle = submit(bench, f'python -c "{script}"')
+    assert bench.wait_until_ended(handle).phase is Phase.FAILED
+    log = bench.log(handle)
+    assert log.startswith("True\n")
+    assert "Read-only file system: '/mlgit/bytecode/more'" in log
+
+
+def test_a_python_of_this_machine_that_the_engine_cannot_mount_matters_only_to_an_image_without_one(bench, tmp_path):
+    settings = {"interpreter": str(tmp_path / "none")}
+    _, handle = submit(bench, "echo good day", settings)
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
+    image = import_image(bench, "mlgit-tests/no-python", lambda name: "usr/local" not in name)
+    with pytest.raises(UserError, match="bind source path does not exist") as caught:
+        submit(bench, "echo bad day", settings, environment=image)
+    assert caught.value.diagnostics[0].code == "container-refused"
 
 
 @pytest.mark.parametrize("keep", ["busybox", "nothing"])
@@ -243,6 +274,39 @@ def test_an_image_in_which_no_python_runs_is_refused_when_a_run_is_submitted(ben
     assert caught.value.diagnostics[0].code == "image-unusable"
     assert no_containers()
     assert not bench.engine.run("ps", "--all", "--quiet", "--filter", "label=dev.mlgit.probe")
+
+
+DAMAGES = r"""#!/bin/sh
+for file in $(grep -o '[^ ]*[.]pyz' /proc/mounts); do echo damage >>$file; done
+exit 1
+"""
+
+
+def test_an_image_cannot_change_the_runner_that_is_executed_outside_of_containers(bench, tmp_path):
+    (tmp_path / "python3").write_text(DAMAGES, "utf-8")
+    (tmp_path / "python3").chmod(0o755)
+    (tmp_path / "Dockerfile").write_text("FROM mlgit-tests/python:3\nCOPY python3 /usr/local/bin/python3\n", "utf-8")
+    bench.engine.run("build", "--quiet", "--tag", "mlgit-tests/damages:1", str(tmp_path))
+    image = Image(
+        "mlgit-tests/damages:1", bench.engine.run("image", "inspect", "-f", "{{.Id}}", "mlgit-tests/damages:1")
+    )
+    assert bench.wait_until_ended(bench.submit(bench.task("true", environment=image))).phase is Phase.SUCCEEDED
+    (runner,) = (bench.folder / "runners").glob("*.pyz")
+    assert b"damage" not in runner.read_bytes()[-100:]
+
+
+@pytest.mark.parametrize("target", ["link", "result"])
+def test_a_job_cannot_give_files_outside_of_its_container_as_outputs(bench, tmp_path, target):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret/key").write_text("secret", "utf-8")
+    command = f"rm -r ${{{{outputs.model}}}}; ln -s {tmp_path}/secret ${{{{outputs.model}}}}"
+    _, handle = submit(bench, command, outputs=MODEL)
+    bench.wait_until_ended(handle)
+    result = bench.folder / "runs" / handle.id / "result.json"
+    outputs = {"model": {}} if target == "link" else {f"{tmp_path}/secret": {}}
+    result.write_text(json.dumps(json.loads(result.read_text("utf-8")) | {"outputs": outputs}), "utf-8")
+    with pytest.raises(UserError, match="leads out of its folder"):
+        bench.backend.collect(handle, bench.store)
 
 
 def test_an_image_that_the_engine_neither_has_nor_can_pull_is_an_error(bench):

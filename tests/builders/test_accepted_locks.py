@@ -127,6 +127,28 @@ def test_a_lock_of_conda_is_that_of_the_builder_conda_for_its_platform(file: Loc
     assert "has packages of conda: numpy" in refusal("venv", file).message
 
 
+def test_a_pixi_lock_of_a_channel_in_a_folder_names_the_channel_and_one_with_sources_is_refused() -> None:
+    path = "../channel/linux-64/python-3.11.7-0.tar.bz2"
+    package = {"conda": path, "channel": "file:///srv/channel/", "sha256": A, "md5": M}
+
+    def lock_of(*used: dict[str, object]) -> LockFile:
+        environments = {"default": {"packages": {"linux-64": [*used]}}}
+        return LockFile("pixi.lock", "", {"version": 7, "environments": environments, "packages": [package]})
+
+    (locked,) = parse_conda_lock("environment/x", accept("conda", lock_of({"conda": path, "extras": ["a"]}))).packages
+    assert (locked.channel, locked.file) == ("file:///srv/channel", "python-3.11.7-0.tar.bz2")
+    assert "is no lock with versions" in refusal("conda", lock_of({"conda": path}, {"source": "./own"})).message
+
+
+def test_a_lock_of_the_builder_conda_is_accepted_on_its_platform() -> None:
+    written = accept("conda", LockFile("conda-lock.yml", "", CONDA_LOCK))
+    assert accept("conda", LockFile("environments/x.lock.txt", written)) == written
+    other = LockFile("environments/x.lock.txt", written.replace("linux-64", "osx-64"))
+    assert refusal("conda", other).message.endswith("environments/x.lock.txt has no packages for linux-64")
+    broken = LockFile("environments/x.lock.txt", written.replace("sha256:", "sha256:x"))
+    assert refusal("conda", broken).message.endswith("is no lock with versions and hashes")
+
+
 def test_a_lock_that_is_not_of_the_conda_file_is_refused() -> None:
     file = LockFile("requirements.txt", REQUIREMENTS)
     assert (
@@ -156,3 +178,15 @@ def test_a_lock_that_is_not_of_the_conda_file_is_refused() -> None:
 )
 def test_what_is_no_lock_is_refused(file: LockFile) -> None:
     assert file.path in refusal("venv", file).message
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["https://someone:secret@host/own", "https://host/t/secret/own", "https://host/own?token=secret", "https://h\n/a"],
+)
+def test_a_lock_with_a_password_is_refused_and_never_recorded(start: str) -> None:
+    package = {"name": "x", "version": "1", "manager": "conda", "platform": "linux-64", "hash": {"sha256": A}}
+    document = {"package": [{**package, "url": f"{start}/linux-64/python-3.11.7-h1_0.conda"}]}
+    refused = refusal("conda", LockFile("conda-lock.yml", "", document))
+    assert refused.code == "lock-refused"
+    assert "secret" not in f"{refused.message}{refused.hint}"

@@ -81,6 +81,13 @@ def test_a_folder_that_mlgit_yml_names_is_a_channel() -> None:
     assert check(spec_of(["/srv/conda"], "python"), channels=["/srv/conda"]) == []
 
 
+def test_a_folder_called_t_has_no_token_in_it() -> None:
+    folder = "file:///srv/t/team/conda"
+    assert check(spec_of([folder], "python"), channels=[folder]) == []
+    (problem,) = check(spec_of([folder], "python"))
+    assert f"'{folder}' is a folder outside" in problem.message
+
+
 def test_a_folder_of_the_workspace_is_a_channel_unless_a_link_leads_out(tmp_path: Path) -> None:
     workspace, outside = tmp_path / "workspace", tmp_path / "outside"
     outside.mkdir()

@@ -7,6 +7,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from services import conda_channel as conda_channels
 
 from reconciler.builders import _rattler, load_builder
-from reconciler.builders._prefix_files import MARKER
+from reconciler.builders._finished import MARKER
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model.builder import Builder, Built
+from reconciler.model.builder import Builder, Built, LockFile
 from reconciler.model.tasks import Prefix
 from reconciler.storage.folder_store import FolderStore
 
@@ -128,6 +130,52 @@ def test_a_package_of_pip_is_locked_beside_what_conda_has_installed(
     assert run(built, "python", "-c", "import iniconfig, pluggy; print(iniconfig.WHO)") == "conda"
 
 
+def test_the_scripts_of_packages_run_once_and_what_activation_sets_is_set_for_every_run(
+    builder: Builder, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "hush")
+    spec = spec_of("python", "scripted", "pymod")
+    spec["conda_file"]["variables"] = {"OWN": "file"}
+    built, messages = build(builder, spec, fingerprint="5" * 64)
+    assert messages[2:] == ["running the link script of scripted", "scripted: linked"]
+    prefix = prefix_of(built)
+    assert (prefix / "share" / "linked-1.0").read_text() == "1.1\n"
+    assert "hush" not in (prefix / "share" / "link-variables").read_text()
+    assert isinstance(built.environment, Prefix)
+    assert built.environment.variables == {
+        "CONDA_PREFIX": str(prefix),
+        "CONDA_SHLVL": "1",
+        "SCRIPTED_HOME": f"{prefix}/share",
+        "GREETING": "good\nday",
+        "LIBRARIES": f"{prefix}/lib:",
+        "OWN": "file",
+    }
+    assert built.environment.program_folders == (f"{prefix}/share/programs", f"{prefix}/bin")
+    assert open_builder(root, "http://127.0.0.1:9/own").find("5" * 64) == built
+
+
+def test_a_link_script_that_fails_fails_the_build_with_what_it_printed(builder: Builder, root: Path) -> None:
+    diagnostic = build_error(builder, spec_of("python", "unlinked"))
+    assert (diagnostic.code, diagnostic.message) == (
+        "environment-build-failed",
+        "environment/x: the link script of unlinked 1.0 has failed with exit code 3: there is no display",
+    )
+    assert unfinished(root) == []
+
+
+def test_an_activation_that_ends_the_shell_is_an_error(tmp_path: Path, builder: Builder) -> None:
+    script = {"etc/conda/activate.d/leave.sh": "echo no license\nexit 4\n"}
+    conda_channels.write_package(tmp_path / "more", conda_channels.Package("leaving", "1.0", script))
+    more = conda_channels.index(tmp_path / "more").as_uri()
+    other = open_builder(
+        tmp_path, builder._settings.mirrors["own"], mirrors={**builder._settings.mirrors, "more": more}
+    )
+    diagnostic = build_error(other, spec_of("python", "leaving", channels=("own", "more")))
+    assert diagnostic.message == (
+        "environment/x: the activation of the environment has failed with exit code 4: no license"
+    )
+
+
 def test_a_conflict_has_the_explanation_of_the_solver(builder: Builder, root: Path) -> None:
     diagnostic = build_error(builder, spec_of("tinyapp", "tinylib==1.1"))
     assert diagnostic.code == "packages-conflict"
@@ -213,6 +261,41 @@ def test_a_lock_for_another_platform_is_an_error(builder: Builder) -> None:
     lock = built.lock.replace(f"# conda {built.platform}", "# conda osx-arm64")
     diagnostic = build_error(builder, spec_of("python", "tinyapp"), lock)
     assert (diagnostic.code, "osx-arm64" in diagnostic.message) == ("lock-invalid", True)
+
+
+LOCK_BY_RATTLER = """
+import asyncio, os, sys
+import rattler
+from rattler import lock
+async def write(channel, subdir, path):
+    specs = [rattler.MatchSpec(spec) for spec in ("python", "tinyapp", "pymod")]
+    records = await rattler.solve(sources=[channel], specs=specs, platforms=[subdir, "noarch"])
+    platform = lock.LockPlatform(subdir)
+    file = lock.LockFile([platform])
+    file.set_channels("default", [lock.LockChannel(channel)])
+    for record in records:
+        file.add_conda_package("default", platform, record)
+    file.to_path(path)
+asyncio.run(write(*sys.argv[1:]))
+os._exit(0)
+"""
+
+
+def test_a_pixi_lock_that_rattler_writes_is_built_as_it_says(
+    tmp_path: Path, builder: Builder, conda_channel: Path
+) -> None:
+    path = tmp_path / "pixi.lock"
+    command = [sys.executable, "-c", LOCK_BY_RATTLER, conda_channel.as_uri(), conda_channels.SUBDIR, str(path)]
+    subprocess.run(command, check=True)
+    spec = spec_of("python", "tinyapp", "own::pymod", channels=(conda_channel.as_uri(),))
+    own = open_builder(tmp_path, conda_channel, channels=[conda_channel.as_uri()])
+    plan = own.plan(ADDRESS, FINGERPRINT, spec)
+    lock = own.accept_lock(plan, LockFile("pixi.lock", "", yaml.safe_load(path.read_text("utf-8"))))
+    built = own.build(own.plan(ADDRESS, FINGERPRINT, spec, lock), STORE, lambda _: None)
+    assert run(built, "tinyapp") == "1.0"
+    by_solver, _ = build(builder, spec_of("python", "tinyapp", "pymod"))
+    hashes = re.compile(r"--hash=sha256:(\w+)")
+    assert sorted(hashes.findall(built.lock)) == sorted(hashes.findall(by_solver.lock))
 
 
 def test_two_concurrent_builds_install_once(tmp_path: Path, conda_channel: Path) -> None:

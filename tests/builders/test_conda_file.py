@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.builders import load_builder
+from reconciler.builders._conda_file import read_conda_file
 from reconciler.diagnostics import UserError
 from reconciler.model.builder import BuildPlan
 
@@ -51,7 +52,10 @@ def test_a_python_version_is_read_as_conda_reads_it(written: str, specifier: str
     assert plan_build(written).requires_python == specifier
 
 
-@pytest.mark.parametrize("written", ["python=3.11|3.12", "python=three", "python>>3", "python=", "python>=3.11<3.13"])
+@pytest.mark.parametrize(
+    "written",
+    ["python=3.11|3.12", "python=three", "python>>3", "python=", "python>=3.11<3.13", "python=3." + "1" * 5000],
+)
 def test_an_invalid_python_version_is_an_error(written: str) -> None:
     assert errors(written) == [f"builder-cannot: environment/x: the version in '{written}' cannot be parsed"]
 
@@ -143,3 +147,12 @@ def test_variables_of_the_conda_file_are_used() -> None:
 def test_a_lock_that_could_run_code_is_an_error(line: str) -> None:
     with pytest.raises(UserError, match="recorded lock has a line"):
         load_builder(VENV, Path("unused")).plan("environment/x", "f", {"name": "x"}, lock=f"{line}\n")
+
+
+@pytest.mark.parametrize(
+    "entry", ["numpy[url=file:///etc/x.zip]", "numpy[md5=a, channel='file:///etc']", "numpy\n--x", "numpy=1\x1b[0m"]
+)
+def test_an_entry_that_names_where_a_package_is_read_is_refused_by_the_builder_conda(entry):
+    (problem,) = read_conda_file({"dependencies": [entry]}, runs_conda=True).problems
+    assert problem.code == "requirement-refused"
+    assert read_conda_file({"dependencies": ["numpy[build=py3*]"]}, runs_conda=True).problems == ()

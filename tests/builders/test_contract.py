@@ -13,7 +13,8 @@ import pytest
 from services import docker
 
 from reconciler.builders import BUILDERS, load_builder
-from reconciler.model.builder import Builder, Built
+from reconciler.model import FinishedBuild
+from reconciler.model.builder import Builder, Built, LocalBuild
 from reconciler.model.plugins import Form
 from reconciler.model.tasks import Image, Prefix
 from reconciler.storage.folder_store import FolderStore
@@ -90,7 +91,7 @@ def run_python(built: Built, code: str) -> str:
 
 
 def test_a_builder_produces_the_form_that_its_plug_in_names(name: str, builder: Builder, store: FolderStore) -> None:
-    forms = {Form.PREFIX: Prefix, Form.IMAGE: Image}
+    forms = {Form.PREFIX: Prefix, Form.FIXED_PREFIX: Prefix, Form.IMAGE: Image}
     built, _ = build(builder, store)
     assert isinstance(built.environment, forms[BUILDERS.load(name).produces])
 
@@ -119,6 +120,20 @@ def test_a_finished_build_is_found_and_can_be_used(builder: Builder, store: Fold
         == "1.17.0 good day"
     )
     assert run_python(built, "import platform; print(platform.python_version())") == built.python_version
+
+
+def test_a_plan_finds_the_finished_build_that_the_builder_finds(
+    settings: dict[str, Any], builder: Builder, store: FolderStore, tmp_path: Path
+) -> None:
+    source = BUILDERS.load(settings["type"]).find
+    ask = (settings["type"], source, settings, tmp_path / "builder", None)
+    assert BUILDERS.call(*ask, FINGERPRINT) is None
+    built, _ = build(builder, store)
+    folder = built.environment.path if isinstance(built.environment, Prefix) else ""
+    assert BUILDERS.call(*ask, FINGERPRINT) == FinishedBuild(built.python_version, built.lock, folder)
+    assert BUILDERS.call(*ask, UNKNOWN) is None
+    assert builder.remove(builder.list_builds()[0])
+    assert BUILDERS.call(*ask, FINGERPRINT) is None
 
 
 def test_a_second_build_reuses_the_first(builder: Builder, store: FolderStore) -> None:
@@ -166,19 +181,24 @@ def test_what_is_recorded_of_a_build_has_no_path_of_this_machine(
     assert str(tmp_path) not in document
 
 
+def list_own(builder: Builder) -> tuple[LocalBuild, ...]:
+    """Return what a builder made itself, without the names that it gave to images of others."""
+    return tuple(build for build in builder.list_builds() if not build.is_base)
+
+
 def test_only_what_a_builder_made_is_listed_and_removed(builder: Builder, store: FolderStore, tmp_path: Path) -> None:
     assert builder.list_builds() == ()
     built, _ = build(builder, store)
-    (made,) = builder.list_builds()
+    (made,) = list_own(builder)
     assert made.fingerprints == {FINGERPRINT}
     assert made.size > 0
     assert made.made_at > 0
     if isinstance(built.environment, Prefix):
         (Path(built.environment.path).parent / "of-another").mkdir()
-    assert builder.list_builds() == (made,)
+    assert list_own(builder) == (made,)
     assert builder.remove(made)
     assert builder.find(FINGERPRINT) is None
-    assert builder.list_builds() == ()
+    assert list_own(builder) == ()
     assert build(builder, store)[0].identity == built.identity
 
 

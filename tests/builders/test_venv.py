@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.builders._prefix_files import MARKER
+from reconciler.builders._finished import MARKER
 from reconciler.builders._uv import error_from_stderr, run_program
 from reconciler.builders._venv import VenvBuilder
 from reconciler.diagnostics import Diagnostic, UserError
@@ -75,6 +75,12 @@ def test_a_package_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     assert diagnostic.code == "package-not-found"
     assert diagnostic.message == f"environment/x: the package '{ABSENT}' does not exist in the package index"
     assert diagnostic.hint == "check the spelling in the conda file"
+
+
+def test_a_version_that_does_not_exist_is_no_conflict(tmp_path: Path) -> None:
+    diagnostic = build_error(tmp_path, build_request("six==99.0"))
+    assert diagnostic.code == "package-not-found"
+    assert diagnostic.message == "environment/x: the package index has no version six==99.0"
 
 
 def test_conflicting_versions_are_an_error(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from uv import find_uv_bin
 from reconciler.catalogue.recipes import find_recipe, recipe_names
 
 MINORS = range(10, 14)
-# Those that the job files of azureml-examples name most often, but for PyTorch, which takes gigabytes.
-MOST_USED = ("sklearn-1.5", "model-evaluation", "minimal-py312-inference", "tensorflow-2.16-cuda12", "lightgbm-3.3")
+# Those that the job files of azureml-examples name most often, but for what takes gigabytes.
+MOST_USED = ("sklearn-1.5", "minimal-py312-inference", "lightgbm-3.3")
 OTHERS = [name for name in recipe_names() if name not in MOST_USED]
 LOCKED = [
     pytest.param(name, minor, marks=() if minor == min(11, sys.version_info.minor) else pytest.mark.soak)

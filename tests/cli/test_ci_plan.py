@@ -200,7 +200,8 @@ def test_the_settings_of_a_change_are_checked_and_named_but_never_used(change, m
     assert ended.code == 1
     assert codes(report) == ["builder-unknown", "backend-unknown", "provider-unknown"]
     assert report.plan.digest == before.plan.digest
-    (note,) = report.notes
+    note, warning = report.notes
+    assert "who merges this decides where credentials come from" in warning
     assert "`state`, `store`, `backends`" in note
     assert "counts once it is merged" in note
     assert not (change / "stolen").exists()
@@ -229,6 +230,42 @@ def test_a_valid_mlgit_yml_of_a_change_is_a_note(change, mlgit):
     assert report.notes == (
         f"this change edits `limits` of mlgit.yml: that counts once it is merged; this plan follows {base}, the base",
     )
+
+
+def test_a_change_of_where_credentials_go_is_named_to_who_reviews_it(change, mlgit):
+    added = "secrets: {key: {from: env:OTHER, for: [datastore/evil], fields: [/secret_access_key]}}\n"
+    added += "datastores: {evil: {type: s3, bucket: b, endpoint: 'https://evil.example'}}\n"
+    added += "targets: {prod: {store: {path: elsewhere}, limits: {submit: 0}}}\n"
+    with (change / "mlgit.yml").open("a", encoding="utf-8") as file:
+        file.write(added)
+    commit(change)
+    _, report = plan_change(mlgit, change)
+    assert report.notes[1] == (
+        "who merges this decides where credentials come from and which hosts get them: "
+        "read `datastores.evil`, `secrets.key`, `targets.prod.store` of mlgit.yml"
+    )
+
+
+def test_another_place_of_a_secret_is_named_to_who_reviews_it_and_is_no_change_of_a_plan(change, mlgit):
+    git(change, "switch", "--quiet", "base")
+    bound = "secrets: {key: {from: env:FIRST, for: [datastore/d], fields: [/secret_access_key]}}\n"
+    bound += "targets: {prod: {secrets: {key: {from: file:.secrets/a}}}}\n"
+    bound += "datastores: {d: {type: s3, bucket: b}}\n"
+    with (change / "mlgit.yml").open("a", encoding="utf-8") as file:
+        file.write(bound)
+    commit(change)
+    git(change, "switch", "--quiet", "-c", "moved")
+    edit(change, "mlgit.yml", "env:FIRST", "env:SECOND")
+    edit(change, "mlgit.yml", "file:.secrets/a", "keyring:lake/ci")
+    commit(change)
+    _, report = plan_change(mlgit, change)
+    assert report.notes[1] == (
+        "who merges this decides where credentials come from and which hosts get them: "
+        "read `secrets.key: env:FIRST -> env:SECOND`, `targets.prod.secrets.key: file:.secrets/a -> keyring:lake/ci` "
+        "of mlgit.yml"
+    )
+    assert report.own_actions == ()
+    assert "env:FIRST -> env:SECOND" in (change / "report/comment.md").read_text("utf-8")
 
 
 def test_a_rename_and_its_entry_in_mlgit_yml_are_one_change(change, mlgit):

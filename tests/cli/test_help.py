@@ -13,8 +13,9 @@ pytestmark = pytest.mark.fast
 
 JOB = importlib.import_module("reconciler.cli.job").command
 ENV = importlib.import_module("reconciler.cli.env").ENVIRONMENT_COMMANDS
+DATA = importlib.import_module("reconciler.cli.data").DATA_COMMANDS
 CI = importlib.import_module("reconciler.cli.ci").CI_COMMANDS
-GROUPS = {"job": JOB.commands, "ci": CI, "env": ENV}
+GROUPS = {"job": JOB.commands, "ci": CI, "env": ENV, "data": DATA}
 COMMANDS = [(name,) for name in cli.COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
 
 

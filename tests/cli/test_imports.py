@@ -22,6 +22,7 @@ HEAVY = {"git", "rich", "dvc", "deepdiff", "jsonschema", "docker", "ruamel", "pa
 OTHER_OUTPUTS = {"reconciler.cli.json_events", "reconciler.render.markdown", "reconciler.project.saved_plan"}
 PROTOCOLS = {f"reconciler.model.{name}" for name in ("backend", "builder", "object_store", "tasks")}
 WRITES = {"reconciler.state.lease", "reconciler.state.history", "reconciler.planning.saved"}
+TABLES = {"pyarrow", "reconciler.project.table_comparisons", "reconciler.render.table_comparisons", "reconciler.tables"}
 READS = {*HEAVY, *PARSERS, *PROVIDERS, "reconciler.planning.pipeline", "reconciler.project.session"}
 
 
@@ -58,4 +59,59 @@ def test_a_plan_after_one_edit_imports_no_provider_and_nothing_of_apply_or_other
     imported_by(applied, "plan")
     with (applied / "jobs/sum.yml").open("a", encoding="utf-8") as file:
         file.write("# a comment\n")
-    assert imported_by(applied, "plan") & {*HEAVY, *PROVIDERS, *PROTOCOLS, *OTHER_OUTPUTS, *WRITES} == set()
+    unused = {*HEAVY, *PROVIDERS, *PROTOCOLS, *OTHER_OUTPUTS, *WRITES, *TABLES}
+    assert imported_by(applied, "plan") & unused == set()
+
+
+def test_a_plan_of_a_table_that_changed_reads_it_in_another_process(applied):
+    (applied / "data/numbers.csv").write_text("1\n2\n", "utf-8")
+    modules = imported_by(applied, "plan")
+    assert modules & {*HEAVY, *PROVIDERS, *PROTOCOLS, "pyarrow", "reconciler.tables.batches"} == set()
+    assert TABLES - {"pyarrow"} <= modules
+
+
+BUILDS = {
+    "packaging",
+    "filelock",
+    "uv",
+    "rattler",
+    "tomllib",
+    "reconciler.builders._venv",
+    "reconciler.builders._prefixes",
+}
+
+
+def test_a_plan_after_one_edit_asks_for_finished_builds_without_loading_what_builds(applied):
+    environment = applied / "environments/plain.yml"
+    environment.parent.mkdir(exist_ok=True)
+    environment.write_text("name: plain\nimage: python:3.11\nconda_file: {dependencies: [{pip: [six]}]}\n", "utf-8")
+    imported_by(applied, "plan")
+    with (applied / "jobs/sum.yml").open("a", encoding="utf-8") as file:
+        file.write("# a comment\n")
+    modules = imported_by(applied, "plan") - {"deepdiff"}  # of the change of the environment
+    assert modules & {*HEAVY, *PROVIDERS, *PROTOCOLS, *BUILDS} == set()
+    assert "reconciler.builders._venv_find" in modules
+
+
+POLICIES = """
+policies:
+  - name: described
+    uses: owner-tag
+    severity: warning
+"""
+EXPRESSION = """
+  - name: not-many
+    check: size(plan.actions) < 99
+    message: too many
+"""
+
+
+def test_only_a_policy_with_an_expression_loads_what_compiles_expressions(small):
+    (small / "policies").mkdir()
+    (small / "policies/all.yml").write_text(POLICIES, "utf-8")
+    modules = imported_by(small, "plan")
+    assert "reconciler.policies.evaluation" in modules
+    assert "reconciler.policies.expressions" not in modules
+    assert not any(module.startswith("cel_expr_python") for module in modules)
+    (small / "policies/all.yml").write_text(POLICIES + EXPRESSION, "utf-8")
+    assert "reconciler.policies.expressions" in imported_by(small, "plan")

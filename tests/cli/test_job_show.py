@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from workspaces import APPLY, commit, edit
+from workspaces import APPLY, commit, edit, until
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +74,13 @@ def test_the_attempts_of_a_run_are_listed_and_those_of_another_definition_are_no
     commit(small)
     assert mlgit(*APPLY, cwd=small).code == 1
     assert "attempts" not in shown(mlgit, small, "sum")
+
+
+def test_an_output_of_a_run_whose_end_is_not_recorded_yet_is_kept_by_the_next_apply(applied, mlgit):
+    commit(applied, "inline", {"jobs/inline.yml": INLINE})
+    assert mlgit("apply", "--auto-approve", cwd=applied).code == 0
+    assert until(lambda: shown(mlgit, applied, "inline")["status"] == "completed")
+    text = mlgit("job", "show", "inline", cwd=applied).out
+    assert "  report: 1 file, 4 bytes, not in the store yet: the next `mlgit apply` records the run\n" in text
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    assert "  report: 1 file, 4 bytes\n" in mlgit("job", "show", "inline", cwd=applied).out

@@ -29,12 +29,18 @@ cli.run_command_line()
 """
 
 
+LIMITS = (32_000, 44_000, 60_000, 100_000)  # kilobytes
+
+
+@pytest.mark.parametrize(
+    "limits", [LIMITS, pytest.param((40_000, 48_000, 52_000), marks=pytest.mark.soak)], ids=["few", "more"]
+)
 @pytest.mark.parametrize("command", [("validate",), ("plan",), ("apply", "--auto-approve")], ids=lambda words: words[0])
-def test_no_limit_on_memory_is_a_bug(small, command):
+def test_no_limit_on_memory_is_a_bug(small, command, limits):
     outcomes = set()
     # Compiled in each process, the modules take as much memory everywhere.
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(small / ".git/bytecode")}
-    for kilobytes in (32_000, 40_000, 44_000, 48_000, 52_000, 60_000, 100_000):
+    for kilobytes in limits:
         arguments = [sys.executable, "-c", LIMITED, str(kilobytes), *command]
         ended = subprocess.run(
             arguments, cwd=small, env=environment, capture_output=True, text=True, check=False, timeout=120
@@ -45,7 +51,7 @@ def test_no_limit_on_memory_is_a_bug(small, command):
         assert ended.returncode in {0, 1}, (kilobytes, ended.stderr)
         assert "Traceback" not in ended.stderr, (kilobytes, ended.stderr)
         outcomes.add("[memory-full]" in ended.stderr + ended.stdout)
-    assert True in outcomes
+    assert True in outcomes or limits != LIMITS
 
 
 @pytest.mark.parametrize(

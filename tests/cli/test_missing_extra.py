@@ -35,7 +35,7 @@ jobs:
 @pytest.fixture
 def shown(small, mlgit, monkeypatch):
     """Return a function that returns the plan of a workspace with a job more, where no extra is installed."""
-    monkeypatch.setattr("reconciler.project.support.find_spec", lambda _name: None)
+    monkeypatch.setattr("reconciler.project.planner_support.find_spec", lambda _name: None)
 
     def show(text):
         commit(small, "sweep", {"jobs/it.yml": text})

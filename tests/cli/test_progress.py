@@ -15,6 +15,7 @@ from workspaces import until
 from reconciler.cli.progress import wrap_line
 from reconciler.cli.step_display import StepReader, follow_steps
 from reconciler.cli.terminal import TerminalApplyListener
+from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import DRIVER, Action, Address, Event, Handle, Op, Progress, Run, RunStatus, StepRun
 
 WIDTH = 80
@@ -83,6 +84,21 @@ def test_a_finished_action_has_no_progress_line():
         output.file.truncate()
         progress.on_event(Event(Progress.STARTED, building("gpu")))
         assert "environment/plain" not in drawn(output, "environment/gpu")
+
+
+def test_the_last_lines_of_a_build_that_failed_are_lines_of_their_own():
+    lines = ("#6 0.4 pip: not found", "#6 \x1b[31mERROR\x1b[0m: exit code: 127")
+    problem = Diagnostic("environment-build-failed", "it ended", hint="the log is in x; its last lines:", example=lines)
+    output = console()
+    with TerminalApplyListener(Logs(), output) as progress:
+        progress.on_event(Event(Progress.FAILED, building("plain"), error=UserError(problem)))
+    shown = [re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]|\r", "", line).rstrip() for line in output.file.getvalue().split("\n")]
+    start = shown.index("      it ended [environment-build-failed]")
+    assert shown[start + 1 : start + 4] == [
+        "      help: the log is in x; its last lines:",
+        "        #6 0.4 pip: not found",
+        "        #6 \\x1b[31mERROR\\x1b[0m: exit code: 127",
+    ]
 
 
 @pytest.mark.parametrize("width", [40, 80])

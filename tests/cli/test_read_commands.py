@@ -15,6 +15,9 @@ TEXTS = {
     "show-model": ("show", "model/total"),
     "show-job": ("show", "job/sum"),
     "show-environment": ("show", "environment/plain@1"),
+    "lineage-model": ("lineage", "model/total"),
+    "lineage-environment": ("lineage", "environment/plain@1", "--down"),
+    "lineage-job": ("lineage", "sum", "--up"),
     "log": ("log",),
     "log-last": ("log", "-n", "1"),
     "job-list": ("job", "list"),
@@ -47,6 +50,10 @@ def test_the_live_state_is_printed_as_json(name, applied, mlgit, golden):
     assert (result.code, result.err) == (0, "")
     assert json.loads(result.out) is not None
     golden(f"cli/reading/{name}.json", result.out)
+
+
+def test_a_lineage_is_drawn_for_markdown(applied, mlgit, golden):
+    golden("cli/reading/lineage-model.mmd", mlgit("lineage", "model/total", "--format", "mermaid", cwd=applied).out)
 
 
 UNKNOWN = {

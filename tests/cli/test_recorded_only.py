@@ -14,9 +14,9 @@ AUTOML = (
     "type: automl\ntask: classification\nprimary_metric: accuracy\ntarget_column_name: y\n"
     "training_data: {type: mltable, path: azureml:numbers@latest}\n"
 )
-STORE = (
-    "$schema: https://azuremlschemas.azureedge.net/latest/azureBlob.schema.json\n"
-    "name: archive\ntype: azure_blob\naccount_name: mlarchive\ncontainer_name: raw\n"
+CONNECTION = (
+    "$schema: https://azuremlschemas.azureedge.net/latest/workspaceConnection.schema.json\n"
+    "name: archive\ntype: git\ntarget: https://example.org/x.git\n"
 )
 SPARK_WITHOUT_CODE = (
     "$schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json\n"
@@ -24,7 +24,7 @@ SPARK_WITHOUT_CODE = (
     "conf: {spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 2, spark.executor.memory: 2g}\n"
     "resources: {instance_type: standard_e4s_v3, runtime_version: '3.4'}\n"
 )
-FILES = {"p/one.yml": AUTOML, "p/two.yml": AUTOML, "store.yml": STORE, "spark.yml": SPARK_WITHOUT_CODE}
+FILES = {"p/one.yml": AUTOML, "p/two.yml": AUTOML, "connection.yml": CONNECTION, "spark.yml": SPARK_WITHOUT_CODE}
 
 
 def recorded_only(mlgit, folder, *paths):
@@ -43,7 +43,7 @@ def test_validate_has_a_note_at_each_asset_that_is_recorded_only(small, mlgit):
         ("p/two.yml", 2): "recorded only: mlgit cannot run automl jobs",
     }
     others = {
-        ("store.yml", 3): "recorded only: no provider for this kind",
+        ("connection.yml", 3): "recorded only: no provider for this kind",
         ("spark.yml", 2): "recorded only: mlgit cannot run spark jobs",
     }
     assert recorded_only(mlgit, small) == automl | others

@@ -155,6 +155,8 @@ def test_a_file_without_schema_is_not_taken_for_one_of_another_tool_because_of_a
 
 def test_a_download_that_fails_is_reported_at_the_option_that_has_the_url(small, mlgit):
     path = "inputs.numbers.path=http://127.0.0.1:1/numbers.csv"
+    config = (small / "mlgit.yml").read_text("utf-8")
+    write(small, {"mlgit.yml": f"{config}local_hosts: [127.0.0.1]\n"})
     failed = mlgit("run", "jobs/sum.yml", "--set", path, cwd=small)
     assert failed.code == 1
     assert "--set inputs.numbers.path: error: http://127.0.0.1:1/numbers.csv cannot be reached" in failed.err

@@ -23,7 +23,31 @@ def workspace(small, tmp_path, monkeypatch):
     {
         "an unknown type": ("store: {type: remot}", "2:15: error: there is no store 'remot' [store-unknown]"),
         "a misspelt setting of a folder": ("store: {pth: x}", "2:9: error: unknown field pth in store [unknown-field]"),
-        "a setting of another type": ("store: {url: x}", "2:9: error: unknown field url in store [unknown-field]"),
+        "a setting of another type": ("store: {jobs: 2}", "2:9: error: unknown field jobs in store [unknown-field]"),
+        "a folder that is named twice": (
+            "store: {path: x, url: y}",
+            "2:23: error: the folder of the store is named twice, by path and by url [store-url-invalid]",
+        ),
+        "a folder beside a service": (
+            'store: {path: x, url: "s3://bucket/x"}',
+            "2:9: error: unknown field path in store [unknown-field]",
+        ),
+        "a service without atomic creation": (
+            'store: {url: "gs://bucket/x"}',
+            "2:14: error: a store cannot be at gs://: mlgit needs a service that creates a file only if there is none",
+        ),
+        "a password in a URL": (
+            'store: {url: "sftp://me:secret@host/x"}',
+            "2:14: error: the url of the store cannot be used: it may have no password, no query and no fragment",
+        ),
+        "a container without its account": (
+            'store: {url: "az://container/x"}',
+            "2:14: error: the url of the store cannot be used: the storage account is missing",
+        ),
+        "a misspelt setting of a service": (
+            'store: {url: "s3://bucket/x", regoin: y}',
+            "2:31: error: unknown field regoin in store [unknown-field]",
+        ),
         "a misspelt setting of a plug-in": (
             'store: {type: remote, url: "http://x", timout: 1}',
             "2:40: error: unknown field timout in store [unknown-field]",
@@ -53,7 +77,17 @@ def test_a_wrong_setting_is_an_error_at_its_place(workspace, mlgit, command, sto
 
 
 @pytest.mark.parametrize(
-    "store", ["store: {}", "store: {type: folder}", "store: {type: folder, path: x, host: y}"], ids=str
+    "store",
+    [
+        "store: {}",
+        "store: {type: folder}",
+        "store: {type: folder, path: x, host: y}",
+        "store: {url: x}",
+        "store: {url: file:///srv/store}",
+        "store: {url: 's3://bucket/x', cache: x, endpoint: 'https://s3.example.org', jobs: 4}",
+        "store: {path: x}\ntargets: {prod: {store: {path: null, url: 'az://container/x', account: team}}}",
+    ],
+    ids=str,
 )
 def test_settings_that_a_folder_has_are_valid(workspace, mlgit, store):
     edit(workspace, "mlgit.yml", FOLDER, store)

@@ -33,7 +33,7 @@ AUTOML = SCHEMA.format("autoMLJob") + (
     "name: forest\ntype: automl\ntask: regression\nprimary_metric: r2_score\ntarget_column_name: y\n"
     "training_data: {type: mltable, path: azureml:numbers@latest}\ncompute: local\n"
 )
-STORE = SCHEMA.format("azureBlob") + "name: archive\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
+CONNECTION = SCHEMA.format("workspaceConnection") + "name: archive\ntype: git\ntarget: https://example.org/x.git\n"
 UNSUPPORTED = {
     "jobs/big.yml": BIG,
     "models/big.yml": FROM_BIG,
@@ -41,7 +41,7 @@ UNSUPPORTED = {
     "environments/docker/Dockerfile": "FROM python\n",
     "jobs/in-docker.yml": IN_DOCKER,
     "jobs/forest.yml": AUTOML,
-    "datastores/archive.yml": STORE,
+    "connections/archive.yml": CONNECTION,
 }
 MANUAL = "assets: {include: [{glob: '**/*.yml', run: manual}]}\n"
 
@@ -130,18 +130,18 @@ def test_apply_does_all_but_what_is_refused_and_fails(unsupported, mlgit, golden
     live = json.loads(mlgit("list", "--format", "json", cwd=unsupported).out)
     reasons = {entry["address"]: entry["recorded_only"] for entry in live if "recorded_only" in entry}
     assert reasons == {
-        "datastore/archive": "no provider for this kind",
+        "connection/archive": "no provider for this kind",
         "job/forest": "mlgit cannot run automl jobs",
     }
     listed = {line.split()[0]: line for line in mlgit("list", cwd=unsupported).out.splitlines()}
     assert "(recorded only)" in listed["job/forest"]
-    assert "(recorded only)" in listed["datastore/archive"]
+    assert "(recorded only)" in listed["connection/archive"]
     assert "recorded_only: mlgit cannot run automl jobs" in mlgit("show", "job/forest", cwd=unsupported).out
     states = {
         entry["address"]: entry["state"]
         for entry in json.loads(mlgit("status", "--format", "json", cwd=unsupported).out)
     }
-    assert states["job/forest"] == states["datastore/archive"] == "recorded only"
+    assert states["job/forest"] == states["connection/archive"] == "recorded only"
     rerun = mlgit("job", "rerun", "forest", "--auto-approve", cwd=unsupported)  # it is live now
     assert (rerun.code, rerun.out) == (1, "")
 

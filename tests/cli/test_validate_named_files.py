@@ -61,7 +61,7 @@ def test_each_file_belongs_to_the_nearest_workspace(small, mlgit):
 
 
 def test_the_rules_kinds_and_settings_of_mlgit_yml_count(small, mlgit):
-    write(small, {"data/plain.txt.yml": "name: plain\npath: numbers.csv\nowner: me\n"})
+    write(small, {"data/plain.txt.yml": "name: plain\ntype: uri_file\npath: numbers.csv\nowner: me\n"})
     config = (small / "mlgit.yml").read_text("utf-8")
     glob = 'assets: {include: [{glob: "*.yml"}, {glob: data/plain.txt.yml, kind: data}]}\n'
     (small / "mlgit.yml").write_text(config + glob, "utf-8")
@@ -106,7 +106,7 @@ FAULTS = {
         JOB: ("azureml:plain@latest", "azureml://registries/a/environments/b/versions/1")
     },
     "an input that cannot be fetched": {
-        "data/numbers.yml": ("path: numbers.csv", "path: azureml://datastores/d/paths/n.csv")
+        "data/numbers.yml": ("path: numbers.csv", "path: wasbs://data@account.blob.core.windows.net/n.csv")
     },
     "a file that is not YAML": {"data/numbers.yml": ("name: numbers", "name: [numbers")},
     "a name in another case": {"data/more.yml": DATA.format("Numbers", "numbers.csv")},

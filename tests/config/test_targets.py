@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.config.config import Config, parse_config, store_paths
+from reconciler.config.config import Config, parse_config
+from reconciler.config.stores import store_paths
 from reconciler.config.targets import merge_overlay, target_lineage
 from reconciler.diagnostics import Span
 from reconciler.format.document import Document
@@ -53,7 +52,7 @@ def test_the_default_target_ignores_other_overlays():
         config_of(PROD + "    retries: 0\n", "default"),
         config_of(PROD.partition("targets")[0], "default"),
     )
-    assert with_overlay == replace(without, targets=("default", "prod"))
+    assert with_overlay == without._replace(targets=("default", "prod"))
 
 
 def test_the_targets_whose_runs_are_reused_have_live_states_of_their_own():

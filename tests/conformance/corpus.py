@@ -23,6 +23,9 @@ from reconciler.source.validation import check_files
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "azureml-examples"
 
+# The corpus has the names of all files, and the text of YAML files only; a model without flavors is an error.
+_MLMODEL = "flavors: {python_function: {}}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -64,7 +67,7 @@ def copy_corpus(folder: Path) -> None:
         path = folder / line
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            path.touch()
+            path.write_text(_MLMODEL if path.name == "MLmodel" else "", "utf-8")
 
 
 def file_cases() -> list[Case]:

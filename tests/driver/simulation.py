@@ -57,6 +57,9 @@ class MemoryStore:
     def verify(self, _content: Content) -> tuple[Damage, ...]:
         return ()
 
+    def keep(self, _content: Content) -> bool:
+        return True
+
 
 @dataclass
 class MemoryBackend:

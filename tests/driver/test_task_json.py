@@ -28,7 +28,8 @@ contents = st.builds(Content, texts, texts, st.integers(0), st.integers(0), text
 inputs = st.one_of(
     st.builds(TaskLiteral, literals), st.builds(TaskUri, texts), st.builds(TaskContent, texts, texts, contents)
 )
-environments = st.one_of(st.builds(Prefix, texts, texts, texts_by_name), st.builds(Image, texts, texts, texts_by_name))
+prefixes = st.builds(Prefix, texts, texts, texts_by_name, st.lists(texts, max_size=2).map(tuple))
+environments = st.one_of(prefixes, st.builds(Image, texts, texts, texts_by_name))
 tasks = st.builds(
     Task,
     run=texts,

@@ -56,6 +56,21 @@ def test_a_job_runs_in_an_environment_of_conda_packages(small, mlgit, conda_chan
     assert "no channel has the package 'tinyapp 9.*' [package-not-found]" in " ".join((failed.out + failed.err).split())
 
 
+def test_a_job_has_what_the_activation_of_its_environment_sets(small, mlgit, conda_channel):
+    builders = {"venv": {"type": "venv"}, "conda": {"type": "conda", "mirrors": {"own": conda_channel.as_uri()}}}
+    with (small / "mlgit.yml").open("a") as file:
+        file.write(f"builders: {json.dumps(builders)}\n")
+    environment = ENVIRONMENT.format(name="apps", python=PYTHON_VERSION, package="scripted")
+    job = JOB.replace(JOB.partition("command: ")[2].partition("\n")[0], 'scripted && echo "$GREETING"')
+    commit(small, "environments", {"environments/apps.yml": environment, "jobs/app.yml": job})
+    applied = mlgit(*APPLY, cwd=small)
+    assert applied.code == 0, applied.out + applied.err
+    home, *greeting = mlgit("job", "logs", "jobs/app", cwd=small).out.splitlines()
+    assert ("/environments/conda/" in home, greeting) == (True, ["good", "day"])
+    shell = mlgit("env", "shell", "apps", "--", "scripted", cwd=small)
+    assert (shell.code, shell.err) == (0, "")
+
+
 def test_a_channel_of_the_machine_is_refused_at_its_line_of_the_conda_file(small, mlgit, conda_channel):
     with (small / "mlgit.yml").open("a") as file:
         file.write("builders: {conda: {type: conda}}\n")

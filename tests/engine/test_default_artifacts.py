@@ -88,10 +88,14 @@ def test_default_artifacts_can_be_referenced_before_and_after_the_run(path, cont
 
 
 def test_a_path_that_the_artifacts_do_not_have_is_an_error_that_names_what_there_is(folder, mlgit):
-    commit(folder, "wrong", {"models/wrong.yml": model("wrong", "/paths/output/m")})
+    files = {"models/wrong.yml": model("wrong", "/paths/output/m"), "models/deep.yml": model("deep", "/paths/model/m")}
+    commit(folder, "wrong", files)
     result = mlgit(*APPLY, cwd=folder)
     assert result.code == 1
-    assert "has no output/m; it has logs, model, outputs" in result.out
+    lines = [line.strip() for line in result.out.splitlines() if "[output-path-missing]" in line]
+    assert [line.partition(": ")[0] for line in lines] == ["models/deep.yml:4:7", "models/wrong.yml:4:7"]
+    assert "has no model/m; it has model/" in lines[0]
+    assert "has no output/m; it has logs, model, outputs" in lines[1]
 
 
 def test_a_run_without_artifacts_is_said_by_plan_with_what_to_do(applied, mlgit):

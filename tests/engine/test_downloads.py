@@ -75,6 +75,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
+def applied(applied: Path) -> Path:
+    """Let the URLs of data name this machine, which has the server."""
+    config = (applied / "mlgit.yml").read_text("utf-8")
+    commit(applied, "local hosts", {"mlgit.yml": f"{config}local_hosts: [127.0.0.1]\n"})
+    return applied
+
+
+@pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLGIT_NETWORK_TIMEOUT", "0.5")
 
@@ -324,3 +332,70 @@ def test_the_password_of_a_url_is_never_shown(applied, mlgit, server):
     ended = mlgit("apply", "--auto-approve", "--wait", cwd=applied)
     assert "jobs/secret.yml:6:" in ended.out + ended.err
     assert "hunter2secret" not in ended.out + ended.err
+
+
+def add_data(folder: Path, name: str, url: str, type_: str = "uri_file") -> None:
+    schema = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\n"
+    commit(folder, f"data {name}", {f"data/{name}.yml": f"{schema}name: {name}\ntype: {type_}\npath: {url}\n"})
+
+
+def test_data_behind_a_url_is_pinned_by_its_etag_without_a_download(applied, mlgit, server):
+    server.answers["/n.csv"] = lambda handler: handler.send(ETag='"v1"')
+    add_data(applied, "web", f"{server.url}/n.csv")
+    assert mlgit("apply", "--auto-approve", cwd=applied).code == 0
+    shown = json.loads(mlgit("show", "data/web", "--format", "json", cwd=applied).out)
+    location = shown["realised"]["locations"]["/path"]
+    assert (location["etag"], location["size"], location["datastore"]) == ('"v1"', len(BODY), "")
+    assert pinned(applied) == []
+    assert mlgit("drift", cwd=applied).out.startswith("No drift.")
+
+    server.answers["/n.csv"] = lambda handler: handler.send(b"other", ETag='"v2"')
+    drift = mlgit("drift", cwd=applied).out
+    assert 'has changed: it was ETag "v1", 8 bytes, and is now ETag "v2", 5 bytes' in drift
+    add_job(applied, "one", "azureml:web:1")
+    ended = mlgit("apply", "--auto-approve", "--wait", cwd=applied)
+    (line,) = [line for line in ended.out.splitlines() if "[input-changed]" in line]
+    assert line.strip().startswith("jobs/one.yml:6:11: data/web@1 (")
+    assert 'it was ETag "v1", 8 bytes, and is now ETag "v2", 5 bytes' in line
+    server.answers["/n.csv"] = not_there
+    assert "is gone; it was ETag" in mlgit("drift", cwd=applied).out
+
+
+def test_data_behind_a_url_that_no_server_answers_is_registered_and_not_pinned_which_is_said(applied, mlgit):
+    with Server() as gone:
+        closed = gone.url
+    add_data(applied, "web", f"{closed}/n.csv")
+    ended = mlgit("apply", "--auto-approve", cwd=applied)
+    assert ended.code == 0
+    assert f"data/web: not pinned: {closed}/n.csv cannot be reached: " in ended.out
+    add_data(applied, "missing", f"{closed}/n.csv")
+    config = (applied / "mlgit.yml").read_text("utf-8")
+    commit(applied, "verify", {"mlgit.yml": f'{config}verify: {{"data/*": full}}\n'})
+    ended = mlgit("apply", "--auto-approve", cwd=applied)
+    assert "data/missing.yml:4:7: " in ended.out
+    assert "[download-failed]" in ended.out
+
+
+@pytest.mark.parametrize("type_", ["uri_folder", "mltable"])
+def test_a_folder_behind_a_url_is_not_pinned_by_the_page_that_stands_there(applied, mlgit, server, type_):
+    server.answers["/d/"] = lambda handler: handler.send(ETag='"v1"')
+    add_data(applied, "web", f"{server.url}/d/", type_)
+    add_data(applied, "azure", "https://acc.blob.core.windows.net/box/d/", type_)
+    notes = mlgit("plan", cwd=applied).out
+    end = "a job gets it with mode: direct only, as the URI"
+    assert f"{server.url}/d/ is not pinned: a folder behind a URL cannot be listed; {end}" in notes
+    reason = "no datastore of this workspace has the container box of the account acc"
+    assert f"https://acc.blob.core.windows.net/box/d/ is not pinned: {reason}; {end}" in notes
+    assert mlgit("apply", "--auto-approve", cwd=applied).code == 0
+    for name in ("web", "azure"):
+        assert "realised" not in json.loads(mlgit("show", f"data/{name}", "--format", "json", cwd=applied).out)
+    assert server.asked == []
+    server.answers["/d/"] = lambda handler: handler.send(b"another page", ETag='"v2"')
+    assert mlgit("drift", cwd=applied).out.startswith("No drift.")
+
+
+def test_data_that_a_server_does_not_have_is_not_registered(applied, mlgit, server):
+    add_data(applied, "web", f"{server.url}/no.csv")
+    ended = mlgit("apply", "--auto-approve", cwd=applied)
+    assert ended.code == 1
+    assert f"data/web.yml:4:7: {server.url}/no.csv: the server answers 404 Not Found [download-failed]" in ended.out

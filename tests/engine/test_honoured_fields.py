@@ -65,6 +65,11 @@ outputs:
 SLEEPER = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: sleep {seconds}\nenvironment: azureml:a@latest\ncompute: local\nlimits: {{timeout: 3}}\n"
 )
+BY_ITSELF = SCHEMA.format("commandJob") + (
+    "name: by-itself\ncommand: echo 1 > ${{outputs.kept}}; test ${{outputs.far}} = azureml://datastores/lake/paths/far\n"
+    "environment: azureml:a@latest\ncompute: local\noutputs:\n  kept: {type: uri_file, mode: Upload}\n"
+    "  far: {type: uri_folder, mode: Direct, path: azureml://datastores/lake/paths/far}\n"
+)
 DISTRIBUTED = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: azureml:nodes\n"
     "distribution: {distribution}\nresources: {{instance_count: {instances}}}\n"
@@ -85,6 +90,7 @@ FILES = {
         limits: {submit: 20}
         backends: {local: {type: local}, second: {type: local}}
         compute: {"*": local, other: second}
+        datastores: {lake: {type: local, path: ../lake}}
         """,
     ".gitignore": SMALL[".gitignore"],
     "compute/other.yml": "name: other\ntype: amlcompute\n",
@@ -105,6 +111,7 @@ FILES = {
     ),
     "jobs/a.yml": JOB.format(name="a", compute="local", type="URI_File", mode="RO_Mount"),  # case does not count
     "jobs/b.yml": JOB.format(name="b", compute="azureml:other", type="uri_folder", mode="download"),
+    "jobs/by-itself.yml": BY_ITSELF,
     "jobs/too-long.yml": SLEEPER.format(name="too-long", seconds=60),
     "jobs/short.yml": SLEEPER.format(name="short", seconds=0),
     **{
@@ -197,13 +204,18 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
             [outcome.runs[f"job/{name}"]["outputs"]["output"]["path"] for name in "ab"]
             == [f"azureml://datastores/workspaceblobstore/paths/{name}/output" for name in "ab"]
         ),
+        "/outputs/*/mode": lambda outcome: (
+            outcome.runs["job/by-itself"]["status"] == "completed"
+            and ("kept" in outcome.runs["job/by-itself"]["outputs"])
+            and ("far" not in outcome.runs["job/by-itself"]["outputs"])
+        ),
         "/compute": lambda outcome: (
             (outcome.runs["job/a"]["backend"], outcome.runs["job/b"]["backend"]) == ("local", "second")
         ),
         "/limits/timeout": lambda outcome: (
             (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
         ),
-        "/resources/instance_count": lambda outcome: len(outcome.runs) == 13,  # of one machine each
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 14,  # of one machine each
         "/resources/instance_count of pytorch": lambda outcome: (
             sorted(outcome.logs["torches"].splitlines()[-4:]) == [f"[rank {rank}] 4" for rank in range(4)]
         ),

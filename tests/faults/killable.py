@@ -1,7 +1,8 @@
 """mlgit that is killed at a chosen step: ``killable.py STEPS_FILE NUMBER ARGUMENT...``.
 
-The steps of an apply are counted: before and after every push, update of refs, journal line, submission, build and
-stored object. With the number 0 nothing is killed; the steps are appended to the file in any case.
+The steps of a command are counted: before and after every push, update of refs, journal line, submission, build and
+object that is stored or removed, and folder that is removed. With the number 0 nothing is killed; the steps are
+appended to the file in any case.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import sys
 from pathlib import Path
 
 from reconciler import cli
-from reconciler.backends import _local
+from reconciler.backends import _folders, _local, _run_folders
 from reconciler.builders import _venv
 from reconciler.git import refs, remotes
 from reconciler.state import journal
-from reconciler.storage import objects
+from reconciler.storage import entries, objects
 
 STEPS_FILE, KILL_AT = Path(sys.argv[1]), int(sys.argv[2])
 _numbers = itertools.count(1)
@@ -53,6 +54,10 @@ for owner, name in (
     (_local, "start"),
     (_venv.VenvBuilder, "build"),
     (objects.ObjectFiles, "_publish_object"),
+    (objects, "remove_if_old"),
+    (entries.NamedEntries, "delete"),
+    (_folders, "remove_run_folder"),
+    (_run_folders.shutil, "rmtree"),
 ):
     count_steps(owner, name)
 

@@ -80,6 +80,12 @@ def test_paths_are_relative_to_the_file_that_says_them_and_a_binding_is_none():
     assert isinstance(asset.references[0], Reference)
 
 
+def test_a_build_context_is_relative_to_the_file_of_its_environment():
+    files = {**FILES, "parts/deep/env.yml": "build: {path: ../image}\n"}
+    paths = {path.pointer: path.path for path in asset_of(files).paths}
+    assert paths[f"{TRIAL}/environment/build/path"] == "parts/image"
+
+
 def test_the_spec_says_the_same_in_the_file_of_the_pipeline():
     asset = asset_of(FILES)
     alone = asset_of({"p.yml": PIPELINE.replace("jobs:\n", f"jobs: {dict(asset.spec['jobs'])!r}\n")})

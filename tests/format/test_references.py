@@ -50,8 +50,9 @@ def test_a_job_output_reference_can_have_a_path_below_the_output(text, output, p
     "text",
     [
         "https://example.org/x.csv",
-        "wasbs://container@account.blob.core.windows.net/x",
-        "azureml://datastores/store/paths/x",
+        "https://account.blob.core.windows.net/container/x?sig=of-its-own",
+        "https://account.blob.core.windows.net.example.org/container/x",
+        "https://account.blob.core.windows.net/",
         "azureml://registries/azureml/environments/sklearn/versions/5",
         "azureml:/subscriptions/s/resourceGroups/g",
         "git+https://example.org/x.git",
@@ -59,6 +60,19 @@ def test_a_job_output_reference_can_have_a_path_below_the_output(text, output, p
 )
 def test_a_uri_is_neither_a_reference_nor_a_path(text):
     assert parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "path"),
+    [
+        ("wasbs://container@account.blob.core.windows.net/x", "", "x"),
+        ("wasbs://account-name.blob.core.windows.net/container/x", "", "x"),
+        ("https://account.blob.core.windows.net/container/x%20y/", "", "x y"),
+        ("azureml://datastores/store/paths/a/b/", "store", "a/b"),
+    ],
+)
+def test_a_uri_of_data_is_a_reference_to_its_datastore(text, name, path):
+    assert parse(text) == Reference("/p", text, Address("datastore", name), path=path)
 
 
 @pytest.mark.parametrize(

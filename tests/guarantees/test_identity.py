@@ -31,7 +31,6 @@ RECORDED_ONLY = {
     "schedule": "name: s\ntrigger: {type: cron, expression: '0 6 * * *'}\ncreate_job: azureml:sum\n",
     "workspaceConnection": "name: con-nection\ntype: git\ntarget: https://example.org/x\ncredentials: {type: none}\n",
     "managedOnlineEndpoint": "name: end-point\nauth_mode: key\n",
-    "azureBlob": "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n",
 }
 DESCRIBED = {
     "workspace.yml": "display_name: d",

@@ -49,7 +49,12 @@ def named(run: str, files: dict[str, str] | None = None) -> dict[str, str]:
     ("file", "before", "after", "difference"),
     [
         ("data/numbers.csv", "3", "4", "path changed (numbers.csv)"),
-        ("data/numbers.yml", "uri_file", "uri_folder", "type uri_file -> uri_folder"),
+        (
+            "data/numbers.yml",
+            "uri_file\npath: numbers.csv",
+            "uri_folder\npath: .",
+            "path changed (numbers.yml), type uri_file -> uri_folder",
+        ),
         ("environments/plain.yml", "image: python", "image: other", "image python -> other"),
         ("environments/plain.yml", "image: python", "image: python\nos_type: linux", "os_type added: linux"),
     ],

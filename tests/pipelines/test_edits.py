@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def test_the_plan_of_each_edit_names_the_one_cause_of_each_step(plans, golden):
 
 
 def _without_notes(plan: Plan) -> str:
-    return format_plan(replace(plan, notes=()))
+    return format_plan(plan._replace(notes=()))
 
 
 @pytest.mark.fast

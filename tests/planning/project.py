@@ -23,6 +23,7 @@ from reconciler.model import (
     Address,
     Asset,
     Condition,
+    Handle,
     Observation,
     Op,
     Phase,
@@ -39,6 +40,7 @@ from reconciler.model import (
     lookup_under_former_names,
 )
 from reconciler.model.providers import CANCELED
+from reconciler.planning.bindings import binding_of, has_own_provider, provider_of
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.planning.options import PlanOptions
@@ -169,7 +171,7 @@ class InMemoryProject:
         ancestry: Callable[[str], bool | None] = lambda _: True,
     ) -> tuple[Plan, Problems]:
         """Return plan and diagnostics of files; ``requested`` are replaced, ``reports`` are those of backends."""
-        plan_options = replace(plan_options_of(files), replace=requested, select=select, exclude=exclude)
+        plan_options = plan_options_of(files)._replace(replace=requested, select=select, exclude=exclude)
         desired = self.desired(files, runs=runs, ancestry=ancestry)
         return run_plan_pipeline(PlanInputs(desired, self.state(), plan_options, Observation(reports or {})))
 
@@ -215,7 +217,11 @@ class InMemoryProject:
         self._done(action, commit)
         if action.resolved is not None and action.address in self.records:
             protected = bool(protecting_glob(settings, action.address))
-            self.records[action.address] = replace(self.records[action.address], protected=protected)
+            record = replace(self.records[action.address], protected=protected)
+            if has_own_provider(settings, action.address.kind):
+                handle = Handle(provider_of(settings, action.address.kind), action.address.name)
+                record = replace(record, handle=handle, realised=binding_of(settings, action.resolved.asset))
+            self.records[action.address] = record
 
     def _done(self, action: Action, commit: str) -> None:  # noqa: C901 - one case for each sort
         match action.op:
@@ -268,7 +274,6 @@ class InMemoryProject:
         resolved = action.resolved
         kind = kind_of(resolved.asset)
         base = self.records.get(action.address) or Record(action.address, {}, "", "", FP_VERSION)
-        backend = plan_options_of(small()).config.backend_of(action.address.name)
         record = replace(
             base,
             spec=resolved.asset.spec,
@@ -279,7 +284,7 @@ class InMemoryProject:
             declared_at=commit,
             lineage={"commit": commit},
             archived=False,
-            realised={"backend": backend} if kind.uses_backend else {},
+            realised=binding_of(plan_options_of(small()).config, resolved.asset),
             **changes,  # type: ignore[arg-type]
         )
         self.records[action.address] = record

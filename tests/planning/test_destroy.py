@@ -48,7 +48,7 @@ from reconciler.planning.plan import DesiredState, PlanInputs
 
 pytestmark = pytest.mark.fast
 
-DESTROY = replace(plan_options_of(small()), destroy=True)
+DESTROY = plan_options_of(small())._replace(destroy=True)
 OTHER_FACTOR = edited("jobs/sum.yml", "factor: 2", "factor: 3")
 WORKSPACE = Address("workspace", "small")
 ALL = [
@@ -175,23 +175,23 @@ def test_a_cancel_that_was_not_recorded_because_its_apply_was_killed_counts_as_t
 
 
 def test_a_selection_takes_along_what_depends_on_it(project):
-    plan = destroy(project, replace(DESTROY, select=("data",)))
+    plan = destroy(project, DESTROY._replace(select=("data",)))
     assert action_keys(plan) == ["archive model/total", "archive job/sum", "archive data/numbers"]
     assert plan.notes[:2] == (
         "also selected: model/total (depends on job/sum)",
         "also selected: job/sum (depends on data/numbers)",
     )
-    assert action_keys(destroy(project, replace(DESTROY, select=("workspace",)))) == ALL
+    assert action_keys(destroy(project, DESTROY._replace(select=("workspace",)))) == ALL
 
 
 def test_what_is_excluded_keeps_all_that_it_refers_to_and_what_contains_it(project):
-    plan = destroy(project, replace(DESTROY, exclude=("job/sum",)))
+    plan = destroy(project, DESTROY._replace(exclude=("job/sum",)))
     assert action_keys(plan) == ["archive model/total"]
     assert "not selected: data/numbers (job/sum, which stays, depends on it)" in plan.notes
 
 
 def test_a_selector_that_matches_nothing_live_is_an_error(project):
-    _, (diagnostic,) = plan_destroy(project.state(), replace(DESTROY, select=("model/totl",)))
+    _, (diagnostic,) = plan_destroy(project.state(), DESTROY._replace(select=("model/totl",)))
     assert (diagnostic.code, diagnostic.hint) == ("selection-empty", "did you mean model/total?")
 
 
@@ -201,13 +201,13 @@ def test_a_protected_asset_is_an_error_at_its_line_and_can_be_excluded(glob):
     project = InMemoryProject()
     project.converge(files)
     line = files["mlgit.yml"].splitlines().index(f"  - '{glob}'") + 1
-    plan_options = replace(plan_options_of(files), destroy=True)
+    plan_options = plan_options_of(files)._replace(destroy=True)
     _, diagnostics = plan_destroy(project.state(), plan_options)
     assert {diagnostic.code for diagnostic in diagnostics} == {"protected"}
     assert {str(diagnostic.span) for diagnostic in diagnostics} == {f"mlgit.yml:{line}:5"}
     assert all("--exclude" in diagnostic.hint for diagnostic in diagnostics)
     kept = {diagnostic.message.split()[0] for diagnostic in diagnostics}
-    plan = destroy(project, replace(plan_options, exclude=(glob,)))
+    plan = destroy(project, plan_options._replace(exclude=(glob,)))
     assert kept.isdisjoint(str(action.address) for action in plan.actions)
 
 
@@ -234,7 +234,7 @@ def test_the_limit_of_removals_does_not_hold_what_was_asked_for():
     plan, diagnostics = plan_destroy(state)
     assert (len(plan.removals), diagnostics) == (20, ())
     assert tuple(guard_plan(plan, state, DESTROY)) == ()
-    assert [diagnostic.code for diagnostic in guard_plan(plan, state, replace(DESTROY, destroy=False))] == [
+    assert [diagnostic.code for diagnostic in guard_plan(plan, state, DESTROY._replace(destroy=False))] == [
         "mass-delete"
     ]
 

@@ -144,17 +144,17 @@ def test_a_lost_run_is_not_retried_if_drift_is_only_shown(project):
 
 def test_a_compute_whose_backend_was_removed_is_bound_to_another(project):
     other = config().backends | {"big": {"type": "local"}}
-    settings = replace(config(), backends={"big": other["big"]}, compute={"*": "big"})
+    settings = config()._replace(backends={"big": other["big"]}, compute={"*": "big"})
     drift = drift_of(project, Observation(), settings)[str(CPU)]
     assert drift.message == "it is bound to the backend local, which is no longer in mlgit.yml"
     assert drift.remedy == "apply binds it to big"
-    unbound = replace(settings, compute={})
+    unbound = settings._replace(compute={})
     assert "under compute:" in drift_of(project, Observation(), unbound)[str(CPU)].remedy
 
 
 def test_a_run_on_a_removed_backend_is_drift(project):
     project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
-    settings = replace(config(), backends={"big": {"type": "local"}}, compute={"*": "big"})
+    settings = config()._replace(backends={"big": {"type": "local"}}, compute={"*": "big"})
     assert "which is no longer in mlgit.yml" in drift_of(project, Observation(), settings)[str(SUM)].message
 
 
@@ -223,7 +223,7 @@ def test_approved_repairs_are_kept_in_a_plan_made_without_refresh(project):
 def test_drift_changes_nothing_else_of_a_plan(project):
     plan = planned(project, Observation())
     observation = Observation(damaged_files={KEY: ("x",)})
-    assert replace(with_drift(plan, project.state(), observation, config(), project.trees.get), drift=()) == plan
+    assert with_drift(plan, project.state(), observation, config(), project.trees.get)._replace(drift=()) == plan
 
 
 def test_a_tag_that_has_moved_is_drift_with_the_image_that_it_stands_for_now(project):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from planning.project import SUM, InMemoryProject, edited, plan_options_of
 
 from reconciler.catalogue.recipes import find_recipe
@@ -19,7 +17,7 @@ _FILES = edited(
 
 def plan_sum(pin: Pin | None) -> ExperimentPlan:
     project = InMemoryProject()
-    state = replace(project.state(), find_pin=lambda _name: pin)
+    state = project.state()._replace(find_pin=lambda _name: pin)
     return plan_experiment(PlanInputs(project.desired(_FILES), state, plan_options_of(_FILES)), SUM)
 
 

@@ -1,4 +1,4 @@
-"""Paths of outputs: a workspace's own datastores are the object store, others are refused at the line of the path."""
+"""Paths of outputs: those of datastores are written there, others are refused at the line of the path."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ DATASTORE = (
 
 def with_path(path: str) -> dict[str, str]:
     files = {**small(), "datastores/archive.yml": DATASTORE}
+    files["mlgit.yml"] = files["mlgit.yml"].rstrip() + "\ndatastores: {archive: {type: local, path: ./files}}\n"
     return edited("jobs/sum.yml", "total: {type: uri_folder}", f"total:\n    type: uri_folder\n    path: {path}", files)
 
 
@@ -50,15 +51,27 @@ def test_a_path_in_a_datastore_that_every_workspace_has_is_recorded_and_the_outp
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "azureml://datastores/archive/paths/${{name}}",
+        "wasbs://container@account.blob.core.windows.net/${{name}}",
+    ],
+)
+def test_a_path_in_a_datastore_of_the_workspace_is_written_when_the_run_has_completed(path):
+    plan = InMemoryProject().plan(with_path(path))
+    assert plan.submissions
+    assert (
+        f"job/sum: outputs.total (jobs/sum.yml:13:11): kept in the object store, and written to {path} when the run "
+        "has completed"
+    ) in plan.notes
+
+
+@pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("azureml://datastores/archive/paths/x", "to the datastore archive, which a file declares: "),
-        ("azureml://datastores/other/paths/x", "to the datastore other, which no file declares: "),
-        (
-            "azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/other/paths/x",
-            "to the datastore other, ",
-        ),
-        ("wasbs://data@example.org/x", "mlgit cannot write to wasbs://data@example.org/x: "),
+        ("wasbs://data@example.org/x", "no datastore of this workspace has the container data of the account example"),
+        ("azureml://datastores/archive/paths/../x", "has no .. and no wildcards"),
+        ("azureml://datastores/archive/paths/x/*.csv", "has no .. and no wildcards"),
         ("https://example.org/x", "mlgit cannot write to https://example.org/x: "),
         ("./out", "mlgit cannot write to ./out: "),
         ("azureml:numbers:1", "mlgit cannot write to azureml:numbers:1: "),

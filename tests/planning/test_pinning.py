@@ -30,3 +30,10 @@ def test_a_tag_is_noted_only_where_the_image_is_used() -> None:
     assert pointers == ("/image",)
     assert not list(pinning_notes(spec, uses_image=False))
     assert not list(pinning_notes({"image": f"python@sha256:{'0' * 64}"}, uses_image=True))
+
+
+def test_an_environment_that_is_built_from_a_lock_is_pinned_by_it() -> None:
+    spec = {"image": "python:3.11", "conda_file": {"dependencies": ["numpy", "pandas"]}}
+    ((text, pointers),) = pinning_notes(spec, uses_image=False, lock="locks/requirements.txt")
+    assert text == "packages are those of the lock locks/requirements.txt, which mlgit.yml names in locks:"
+    assert pointers == ("/conda_file",)

@@ -300,7 +300,7 @@ def test_what_is_archived_cannot_be_referenced(project):
 
 
 def test_a_kind_without_a_provider_is_planned_as_recorded_only():
-    text = SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
+    text = SCHEMA.format("workspaceConnection") + "name: store\ntype: git\ntarget: https://example.org/x.git\n"
     plan = InMemoryProject().plan({**small(), "store.yml": text})
     (action,) = (action for action in plan.actions if action.address.name == "store")
     assert (action.op, kinds()[action.address.kind].is_supported({})) == (Op.CREATE, False)

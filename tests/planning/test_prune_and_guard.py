@@ -102,7 +102,7 @@ def test_an_asset_is_archived_after_its_users(project):
 def test_one_run_too_many_is_one_run():
     project = InMemoryProject()
     plan = project.plan(small())
-    (diagnostic,) = guard_plan(plan, project.state(), replace(plan_options_of(small()), allow_submit=0))
+    (diagnostic,) = guard_plan(plan, project.state(), plan_options_of(small())._replace(allow_submit=0))
     assert diagnostic.message.startswith("this plan starts 1 run; ")
 
 
@@ -111,8 +111,8 @@ def test_a_plan_that_starts_too_many_runs_is_refused_with_what_allows_it():
     plan = project.plan(files)
     (diagnostic,) = guard_plan(plan, project.state(), plan_options_of(files))
     assert (diagnostic.code, diagnostic.hint) == ("too-many-runs", "allow it with --allow-submit 11")
-    assert list(guard_plan(plan, project.state(), replace(plan_options_of(files), allow_submit=11))) == []
-    assert list(guard_plan(plan, project.state(), replace(plan_options_of(files), allow_submit=0))) != []
+    assert list(guard_plan(plan, project.state(), plan_options_of(files)._replace(allow_submit=11))) == []
+    assert list(guard_plan(plan, project.state(), plan_options_of(files)._replace(allow_submit=0))) != []
 
 
 def test_as_many_runs_as_the_limit_are_allowed():
@@ -134,7 +134,7 @@ def test_a_plan_that_removes_many_assets_is_refused(there, kept_count, refused):
     plan = project.plan(remaining)
     diagnostics = list(guard_plan(plan, project.state(), plan_options_of(files)))
     assert [diagnostic.code for diagnostic in diagnostics] == (["mass-delete"] if refused else [])
-    assert list(guard_plan(plan, project.state(), replace(plan_options_of(files), allow_mass_delete=True))) == []
+    assert list(guard_plan(plan, project.state(), plan_options_of(files)._replace(allow_mass_delete=True))) == []
 
 
 def test_archived_assets_do_not_count():

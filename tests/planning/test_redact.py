@@ -18,7 +18,9 @@ WORD = "hunter2"
 
 def files(secret: str) -> dict[str, str]:
     text = "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\ncredentials:\n  account_key: "
-    return {**small(), "store.yml": SCHEMA.format("azureBlob") + text + secret + "\n"}
+    bound = "secrets: {key: {from: 'env:KEY', for: [datastore/store], fields: [/credentials/account_key]}}\n"
+    config = {"mlgit.yml": f"{small()['mlgit.yml'].rstrip()}\n{bound}"}
+    return {**small(), **config, "store.yml": SCHEMA.format("azureBlob") + text + secret + "\n"}
 
 
 def test_no_secret_of_a_file_reaches_a_plan_or_a_record():

@@ -327,5 +327,6 @@ def changes_the_record(kind: str, path: str, files: Mapping[str, str]) -> bool:
 
 
 def test_the_law_is_about_hundreds_of_leaves_of_all_kinds_that_are_realised():
-    assert {kind.name for kind in kinds().values() if kind.is_supported({})} == set(BASES) - set(COMPOSITES)
+    realised = {kind.name for kind in kinds().values() if kind.is_supported({})}
+    assert realised - {"datastore"} == set(BASES) - set(COMPOSITES)  # tests/planning/test_datastores.py has those
     assert sum(map(len, LEAVES.values())) > 300

@@ -227,7 +227,7 @@ def test_a_repair_is_left_out_and_no_difference(project):
     plan = project.plan(PARAMETER)
     repair = Action(Op.REPAIR, TOTAL, version="1", record=project.records[TOTAL], reason="gone")
     comparison = compare_with_reports(
-        replace(plan, actions=(repair, *plan.actions)), [report(project, PARAMETER)], project.state()
+        plan._replace(actions=(repair, *plan.actions)), [report(project, PARAMETER)], project.state()
     )
     assert (comparison.differences, comparison.repairs) == ((), (repair,))
 

@@ -124,14 +124,14 @@ def test_an_equal_output_runs_nothing_that_reads_it():
 
 def reusing(project: InMemoryProject, other: State, files: Files, **fields: str) -> Plan:
     """Return the plan of a target that may adopt the runs of another one."""
-    state = replace(project.state(), read_reuse_states=lambda: {"staging": other}, **fields)
+    state = project.state()._replace(read_reuse_states=lambda: {"staging": other}, **fields)
     return run_plan_pipeline(PlanInputs(project.desired(files), state, plan_options_of(files)))[0]
 
 
 def test_a_completed_run_of_another_target_is_adopted_under_a_token_of_this_one():
     staging, prod = InMemoryProject(), InMemoryProject()
     staging.converge(small())
-    other = replace(staging.state(), lineage="2" * 32)
+    other = staging.state()._replace(lineage="2" * 32)
     assert action_on(reusing(prod, other, small()), SUM).op is Op.SUBMIT  # its tokens are not of that lineage
     plan = reusing(prod, staging.state(), small())
     action = action_on(plan, SUM)
@@ -153,7 +153,7 @@ def test_a_run_of_another_target_that_did_not_complete_is_not_adopted(status):
 def test_a_run_whose_outputs_are_in_another_store_is_not_adopted_and_noted():
     staging = InMemoryProject()
     staging.converge(small())
-    other = replace(staging.state(), store_id="a")
+    other = staging.state()._replace(store_id="a")
     plan = reusing(InMemoryProject(), other, small(), store_id="b")
     assert action_on(plan, SUM).op is Op.SUBMIT
     assert any("but its outputs are in another store" in note for note in plan.notes)
@@ -167,7 +167,7 @@ def test_other_targets_are_read_only_if_a_job_would_be_submitted(project):
     def fail() -> Mapping[str, State]:
         raise AssertionError
 
-    state = replace(project.state(), read_reuse_states=fail)
+    state = project.state()._replace(read_reuse_states=fail)
     assert run_plan_pipeline(PlanInputs(project.desired(small()), state, plan_options_of(small())))[0].actions == ()
 
 

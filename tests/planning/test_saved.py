@@ -33,7 +33,7 @@ DATA, PARAMETER = EDITS["data"], EDITS["parameter"]
 
 
 def saved(plan: Plan, **asked: Any) -> SavedPlan:
-    body = json.loads(json.dumps(plan_json.plan_body(plan, replace(plan_options_of(small()), **asked))))
+    body = json.loads(json.dumps(plan_json.plan_body(plan, plan_options_of(small())._replace(**asked))))
     envelope = {
         "commit": "c",
         "dirty": False,
@@ -111,8 +111,8 @@ def test_the_policy_is_read_back_from_the_file(project):
     plan = project.plan(small(), requested=frozenset({SUM}), select=("job",))
     result = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
     config = plan_options_of(small()).config
-    assert options_of_saved_plan(result, config) == replace(
-        plan_options_of(small()), replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True
+    assert options_of_saved_plan(result, config) == plan_options_of(small())._replace(
+        replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True
     )
 
 

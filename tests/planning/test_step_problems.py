@@ -36,25 +36,31 @@ def refusals(plan: Plan, files: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(files[span.path].splitlines()[span.line - 1].strip(), message) for span, message in found]
 
 
-PARALLEL = {
-    "type": "parallel",
-    "inputs": {"data": {"type": "uri_folder", "path": "azureml:numbers@latest"}},
-    "input_data": "${{inputs.data}}",
-    "mini_batch_size": "1",
-    "task": {"type": "run_function", "code": "../src", "entry_script": "a.py", "environment": "azureml:plain@latest"},
+SPARK = {
+    "type": "spark",
+    "code": "../src",
+    "entry": {"file": "sum.py"},
+    "conf": {
+        "spark.driver.cores": 1,
+        "spark.driver.memory": "1g",
+        "spark.executor.cores": 1,
+        "spark.executor.memory": "1g",
+        "spark.executor.instances": 1,
+    },
+    "resources": {"instance_type": "standard_e4s_v3", "runtime_version": "3.4"},
 }
 
 
 def test_a_pipeline_with_a_node_that_cannot_run_is_refused_as_a_whole_with_all_reasons():
     many = {"component": COMMAND, "resources": {"instance_count": 3}}
     after = {"component": {**COMMAND, **INPUT}, "inputs": {"x": "${{parent.jobs.batch.outputs.y}}"}}
-    batch = {**PARALLEL, "outputs": {"y": {"type": "uri_folder"}}}
+    batch = {**SPARK, "outputs": {"y": {"type": "uri_folder"}}}
     assert refusals(*plan_of({"fine": {"component": COMMAND}, "many": many, "batch": batch, "after": after})) == [
         (
             "instance_count: 3",
             "job/pipe/many: backend local does not support resources.instance_count: 3",
         ),
-        ("type: parallel", "job/pipe: mlgit cannot run parallel nodes"),
+        ("type: spark", "job/pipe: mlgit cannot run spark nodes"),
     ]
 
 
@@ -109,15 +115,15 @@ CASES: Mapping[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"a": {"component": {**COMMAND, **INPUT}, "inputs": {"x": "${{parent.inputs.x}}"}}},
         {"inputs": {"x": {"type": "uri_folder", "path": "wasbs://a@b.net/"}}},
         "path: wasbs://a@b.net/",
-        "job/pipe/a: mlgit cannot read wasbs://a@b.net/: it does not reach remote storage yet",
+        "job/pipe/a: no datastore of this workspace has the container a of the account b, which wasbs://a@b.net/ names",
     ),
     "output path": (
         {"a": {**COMMAND, "outputs": {"y": "${{parent.outputs.y}}"}}},
         {"outputs": {"y": {"path": "azureml://datastores/lake/paths/y"}}},
         "path: azureml://datastores/lake/paths/y",
         (
-            "job/pipe/a: output y: mlgit cannot write to the datastore lake, which no file declares: "
-            "it does not reach remote storage yet"
+            "job/pipe/a: output y: there is no datastore lake, which azureml://datastores/lake/paths/y names: "
+            "mlgit cannot write there"
         ),
     ),
 }

@@ -135,7 +135,8 @@ def test_a_policy_whose_file_the_change_has_otherwise_is_named_with_its_place_at
     few = "policies:\n- name: few\n  check: plan.summary.changes < 7\n  message: too much\n"
     commit(base, "few", {"policies/few.yml": few})
     git(base, "switch", "--quiet", "-c", "other")
-    data = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: more\npath: numbers.csv\n"
+    data = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: more\n"
+    data += "type: uri_file\npath: numbers.csv\n"
     commit(base, "shift", {"policies/few.yml": f"# shifted\n{few}", "data/more.yml": data})
     ended, _ = report(base)
     assert "policy few: too much (plan.summary.changes is 7) (policies/few.yml:2:9 at the base)" in ended.err

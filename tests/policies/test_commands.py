@@ -147,7 +147,8 @@ def test_what_is_protected_by_its_tag_is_not_deleted(applied, mlgit):
 
 def test_a_folder_of_policies_declares_no_assets_and_one_deeper_down_is_any_folder(small, mlgit):
     asset = (
-        "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: x\npath: ../data/numbers.csv\n"
+        "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: x\n"
+        "type: uri_file\npath: ../data/numbers.csv\n"
     )
     commit(small, "policies", {"policies/x.yml": asset})
     assert "policies/x.yml:1:1: error: unknown field" in mlgit("plan", cwd=small).err.replace(":2:1:", ":1:1:")

@@ -10,8 +10,9 @@ from workspaces import commit, edit
 
 from reconciler.format.yaml import parse_yaml
 from reconciler.policies.built_in import BUILT_IN
+from reconciler.policies.compiler import VARIABLES
 from reconciler.policies.evaluation import compile_policies
-from reconciler.policies.expressions import FUNCTIONS, VARIABLES
+from reconciler.policies.expressions import FUNCTIONS
 from reconciler.policies.files import check_across_files, parse_policy_files
 from reconciler.policies.policy import Subject
 

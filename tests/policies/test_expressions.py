@@ -16,12 +16,8 @@ from hypothesis import strategies as st
 
 from reconciler.diagnostics import UserError
 from reconciler.policies import expressions
-from reconciler.policies.expressions import (
-    VARIABLES,
-    EvaluationError,
-    InvalidExpressionError,
-    compile_expression,
-)
+from reconciler.policies.compiler import VARIABLES, EvaluationError, InvalidExpressionError
+from reconciler.policies.expressions import compile_expression
 
 celpy = pytest.importorskip("celpy")
 CASES = json.loads((Path(__file__).parent / "conformance.json").read_text("utf-8"))

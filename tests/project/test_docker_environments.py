@@ -67,11 +67,19 @@ def test_environments_are_built_as_images_and_their_dockerfiles_are_shown(
     assert mlgit("plan", "--detailed-exitcode", cwd=workspace).code == 0
 
 
-def test_a_build_context_that_a_job_writes_itself_is_refused_at_its_line(workspace: Path, mlgit: Mlgit) -> None:
+def test_a_build_context_that_a_job_writes_itself_is_checked_at_its_line(workspace: Path, mlgit: Mlgit) -> None:
     commit(workspace, "job", {"jobs/train.yml": INLINE, "mlgit.yml": FILES["mlgit.yml"] + ON_DOCKER})
     ended = mlgit("validate", cwd=workspace)
-    assert "jobs/train.yml:5:" in ended.err + ended.out
-    assert "a build context needs an environment with a file of its own" in ended.err + ended.out
+    assert (
+        "jobs/train.yml:5:17: warning: Dockerfile not found: context/Dockerfile does not exist" in ended.err + ended.out
+    )
+    own = INLINE.replace("../context}", "../context, dockerfile_path: gpu.Dockerfile}")
+    commit(workspace, "named", {"jobs/train.yml": own})
+    ended = mlgit("validate", cwd=workspace)
+    assert ended.out == "3 files: fine.\n"
+    missing = INLINE.replace("../context}", "../none}")
+    commit(workspace, "missing", {"jobs/train.yml": missing})
+    assert mlgit("validate", cwd=workspace).code == 1
 
 
 def test_a_change_of_a_file_of_the_context_makes_a_version_that_is_built(workspace: Path, mlgit: Mlgit) -> None:
@@ -88,3 +96,21 @@ def test_a_job_runs_in_the_image_of_a_build_context(workspace: Path, mlgit: Mlgi
     assert ended.code == 0, ended.out + ended.err
     shown = mlgit("job", "show", "train", cwd=workspace).out
     assert "completed" in shown.lower(), shown
+
+
+def test_a_refresh_says_that_an_engine_does_not_answer(
+    workspace: Path, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mlgit("apply", "--auto-approve", cwd=workspace).code == 0
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{workspace}/none.sock")
+    shown = mlgit("plan", "--refresh", cwd=workspace)
+    assert "No changes." in shown.out
+    assert "built environments were not checked: the Docker engine at" in shown.err + shown.out
+
+
+def test_packages_that_a_dockerfile_installs_are_not_said_to_be_compared(workspace: Path, mlgit: Mlgit) -> None:
+    assert mlgit("apply", "--auto-approve", cwd=workspace).code == 0
+    compared = mlgit("env", "diff", "context", "packages", cwd=workspace).out.splitlines()
+    assert compared[0].startswith("environment/context@1 -> environment/packages@1: ")
+    note = "environment/context@1 is built from a Dockerfile: what that installs is in no lock, and not compared."
+    assert compared[-1] == note

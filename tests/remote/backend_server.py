@@ -30,7 +30,7 @@ from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.plugins import BackendPlugin
 from reconciler.model.providers import Condition, Handle, Phase, Usage
-from reconciler.model.tasks import Prefix, Task, TaskContent
+from reconciler.model.tasks import Environment, Prefix, Task, TaskContent
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.folder_store import FolderStore
 
@@ -105,6 +105,9 @@ class RemoteBackend:
     def describe(self, handle: Handle) -> RunFiles:
         files = self._ask("describe", handle)
         return RunFiles({"host": f"127.0.0.1:{self._port}"}, files.artifacts)
+
+    def check_environment(self, _environment: Environment) -> None:
+        """Accept any."""
 
     def usage(self) -> Iterable[Usage]:
         usages: Iterable[Usage] = self._ask("usage")

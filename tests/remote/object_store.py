@@ -12,8 +12,9 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,8 +22,8 @@ from urllib.parse import quote, urlsplit
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, UploadFile
-from reconciler.model.object_store import check_entry_name, unreachable_error
+from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, StoredObject, UploadFile
+from reconciler.model.object_store import StoreContext, check_entry_name, unreachable_error
 from reconciler.model.plugins import StorePlugin
 from reconciler.storage.dvc_listing import encode_listing
 from reconciler.storage.manifest import (
@@ -48,7 +49,7 @@ SETTINGS = {
 STORE = StorePlugin(open="remote.object_store:open_remote_store", settings=SETTINGS)
 
 
-def open_remote_store(settings: Mapping[str, Json], _folder: Path) -> RemoteStore:
+def open_remote_store(settings: Mapping[str, Json], _context: StoreContext) -> RemoteStore:
     """Return the store that settings of mlgit.yml name."""
     return RemoteStore(settings["url"], settings.get("timeout", 10))
 
@@ -99,6 +100,9 @@ class RemoteStore:
     def local(self, _digest: str) -> None:
         return None
 
+    def fetch(self, digests: Iterable[str]) -> None:
+        """Do nothing: it keeps no copies on this machine."""
+
     def missing(self, digests: Iterable[str]) -> frozenset[str]:
         wanted = list(dict.fromkeys(digests))
         missing = set(self._missing_objects(wanted))
@@ -125,9 +129,25 @@ class RemoteStore:
             return (Damage("", f"{self.location}/entries/modes/{content.sha256}", is_missing=True),)
         return self._damages(paths)
 
+    def keep(self, content: Content) -> bool:
+        if self._ask_json("keep/", [content.digest]):
+            return False
+        files = self._load_listing(content.digest).values() if content.is_folder else ()
+        return self._ask_json("keep/", list(files)) == []
+
+    def objects(self) -> Iterator[StoredObject]:
+        yield from (StoredObject(*row) for row in self._ask_json("list/", None))
+
+    def remove(self, digests: Iterable[str], before: float) -> frozenset[str]:
+        return frozenset(self._ask_json("remove/", {"keys": list(digests), "before": before}))
+
     def create(self, name: str, data: bytes) -> bool:
         check_entry_name(name)
         return self._ask("PUT", f"entries/{name}", io.BytesIO(data), len(data)).status == http.client.CREATED
+
+    def replace(self, name: str, data: bytes) -> None:
+        check_entry_name(name)
+        self._ask("PUT", f"entries/{name}?replace=1", io.BytesIO(data), len(data))
 
     def read(self, name: str) -> bytes | None:
         check_entry_name(name)
@@ -183,7 +203,7 @@ class RemoteStore:
         return md5.hexdigest(), sha256.hexdigest(), size
 
     def _upload(self, key: str, stream: BinaryIO, size: int, name: str) -> None:
-        if not self._damages({key: [name]}):
+        if not self._damages({key: [name]}) and self._ask_json("keep/", [key]) == []:
             return
         if self._ask("PUT", f"objects/{key}", stream, size).status != http.client.CREATED:
             raise user_error("file-changed", f"{name} was modified while it was stored")
@@ -314,6 +334,12 @@ class RemoteBench:
     def damage(self, digest: str, data: bytes | None) -> None:
         """Give an object other bytes, or remove it."""
         self.order(damage=digest, data=None if data is None else data.decode("latin-1"))
+
+    def age(self) -> float:
+        """Make all objects old; return a time that all of them are older than."""
+        now = time.time()
+        self.order(age=now - 7200)
+        return now - 3600
 
     def is_empty(self) -> bool:
         return self.open().list("") == () and self.open().control({}) == []

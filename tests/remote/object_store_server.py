@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import threading
@@ -34,16 +35,40 @@ class Shelf:
         for folder in (self.objects, self.entries, self.incoming):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def create_entry(self, name: str, data: bytes) -> bool:
+    def create_entry(self, name: str, data: bytes, *, replaces: bool = False) -> bool:
         path = self.entries / name.replace("/", "+")
         with self.mutex:
-            if path.exists():
+            if path.exists() and not replaces:
                 return False
-            path.write_bytes(data)
+            written = self.incoming / uuid.uuid4().hex
+            written.write_bytes(data)
+            written.replace(path)
         return True
 
     def entry_names(self) -> list[str]:
         return sorted(path.name.replace("+", "/") for path in self.entries.iterdir())
+
+    def keep(self, keys: list[str]) -> list[str]:
+        """Make objects young; return those that are missing."""
+        with self.mutex:
+            present = [key for key in keys if (self.objects / key).is_file()]
+            for key in present:
+                os.utime(self.objects / key)
+        return [key for key in keys if key not in present]
+
+    def rows(self) -> list[tuple[str, int, float]]:
+        """Return key, size and time of all objects."""
+        with self.mutex:
+            statuses = [(path.name, path.stat()) for path in self.objects.iterdir()]
+        return [(key, status.st_size, status.st_mtime) for key, status in statuses]
+
+    def remove(self, keys: list[str], before: float) -> list[str]:
+        """Remove the objects that are older than a time; return their keys."""
+        with self.mutex:
+            paths = [path for key in keys if (path := self.objects / key).is_file() and path.stat().st_mtime < before]
+            for path in paths:
+                path.unlink()
+        return [path.name for path in paths]
 
     def damaged(self, key: str) -> str:
         """Return how an object is damaged, "" if it is not."""
@@ -55,13 +80,16 @@ class Shelf:
         return "" if md5 == key.removesuffix(".dir") else "changed"
 
     def control(self, order: dict) -> None:
-        """Do what a test orders: ``delay`` answers, ``cut_after`` bytes of each object, ``forget`` all, ``damage``."""
+        """Do what a test orders: ``delay`` answers, ``cut_after`` bytes of objects, ``forget``, ``age``, ``damage``."""
         self.delay = order.get("delay", self.delay)
         self.cut_after = order.get("cut_after", self.cut_after)
         if order.get("forget"):
             for folder in (self.objects, self.entries):
                 shutil.rmtree(folder)
             self.make_folders()
+        if "age" in order:
+            for path in self.objects.iterdir():
+                os.utime(path, (order["age"], order["age"]))
         if "damage" in order:
             path = self.objects / order["damage"]
             path.unlink() if order["data"] is None else path.write_bytes(order["data"].encode("latin-1"))
@@ -92,7 +120,8 @@ class Handler(BaseHTTPRequestHandler):
         if rest or md5.hexdigest() != key.removesuffix(".dir"):
             temporary.unlink()
             return self.answer(400)
-        temporary.replace(self.shelf.objects / key)
+        with self.shelf.mutex:
+            temporary.replace(self.shelf.objects / key)
         return self.answer(201)
 
     def get_objects(self, key: str, _query: dict) -> None:
@@ -119,8 +148,18 @@ class Handler(BaseHTTPRequestHandler):
         keys = json.loads(self.body())
         self.answer(200, json.dumps([key for key in keys if not (self.shelf.objects / key).is_file()]).encode())
 
-    def put_entries(self, name: str, _query: dict) -> None:
-        self.answer(201 if self.shelf.create_entry(name, self.body()) else 409)
+    def post_keep(self, _name: str, _query: dict) -> None:
+        self.answer(200, json.dumps(self.shelf.keep(json.loads(self.body()))).encode())
+
+    def post_list(self, _name: str, _query: dict) -> None:
+        self.answer(200, json.dumps(self.shelf.rows()).encode())
+
+    def post_remove(self, _name: str, _query: dict) -> None:
+        self.answer(200, json.dumps(self.shelf.remove(**json.loads(self.body()))).encode())
+
+    def put_entries(self, name: str, query: dict) -> None:
+        is_written = self.shelf.create_entry(name, self.body(), replaces="replace" in query)
+        self.answer(201 if is_written else 409)
 
     def get_entries(self, name: str, query: dict) -> None:
         if not name:

@@ -66,7 +66,7 @@ ACTIONS = (
     Action(Op.SUBMIT, JOB, known_after=Address("job", "prepare"), record=RECORD, **LR_CHANGE),
     Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="it is no longer in Git"),
     CANCEL_ACTION,
-    replace(CANCEL_ACTION, reason="a newer run supersedes it", known_after=Address("job", "prepare")),
+    CANCEL_ACTION._replace(reason="a newer run supersedes it", known_after=Address("job", "prepare")),
     Action(Op.ADOPT, JOB, run=RUN, record=RECORD),
     Action(Op.ADOPT, DATA, version="1", record=RECORD),
     Action(Op.RECORD, JOB, version=RUN.id, run=RUN),
@@ -103,10 +103,10 @@ def test_a_plan_shows_its_summary_its_actions_and_what_is_blocked(golden):
         (make_plan(), "No changes. The live state is what Git declares."),
         (make_plan(blocked=BLOCKED), "No changes to make now; 1 waiting, 1 failed."),
         (make_plan(ACTIONS[0], blocked=BLOCKED[1:]), "Plan: 1 change; 1 failed."),
-        (replace(make_plan(), drift=("an image is gone",)), "No changes to make now; 1 thing drifted."),
-        (replace(make_plan(), deselected_count=3), "No changes within the selection; 3 are left out."),
+        (make_plan()._replace(drift=("an image is gone",)), "No changes to make now; 1 thing drifted."),
+        (make_plan()._replace(deselected_count=3), "No changes within the selection; 3 are left out."),
         (
-            replace(make_plan(blocked=BLOCKED[:1]), deselected_count=1),
+            make_plan(blocked=BLOCKED[:1])._replace(deselected_count=1),
             "No changes within the selection; 1 waiting; 1 is left out.",
         ),
         (make_plan(ACTIONS[0]), "Plan: 1 change."),
@@ -186,7 +186,7 @@ def test_the_json_of_a_plan_has_the_sentences_and_counts_of_its_text():
 
 
 def test_a_saved_plan_has_the_same_text_as_the_plan():
-    plan = replace(make_plan(*ACTIONS, blocked=BLOCKED, notes=("note",)), drift=("an image is gone",))
+    plan = make_plan(*ACTIONS, blocked=BLOCKED, notes=("note",))._replace(drift=("an image is gone",))
     assert text.format_plan_body(plan_json.plan_body(plan, POLICY)) == text.format_plan(plan)
 
 

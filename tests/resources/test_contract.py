@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from reconciler.model import Address, Asset, Handle, Phase
@@ -56,7 +54,7 @@ def test_every_handle_has_a_condition(resource):
 def test_deleting_and_updating_again_change_nothing(resource):
     handle = resource.create(ASSET, "a" * 64)
     for _ in range(2):
-        resource.update(handle, replace(ASSET, spec={**ASSET.spec, "max_instances": 2}))
+        resource.update(handle, ASSET._replace(spec={**ASSET.spec, "max_instances": 2}))
     for _ in range(2):
         delete(resource, handle)
     assert resource.find("a" * 64) is None
@@ -64,7 +62,7 @@ def test_deleting_and_updating_again_change_nothing(resource):
 
 def test_what_is_reported_of_the_settings_is_as_declared(resource):
     handle = resource.create(ASSET, "a" * 64)
-    changed = replace(ASSET, spec={**ASSET.spec, "max_instances": 2})
+    changed = ASSET._replace(spec={**ASSET.spec, "max_instances": 2})
     resource.update(handle, changed)
     settings = resource.read([handle])[handle].settings
     assert {name: settings[name] for name in settings.keys() & changed.spec.keys()}.items() <= changed.spec.items()

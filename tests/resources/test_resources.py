@@ -68,13 +68,13 @@ def test_an_unreachable_provider_fails_its_own_actions_only_and_leaves_the_recor
     before = recorded(cluster), recorded(cluster, "gpu")
     provider.set("unreachable")
     drift = mlgit("drift", cwd=cluster)
-    assert "stand as recorded" in drift.out + drift.err
-    commit(cluster, "store", {"datastores/d.yml": _DATASTORE})
+    assert "it does not answer; it stands as recorded" in drift.out + drift.err
+    commit(cluster, "connection", {"connections/d.yml": _CONNECTION})
     ended = mlgit(*APPLY, cwd=cluster)
     assert ended.code == 1
     assert "[reference-unreachable]" in ended.out
     assert "current/" in git(cluster, "ls-tree", "-r", "--name-only", LIVE)
-    assert recorded(cluster, "d", "datastore")
+    assert recorded(cluster, "git", "connection")
     assert recorded(cluster) == before[0]
     assert recorded(cluster, "gpu")["handle"] == before[1]["handle"]
     provider.unset("unreachable")
@@ -82,12 +82,11 @@ def test_an_unreachable_provider_fails_its_own_actions_only_and_leaves_the_recor
     assert (list(provider.things), recorded(cluster, "gpu")) == (["cpu"], None)
 
 
-_DATASTORE = """
-    $schema: https://azuremlschemas.azureedge.net/latest/azureBlob.schema.json
-    name: d
-    type: azure_blob
-    account_name: a
-    container_name: c
+_CONNECTION = """
+    $schema: https://azuremlschemas.azureedge.net/latest/workspaceConnection.schema.json
+    name: git
+    type: git
+    target: https://example.org/x.git
     """
 
 

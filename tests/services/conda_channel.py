@@ -82,8 +82,27 @@ def write_python(channel: Path) -> None:
     write_package(channel, Package("python", PYTHON_VERSION, files, noarch="", links=links))
 
 
+SCRIPTS = {
+    "bin/.scripted-post-link.sh": (
+        'cp "$PREFIX/share/tinylib/version" "$PREFIX/share/linked-$PKG_VERSION"\n'
+        "env >$PREFIX/share/link-variables\n"
+        "echo linked >$PREFIX/.messages.txt\n"
+    ),
+    "etc/conda/activate.d/scripted.sh": (
+        'echo welcome\nexport SCRIPTED_HOME="$CONDA_PREFIX/share" GREETING="good\nday"\n'
+        'export LIBRARIES="$CONDA_PREFIX/lib:$LIBRARIES" PATH="$CONDA_PREFIX/share/programs:$PATH" OWN=script\n'
+    ),
+    "etc/conda/activate.d/scripted.fish": "set -gx SHELL_OF_ANOTHER 1\n",
+    "share/programs/scripted": "#!/bin/sh\necho $SCRIPTED_HOME\n",
+}
+
+
 def make_channel(channel: Path) -> Path:
-    """Return a channel with the interpreter, a library in two versions, a program that needs the old one, a module."""
+    """Return a channel with the interpreter, a library in two versions, a program that needs the old one, a module.
+
+    Two more packages have scripts: of ``scripted`` both its link script and its activation work, the link script of
+    ``unlinked`` fails.
+    """
     write_python(channel)
     script = '#!/bin/sh\ncat "$(dirname "$0")/../share/tinylib/version"\n'
     metadata = "Metadata-Version: 2.1\nName: pymod\nVersion: 0.1\n"
@@ -93,6 +112,8 @@ def make_channel(channel: Path) -> Path:
         Package("tinyapp", "2.0", {"bin/tinyapp": script}, ["tinylib >=1.0,<1.1"]),
         Package("pymod", "0.1", module, ["python >=3.11"], noarch="python"),
         Package("gpuapp", "1.0", {"share/gpuapp": ""}, ["__cuda >=12"]),
+        Package("scripted", "1.0", SCRIPTS, ["tinylib"]),
+        Package("unlinked", "1.0", {"bin/.unlinked-post-link.sh": "echo there is no display >&2\nexit 3\n"}),
     )
     for package in packages:
         write_package(channel, package)
@@ -107,7 +128,8 @@ def _walk(library: Path) -> Iterator[str]:
 
 def _member(path: str) -> tarfile.TarInfo:
     member = tarfile.TarInfo(path)
-    member.mode, member.mtime = 0o755 if path.startswith("bin/") else 0o644, _MTIME
+    is_program = path.startswith(("bin/", "share/programs/"))
+    member.mode, member.mtime = 0o755 if is_program else 0o644, _MTIME
     return member
 
 

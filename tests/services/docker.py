@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +26,7 @@ from docker.errors import APIError, DockerException
 from services import base_image, proxy
 from workspaces import until
 
-from reconciler.docker_engine import LABELS
+from reconciler.docker_socket import LABELS
 
 _PATH = f"/usr/bin:/usr/sbin:{os.environ.get('PATH', '')}"  # a distribution's docker before any other
 _PROGRAMS = ("docker", "dockerd", "iptables", "docker-registry", "busybox", "ip", "unshare", "setpriv")
@@ -36,7 +37,10 @@ def _find_missing() -> str:
     missing = [program for program in _PROGRAMS if not shutil.which(program, path=_PATH)]
     if missing:
         return f"{', '.join(missing)} of docker.io, docker-registry, iptables and busybox-static not installed"
-    is_root = not _SUDO or subprocess.run([*_SUDO, "true"], capture_output=True, check=False).returncode == 0
+    is_root = not _SUDO or (
+        shutil.which("sudo") is not None
+        and subprocess.run([*_SUDO, "true"], capture_output=True, check=False).returncode == 0
+    )
     return "" if is_root else "a Docker engine of the tests' own needs root or sudo"
 
 
@@ -45,6 +49,7 @@ BASE = "mlgit-tests/python:3"
 REGISTRY = "127.0.0.1:5000"
 READ_ONLY = "127.0.0.1:5001"
 _PROXY_PORT = 3128
+_HALTED = "halted"  # the file with which the engine does not start again
 _GATEWAY = "172.17.0.1"  # of the engine's network, which is in a namespace of its own
 _REGISTRY_CONFIG = """
 version: 0.1
@@ -89,7 +94,7 @@ class DockerEngine:
         """Run the command ``docker`` and return what it prints."""
         program = shutil.which("docker", path=_PATH)
         assert program
-        environment = {**os.environ, **self.environment}
+        environment = {**os.environ, **self.environment, "DOCKER_BUILDKIT": "1"}
         return subprocess.run(
             [program, *arguments], env=environment, capture_output=True, text=True, check=True
         ).stdout.strip()
@@ -143,6 +148,19 @@ class DockerEngine:
         subprocess.run([*_SUDO, *find, "-exec", "rmdir", "{}", "+"], capture_output=True, check=False)
         subprocess.run([*_SUDO, "rm", "-rf", str(self.folder)], check=True)
 
+    def halt(self, signal: str = "TERM") -> None:
+        """End the engine by a signal, and wait until it has ended; the registries go on."""
+        (self.folder / _HALTED).touch()
+        shell = _first_process(self._processes[0].pid)
+        (engine,) = (pid for pid in _children(shell) if _name_of(pid) == "dockerd")
+        subprocess.run([*_SUDO, "kill", f"-{signal}", str(engine)], check=True)
+        until(lambda: engine not in _children(shell), 60)
+
+    def resume(self) -> None:
+        """Start the engine again, and wait until it answers."""
+        (self.folder / _HALTED).unlink()
+        until(self._answers, 60)
+
     def __enter__(self) -> Self:
         try:
             self.start()
@@ -159,7 +177,7 @@ class DockerEngine:
         return f"mlgit-tests-{os.getpid()}-{self.folder.name}"
 
     def _script(self) -> str:
-        """Return what runs as the first process of the namespaces: the engine, which all others end with."""
+        """Return what runs as the first process of the namespaces, which all others end with: it starts the engine."""
         folder = shlex.quote(str(self.folder))
         mount = f"mkdir {folder}/data && mount -t tmpfs -o size={self.disk} none {folder}/data" if self.disk else ":"
         relay = f"{shlex.quote(sys.executable)} {shlex.quote(proxy.__file__)} {_PROXY_PORT} {folder}/proxy.sock"
@@ -168,8 +186,12 @@ class DockerEngine:
             ip link set lo up && {mount} || exit 1
             {relay} &
             docker-registry serve {folder}/5000.yml & docker-registry serve {folder}/5001.yml &
-            exec dockerd -H {self.url} {group} --data-root {folder}/data --exec-root {folder}/exec \\
-              -p {folder}/docker.pid --cgroup-parent {self._cgroup}
+            while rm -f {folder}/docker.pid; do
+              dockerd -H {self.url} {group} --data-root {folder}/data --exec-root {folder}/exec \\
+                -p {folder}/docker.pid --cgroup-parent {self._cgroup}
+              [ -e {folder}/{_HALTED} ] || exit 1
+              while [ -e {folder}/{_HALTED} ]; do sleep 0.1; done
+            done
         """
 
     def _answers(self) -> bool:
@@ -190,9 +212,17 @@ class DockerEngine:
 
 def _first_process(pid: int) -> int:
     """Return the first process of the namespaces, which ends all others, by that of the command that made them."""
-    while Path(f"/proc/{pid}/comm").read_text("utf-8").strip() in {"sudo", "setpriv", "unshare"}:
-        pid = int(until(Path(f"/proc/{pid}/task/{pid}/children").read_text).split()[0])
+    while _name_of(pid) in {"sudo", "setpriv", "unshare"}:
+        pid = until(partial(_children, pid))[0]
     return pid
+
+
+def _name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
 def import_base(engine: DockerEngine, name: str = BASE) -> str:
@@ -203,3 +233,12 @@ def import_base(engine: DockerEngine, name: str = BASE) -> str:
             base_image.archive(), repository=repository, tag=tag, changes=list(base_image.CHANGES)
         )
         return str(client.images.get(name).id)
+
+
+def build_static(engine: DockerEngine, name: str, platform: str = "linux") -> None:
+    """Build an image with nothing but a static shell, as ``FROM scratch`` makes them; no Python runs in it."""
+    folder = engine.folder / "static"
+    folder.mkdir(exist_ok=True)
+    shutil.copy("/bin/busybox", folder / "sh")
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY sh /bin/sh\n", encoding="utf-8")
+    engine.run("build", "--quiet", "--platform", platform, "--tag", name, str(folder))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from github_api import GithubApi, serve
+from services import azurite as azurites
 from services import conda_channel as conda_channels
-from services import docker, git_http, git_ssh, github_openapi
+from services import docker, git_http, git_ssh, github_openapi, mlflow_server, moto_s3, samba, sftp, webhdfs
+from services import ssh_node as ssh_node_service
+
+from reconciler.model.tasks import Prefix
 
 
 def need(missing: str) -> None:
@@ -73,3 +78,75 @@ def docker_host(docker_engine: docker.DockerEngine, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, value)
     yield docker_engine
     docker_engine.remove_images()
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azurites.Azurite]:
+    """Serve Azure Blob Storage."""
+    need(azurites.MISSING)
+    service = azurites.Azurite(tmp_path_factory.mktemp("azurite") / "service")
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto_s3.MotoS3]:
+    """Serve S3."""
+    need(moto_s3.MISSING)
+    service = moto_s3.MotoS3(tmp_path_factory.mktemp("s3") / "service")
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def mlflow_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow_server.MlflowServer]:
+    """Serve MLflow's tracking API and registry."""
+    need(mlflow_server.MISSING)
+    service = mlflow_server.MlflowServer(tmp_path_factory.mktemp("mlflow") / "service")
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def smb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[samba.Samba]:
+    """Serve a share."""
+    need(samba.MISSING)
+    service = samba.Samba(tmp_path_factory.mktemp("samba") / "service")
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sftp.SftpServer]:
+    """Serve sftp."""
+    need(sftp.MISSING)
+    service = sftp.SftpServer(tmp_path_factory.mktemp("sftp") / "service")
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webhdfs.WebHdfs]:
+    """Serve WebHDFS."""
+    need(webhdfs.MISSING)
+    service = webhdfs.WebHdfs(tmp_path_factory.mktemp("hdfs") / "service")
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def ssh_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ssh_node_service.SshNode]:
+    """A node that shares no disk with the tests, but for the folders that they leave visible."""
+    need(ssh_node_service.MISSING)
+    node = ssh_node_service.SshNode(tmp_path_factory.mktemp("node") / "sshd")
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def plain_environment(tmp_path_factory: pytest.TempPathFactory) -> Prefix:
+    """A virtual environment with pip, such as the builder `venv` makes."""
+    path = tmp_path_factory.mktemp("environment") / "venv"
+    subprocess.run([ssh_node_service.PYTHON, "-m", "venv", str(path)], check=True)
+    return Prefix(str(path), "here", {"VIRTUAL_ENV": str(path)})

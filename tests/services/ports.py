@@ -16,7 +16,7 @@ def free_port() -> int:
         return port
 
 
-def until_answers(port: int, process: subprocess.Popen[bytes]) -> None:
+def until_answers(port: int, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
     """Wait until a service that was just started takes connections."""
 
     def answers() -> bool:
@@ -25,4 +25,4 @@ def until_answers(port: int, process: subprocess.Popen[bytes]) -> None:
             return True
         return False
 
-    until(answers, 60)
+    until(answers, seconds)

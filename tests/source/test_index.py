@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ def test_an_index_answers_what_it_was_saved_with(cache):
 
 def test_a_file_that_declares_several_addresses_is_found_by_each_and_shared_with_all(tmp_path):
     made = Address("model", "Made")
-    entries = [ENTRIES[0], ENTRIES[1]._replace(parsed=replace(ENTRIES[1].parsed, outputs=(made,)))]
+    entries = [ENTRIES[0], ENTRIES[1]._replace(parsed=ENTRIES[1].parsed._replace(outputs=(made,)))]
     contents = load_index(dump_index(IndexContents(KEY, entries, ())))
     save_index(Cache(tmp_path), "slot", contents)
     with closing(open_index(Cache(tmp_path), "slot", "settings")) as index:
@@ -87,7 +86,7 @@ def test_an_index_of_other_settings_or_of_another_slot_is_not_opened(cache):
 
 
 def update() -> IndexUpdate:
-    entry = ENTRIES[1]._replace(parsed=replace(ENTRIES[1].parsed, references=(), deps={"src2/": ""}))
+    entry = ENTRIES[1]._replace(parsed=ENTRIES[1].parsed._replace(references=(), deps={"src2/": ""}))
     return IndexUpdate(
         KEY._replace(tree="3" * 40), {"jobs/sum.yml", "data/n.yml"}, {Address("data", "old")}, [entry], ()
     )

@@ -82,7 +82,8 @@ def test_no_command_takes_any_value_in_what_jobs_share_for_a_bug(applied, mlgit,
     download = {**content, "url": URL, "etag": '"1"', "modified": "", "downloaded_at": "2026-11-29T12:00:00Z"}
     put(applied, paths.pin_path("azureml/Minimal"), PIN)
     put(applied, paths.download_path(URL), download)
-    commit(applied, "jobs", JOBS)
+    allowing = f"{(applied / 'mlgit.yml').read_text('utf-8')}\nlocal_hosts: [127.0.0.1]\n"
+    commit(applied, "jobs", {**JOBS, "mlgit.yml": allowing})
     ended = mlgit(*APPLY, cwd=applied)
     assert ended.code == 0, ended.err
     assert mlgit("run", "jobs/sum.yml", "--name", "try", "--set", "inputs.factor=3", "--detach", cwd=applied).code == 0

@@ -6,6 +6,8 @@ import hashlib
 import io
 import os
 import subprocess
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from remote.url_store import UrlBench
 from stored_files import put_bytes, put_files, read_files, read_object, source_files
 
 from reconciler.diagnostics import UserError
@@ -312,11 +315,40 @@ def test_an_entry_is_created_read_listed_and_deleted(store):
     assert store.create("roots/a", b"3")
 
 
+def test_an_entry_is_replaced_in_one_step(bench):
+    old, new = b"old" * 10_000, b"new" * 10_000
+    store = bench.open()
+    store.replace("in/a", old)
+    done = threading.Event()
+
+    def read_until_done() -> set[bytes | None]:
+        reader, found = bench.open(), set()
+        while not done.is_set():
+            found.add(reader.read("in/a"))
+        return found
+
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(read_until_done)
+        try:
+            for number in range(20):
+                store.replace("in/a", new if number % 2 else old)
+        finally:
+            done.set()
+    assert read.result() <= {old, new}
+    assert store.read("in/a") == new
+    assert store.list("") == ("in/a",)
+
+
 @pytest.mark.parametrize(
     "name", ["", "a", "a/", "/a", "a/b/c", "../a", "a/..", "a/.b", "A/b", "a/é", "a/b\n", f"a/{'b' * 201}"]
 )
 def test_a_name_that_not_every_store_could_keep_is_refused(store, name):
-    for use in (lambda: store.create(name, b""), lambda: store.read(name), lambda: store.delete(name)):
+    for use in (
+        lambda: store.create(name, b""),
+        lambda: store.replace(name, b""),
+        lambda: store.read(name),
+        lambda: store.delete(name),
+    ):
         with pytest.raises(ValueError, match="is not the name of an entry"):
             use()
 
@@ -332,3 +364,86 @@ def test_reading_from_an_empty_store_makes_nothing(bench):
     store = bench.open()
     assert (store.missing([ABSENT]), store.list(""), store.read("a/b")) == ({ABSENT}, (), None)
     assert bench.is_empty()
+
+
+def test_all_objects_are_listed_with_size_and_time(removing_store):
+    store = removing_store
+    assert list(store.objects()) == []
+    begin = time.time() - 5
+    content = put_files(store, FILES)
+    listed = {item.digest: item for item in store.objects()}
+    assert listed.keys() == {content.digest, *(file.digest for file in store.manifest(content))}
+    assert {file.path: listed[file.digest].size for file in store.manifest(content)} == {
+        "a.csv": 2,
+        "b/run": 10,
+        "c": 5,
+    }
+    assert all(begin <= item.modified <= time.time() + 5 for item in listed.values())
+
+
+def test_only_what_is_old_is_removed(removing_bench, removing_store):
+    bench, store = removing_bench, removing_store
+    folder, file = put_files(store, FILES), put_bytes(store, b"file")
+    digests = [item.digest for item in store.objects()]
+    assert store.remove(digests, before=time.time() - 3600) == frozenset()
+    before = bench.age()
+    young = put_bytes(store, b"young")
+    gone = store.manifest(folder)[0].digest
+    assert store.remove([gone, young.digest, ABSENT], before) == {gone}
+    assert store.missing([folder.digest, file.digest, young.digest]) == {folder.digest}
+    assert gone not in [item.digest for item in store.objects()]
+    assert store.remove(digests, before) == set(digests) - {gone}
+    assert [item.digest for item in store.objects()] == [young.digest]
+    assert put_files(store, FILES) == folder
+    assert (store.verify(folder, deep=True), read_files(store, folder)) == ((), FILES)
+
+
+def test_what_is_stored_again_or_kept_is_as_young_as_new(removing_bench, removing_store):
+    bench, store = removing_bench, removing_store
+    folder, file, kept = put_files(store, FILES), put_bytes(store, b"file"), put_files(store, [("x", EXECUTABLE, b"x")])
+    old = put_bytes(store, b"old")
+    before = bench.age()
+    assert put_files(store, FILES) == folder
+    assert put_bytes(bench.open(), b"file") == file
+    assert store.keep(kept)
+    assert bench.open().keep(file)
+    used = {item.digest: item.modified for item in store.objects()}
+    assert store.remove(used, before) == {old.digest}
+    assert {digest for digest, modified in used.items() if modified < before} == {old.digest}
+    assert [store.verify(content) for content in (folder, file, kept)] == [(), (), ()]
+    assert store.keep(old) is False
+
+
+def test_a_folder_that_lacks_a_file_cannot_be_kept(bench, store):
+    content = put_files(store, FILES)
+    assert store.keep(content)
+    bench.damage(store.manifest(content)[0].digest, None)
+    assert store.keep(content) is False
+
+
+def test_what_is_stored_while_old_objects_are_removed_is_whole(removing_bench):
+    bench = removing_bench
+    is_service = isinstance(bench, UrlBench)
+    files = [(f"{number}", EXECUTABLE, b"same" * number) for number in range(6 if is_service else 20)]
+    content = put_files(bench.open(), files)
+
+    def remove(store, before):
+        return len(store.remove([item.digest for item in store.objects()], before))
+
+    def store_and_check(store, delay):
+        time.sleep(delay)
+        return store.keep(content) or put_files(store, files) == content
+
+    removed = 0
+    for delay in (0.2, 0.8, 3.0, 10.0) if is_service else 25 * (0.0,):
+        if is_service and removed:
+            break
+        before = bench.age()
+        stores = [bench.open() for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            removals = [pool.submit(remove, store, before) for store in stores[:2]]
+            assert all(pool.map(partial(store_and_check, delay=delay), stores[2:]))
+            removed += sum(future.result() for future in removals)
+        assert bench.open().missing([content.digest]) == frozenset()
+        assert bench.open().verify(content, deep=True) == ()
+    assert removed > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import stat
 import subprocess
@@ -206,3 +208,43 @@ def test_the_store_prints_nothing_and_starts_no_thread(store: FolderStore, tmp_p
     command = [sys.executable, "-c", code, str(store.root), str(tmp_path / "source"), str(tmp_path / "copy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+LARGE = 17 << 20  # bytes: read once
+
+
+class Appended(io.FileIO):
+    """A file that grows while its end is read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if not data:
+            with Path(str(self.name)).open("ab") as file:
+                file.write(b"more")
+        return data
+
+
+def test_a_large_file_that_changes_while_it_is_stored_is_refused(store: FolderStore, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(LARGE))
+    with Appended(path) as stream, pytest.raises(UserError) as caught:
+        store.put_file("large", stream)
+    assert caught.value.diagnostics[0].code == "file-changed"
+    assert not [file for file in store.root.rglob("*") if file.is_file() and file.stat().st_size >= LARGE]
+
+
+def test_a_large_file_is_read_once_and_left_as_it_is_if_the_store_has_it(store: FolderStore, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(LARGE) + b"end")
+    contents, stamps = [], []
+    for _ in range(2):
+        with path.open("rb", buffering=0) as stream:
+            contents.append(store.put_file("large", stream))
+        local = store.local(contents[-1].digest)
+        assert local
+        stamps.append(Path(local.path).stat().st_ino)
+    assert contents[0] == contents[1]
+    assert contents[0].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert contents[0].digest == hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    assert stamps[0] == stamps[1]
+    assert list((store.root / "tmp").iterdir()) == []

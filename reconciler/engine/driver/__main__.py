@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reconciler.backends import load_backend
@@ -12,6 +14,9 @@ from reconciler.engine.driver.events import find_graph
 from reconciler.engine.driver.loop import Driver, drive
 from reconciler.engine.driver.process import LOCK_DESCRIPTOR, DriverProcess, read_settings
 from reconciler.model.backend import Backend
+from reconciler.model.object_store import StoreContext
+from reconciler.model.plugins import BackendContext
+from reconciler.model.secret_bindings import STORE_ADDRESS, backend_address
 from reconciler.state.process import host_name
 from reconciler.storage.stores import open_store
 
@@ -22,20 +27,28 @@ def main() -> int:
     os.set_inheritable(LOCK_DESCRIPTOR, False)  # no process that this one starts may keep it
     os.umask(0o077)  # a log or a spec can hold a secret
     settings = read_settings(path)
+    secrets: dict[str, str] = json.load(sys.stdin)  # written by who starts it, and kept nowhere
     os.chdir(path.parent)
     try:
-        store = open_store(settings.store.type, settings.store.settings, Path(settings.store.folder))
+        folder = settings.store.folder
+        context = StoreContext(folder, _secret_reader(secrets, STORE_ADDRESS))
+        store = open_store(settings.store.type, settings.store.settings, context)
         graph = find_graph(store, settings.token)
         if graph is None:
             return _print_error(f"the store at {store.location} has no graph of this run")
 
         def open_backend(name: str) -> Backend:
-            return load_backend(graph.backends[name], Path(settings.folder))
+            reader = _secret_reader(secrets, backend_address(name))
+            return load_backend(graph.backends[name], Path(settings.folder), BackendContext(name, folder, reader))
 
         drive(Driver(graph, store, open_backend, host_name()), DriverProcess(path.parent).write_problem)
     except UserError as error:
         return _print_error(error.diagnostics[0].message)
     return 0
+
+
+def _secret_reader(secrets: Mapping[str, str], address: str) -> Callable[[str], str | None]:
+    return lambda pointer: secrets.get(f"{address}{pointer}")
 
 
 def _print_error(message: str) -> int:

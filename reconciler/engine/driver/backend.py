@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from reconciler.abbreviation import pluralize
-from reconciler.backends import BACKENDS
+from reconciler.backends import BACKENDS, secrets_of
 from reconciler.diagnostics import UserError
 from reconciler.engine.driver.events import (
     CANCELS,
@@ -29,8 +29,9 @@ from reconciler.model import Condition, Handle, Json, Phase, RunStatus
 from reconciler.model.backend import RunFiles, RunResult
 from reconciler.model.object_store import ObjectStore, is_entry_name
 from reconciler.model.providers import CANCELED, Usage
+from reconciler.model.secret_bindings import STORE_ADDRESS, backend_address
 from reconciler.model.step_runs import DRIVER, DRIVER_GONE, StepRun
-from reconciler.model.tasks import Task
+from reconciler.model.tasks import Environment, Task
 from reconciler.runner.result import FinalStatus
 from reconciler.storage.stores import STORES
 from reconciler.timestamps import utc_timestamp
@@ -47,17 +48,29 @@ _FINAL_PHASES = {
 class DriverBackend:
     """Runs pipelines and sweeps: each has a driver, a process that submits the runs of its steps.
 
-    ``folder`` is where this machine has the files of backends, ``store`` what a driver opens the store with, and
-    ``open_store`` what opens it here.
+    ``folder`` is where this machine has the files of backends, ``store`` what a driver opens the store with,
+    ``open_store`` what opens it here, and ``read_secrets`` returns what reads the secrets of the store or of a
+    backend, by its address in ``secrets:`` of mlgit.yml.
     """
 
-    def __init__(self, folder: Path, store: StoreSettings, host: str, open_store: Callable[[], ObjectStore]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: StoreSettings,
+        host: str,
+        open_store: Callable[[], ObjectStore],
+        read_secrets: Callable[[str], Callable[[str], str | None]] = lambda _address: lambda _pointer: None,
+    ) -> None:
         self._folder = folder
         self._settings = store
         self._host = host
         self._open_store = open_store
+        self._read_secrets = read_secrets
         self._graphs: dict[str, FrozenGraph] = {}
         self._logs: dict[str, EventLog] = {}
+
+    def check_environment(self, _environment: Environment) -> None:
+        """Accept any: the steps run on other backends."""
 
     def submit(self, task: Task, store: ObjectStore) -> Handle:
         """Start the driver of a run, whose frozen graph is the code of the task; once for each token."""
@@ -85,7 +98,22 @@ class DriverBackend:
                 return False
             raise
         settings = DriverSettings(token, self._settings, str(self._folder))
-        return self._process(handle).start(settings, self._variables_of(graph))
+        return self._process(handle).start(settings, self._variables_of(graph), self._secrets_of(graph))
+
+    def _secrets_of(self, graph: FrozenGraph) -> Mapping[str, str]:
+        """Return the secrets of the store and of the backends of a run, by address and field.
+
+        Raises UserError ``secret-missing``.
+        """
+        fields = {STORE_ADDRESS: STORES.load(self._settings.type).secrets}
+        for name, settings in graph.backends.items():
+            fields[backend_address(name)] = secrets_of(str(settings["type"]))
+        values = {
+            f"{address}{pointer}": self._read_secrets(address)(pointer)
+            for address, pointers in fields.items()
+            for pointer in pointers
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
     def _variables_of(self, graph: FrozenGraph) -> frozenset[str]:
         """Return the names of the environment variables that the store and the backends of a run read."""
@@ -243,7 +271,7 @@ class DriverBackend:
 
 
 def _is_lost(error: UserError) -> bool:
-    """Return True if nobody can go on with a run: the store has its steps no longer, or not as they were."""
+    """Return True if no driver can go on with a run: the store has its steps no longer, or not as they were."""
     return any(diagnostic.code in _LOST_CODES for diagnostic in error.diagnostics)
 
 

@@ -1,7 +1,7 @@
 """What happened in a run: events in the store, numbered, which only one of several drivers can write.
 
 An event has the new state of some steps. A driver writes the next one only if it has read all before it, so each
-decision is made once, by someone who knows all earlier ones.
+decision is made once, by a driver that knows all earlier ones.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class EventLog:
         return event
 
     def append(self, host: str, steps: Iterable[StepRun], note: str = "") -> bool:
-        """Write the next event; return False if there is one already, which nobody here has read yet."""
+        """Write the next event; return False if there is one already, which this driver has not read yet."""
         event = DriverEvent(host, utc_timestamp("milliseconds"), tuple(steps), note)
         data = json.dumps(event.to_json(), separators=(",", ":")).encode()
         with self._lock:

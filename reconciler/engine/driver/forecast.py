@@ -7,7 +7,7 @@ does not depend on it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.config.config import Config
@@ -17,6 +17,7 @@ from reconciler.engine.driver.freeze import make_binding
 from reconciler.engine.driver.graph import FrozenGraph, FrozenStep
 from reconciler.engine.driver.reuse import ReuseIndex, make_static_key
 from reconciler.engine.driver.step_contents import step_contents, without_bound_inputs
+from reconciler.engine.remote_contents import find_fetched
 from reconciler.engine.staged import find_staged, git_source, merge_source, part_source, with_git_name
 from reconciler.model import (
     Address,
@@ -39,9 +40,11 @@ from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Prefix
 from reconciler.planning.content import tracked_content
+from reconciler.planning.data_places import Datastores
 from reconciler.planning.environments import ENVIRONMENT_POINTER
 from reconciler.planning.job_outputs import find_job_output
-from reconciler.planning.uri_inputs import find_uri_inputs
+from reconciler.planning.jobs.parallel import parallel_work
+from reconciler.planning.uri_inputs import UriInput, find_location, find_uri_inputs, is_stored_model
 
 _T = TypeVar("_T")
 _NO_ENVIRONMENT = Prefix("", "")  # which one it is counts in a key, not where it is
@@ -81,7 +84,8 @@ class KnownContents:
         registered = self._registered(reference.address, reference.version)
         if isinstance(registered, Record):
             recorded = registered.realised.get("contents", {}).get("/path")
-            return Content.from_json(recorded) if recorded else str(registered.spec["path"])
+            is_stored = recorded and (find_location(registered) is None or is_stored_model(registered))
+            return Content.from_json(recorded) if is_stored else str(registered.spec["path"])
         if output := next((item for item in registered.references.values() if item.output), None):
             return self.of_output(output)
         path = next((item for item in registered.asset.paths if item.pointer == "/path"), None)
@@ -105,8 +109,15 @@ class KnownContents:
             registered = self._registered(target.address, target.version)
             return registered if isinstance(registered, Record) else registered.asset
 
-        inputs = (item for item in find_uri_inputs(job.asset, self.config, find_target) if item.is_downloadable)
-        return {item.pointer: _known(self.state.find_download(item.uri)).content for item in inputs}
+        datastores = Datastores(self.config, current=self.state.current)
+        inputs = (item for item in find_uri_inputs(job.asset, datastores, find_target) if item.is_reachable)
+        return {item.pointer: self._of_uri(item) for item in inputs}
+
+    def _of_uri(self, uri_input: UriInput) -> Content:
+        """Return what a URI stands for; what is at a path that no version has pinned is not known."""
+        if uri_input.place is None:
+            return _known(self.state.find_download(uri_input.uri)).content
+        return uri_input.content or find_fetched(self.store, _known(uri_input.pinned)) or _known(None)
 
     def merge(self, parts: list[tuple[str, Content]]) -> Content:
         return self._find(merge_source(parts))
@@ -146,6 +157,7 @@ def _freeze_step(step: Step, planned: StepForecast | None, contents: KnownConten
     try:
         known, environment = step_contents(step, job, contents), _environment_fingerprint(step.job, contents.state)
         task = describe_task(job, _NO_ENVIRONMENT, known, contents.config.mirrors)
+        task = replace(task, parallel=parallel_work(step))
         key = make_static_key(task, environment, step.sweep)
     except _UnknownContentError:
         task, key = describe_task(job, _NO_ENVIRONMENT, {}, contents.config.mirrors), f"unknown {step.path}"

@@ -43,6 +43,7 @@ from reconciler.planning.compute import compute_name
 from reconciler.planning.content import tracked_content
 from reconciler.planning.environments import ENVIRONMENT_POINTER
 from reconciler.planning.experiment_name import experiment_name
+from reconciler.planning.jobs.parallel import parallel_work
 from reconciler.planning.output_paths import output_paths
 from reconciler.state.process import host_name
 from reconciler.state.store import WriteBatch, merge_write_batches
@@ -134,9 +135,10 @@ class _Freezer:
         self, step: Step, job: ResolvedAsset, contents: Mapping[str, Content | str], cause: str
     ) -> FrozenStep:
         backend = self.context.providers.config.backend_of(compute_name(step.job.asset))
-        environment = self._environment(step.job, backend)
+        environment = self._environment(step.job, backend, contents)
         run = replace(self.run, id="", token="", address=job.asset.address)
         task = make_task(self.context, job, run, environment.environment, contents)
+        task = replace(task, parallel=parallel_work(step))
         previous = self.previous.get(step.path)
         spec = step.job.asset.spec
         return FrozenStep(
@@ -156,12 +158,11 @@ class _Freezer:
             output_paths=output_paths(spec, RUN_NAME),
         )
 
-    def _environment(self, job: ResolvedAsset, backend: str) -> JobEnvironment:
+    def _environment(self, job: ResolvedAsset, backend: str, contents: Mapping[str, Content | str]) -> JobEnvironment:
         implicit = job.environment
         key = (implicit.fingerprint if implicit else job.references.get(ENVIRONMENT_POINTER), backend)
         if key not in self.environments:
-            report_progress = self.context.progress_reporter(self.action)
-            self.environments[key] = build_job_environment(self.context, job, backend, report_progress)
+            self.environments[key] = build_job_environment(self.context, self.action, job, backend, contents)
         return self.environments[key]
 
     def of_path(self, path: LocalPath) -> Content:
@@ -194,7 +195,7 @@ class _Freezer:
         return self.outputs[reference]
 
     def of_downloads(self, step: Step, job: ResolvedAsset) -> Mapping[str, Content]:
-        downloads = download_inputs(self.context, replace(self.action, resolved=job), step.places)
+        downloads = download_inputs(self.context, self.action._replace(resolved=job), step.places)
         self.downloads |= {f"/{step.path}{pointer}": download.to_json() for pointer, download in downloads.items()}
         return {pointer: download.content for pointer, download in downloads.items()}
 

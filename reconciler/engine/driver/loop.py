@@ -66,7 +66,7 @@ class Driver:
         """Return True if the result of the run is there.
 
         Raises UserError ``run-files-gone`` if the run is not there either, because the store was moved away or emptied:
-        whoever has it again finds the run as it was left, and continues it.
+        the next driver finds the run as it was left, and continues it.
         """
         if self.store.read(f"{RESULTS}/{self.graph.token}") is not None:
             return True

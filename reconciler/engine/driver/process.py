@@ -14,6 +14,7 @@ from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import reconciler
 from reconciler.diagnostics import user_error
@@ -82,10 +83,16 @@ class DriverProcess:
             return str((read_json_object(self.folder / _PROBLEM_FILE) or {}).get("message", ""))
         return self._last_output_line()
 
-    def start(self, settings: DriverSettings, variables: Container[str] = ()) -> bool:
+    def start(
+        self,
+        settings: DriverSettings,
+        variables: Container[str] = (),
+        secrets: Mapping[str, str] = MappingProxyType({}),
+    ) -> bool:
         """Start a driver if there is none; return True if one was started.
 
-        Of the environment variables of this process it gets those about the machine, and those that are named.
+        Of the environment variables of this process it gets those about the machine, and those that are named;
+        ``secrets`` are those of the store and of the backends, which it reads from its standard input.
         Raises UserError ``file-unusable`` if its files cannot be written.
         """
         try:
@@ -96,7 +103,7 @@ class DriverProcess:
                 self._wait_until_due()
                 (self.folder / _PROBLEM_FILE).unlink(missing_ok=True)
                 write_json_atomically(self.folder / _SETTINGS_FILE, settings.to_json(), synced=False)
-                self._spawn(lock, driver_variables(os.environ, variables))
+                self._spawn(lock, driver_variables(os.environ, variables), json.dumps(dict(secrets)).encode())
         except OSError as error:
             message = f"{self.folder}, which has the files of the driver of a run, cannot be used: {error.strerror}"
             raise user_error("file-unusable", message, "free some space, or check that you may write there") from error
@@ -107,17 +114,23 @@ class DriverProcess:
         with suppress(OSError):
             create_private_file(self.folder / _PROBLEM_FILE, json.dumps({"message": message}).encode())
 
-    def _spawn(self, lock: int, variables: Mapping[str, str]) -> None:
+    def _spawn(self, lock: int, variables: Mapping[str, str], data: bytes) -> None:
+        """Start the process with bytes as its standard input: no file, argument or variable has them."""
+        read_end, write_end = os.pipe()
         output = os.open(self.folder / _OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             actions = [
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, read_end, 0),
                 (os.POSIX_SPAWN_DUP2, output, 1),
                 (os.POSIX_SPAWN_DUP2, output, 2),
                 (os.POSIX_SPAWN_DUP2, lock, LOCK_DESCRIPTOR),
             ]
             command = (sys.executable, "-P", "-m", _MODULE, str(self.folder / _SETTINGS_FILE))
             os.posix_spawn(sys.executable, command, variables, file_actions=actions, setsid=True)
+            os.close(read_end)
+            with os.fdopen(write_end, "wb") as pipe, suppress(BrokenPipeError):  # it has ended, and its output says why
+                pipe.write(data)
+                pipe.flush()
         finally:
             os.close(output)
 

@@ -1,4 +1,4 @@
-"""Go on with pipelines and sweeps whose driver has ended: whoever acts on a workspace starts another one."""
+"""Go on with pipelines and sweeps whose driver has ended: the next command in the workspace starts another one."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from reconciler.engine.driver.graph import FrozenGraph, FrozenStep
 from reconciler.model import EMPTY_MAPPING, Json, RunStatus, Spec
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
+from reconciler.model.parallel_work import ParallelWork
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Task, TaskContent, TaskLiteral, TaskUri
 from reconciler.state.codec import DECODE_ERRORS, decode_step
@@ -18,6 +19,7 @@ from reconciler.state.codec import DECODE_ERRORS, decode_step
 REUSE = "reuse"
 _KEY_FORMAT = 1
 _TARGET_LENGTH = 8
+_NOT_OF_THE_RESULT = frozenset({"max_retries", "timeout", "concurrency", "logging_level"})  # of a parallel step
 
 
 class Found(NamedTuple):
@@ -47,6 +49,7 @@ def make_static_key(task: Task, environment: str, sweep: Spec | None = None) -> 
         "outputs": {name: output.type for name, output in task.outputs.items()},
         "distribution": dict(task.distribution),
         "sweep": _sweep_part(sweep) if sweep is not None else None,
+        **({"parallel": _parallel_part(task.parallel)} if task.parallel else {}),
     }
     return _digest(fields)
 
@@ -59,6 +62,11 @@ def _input_part(task_input: TaskLiteral | TaskUri | TaskContent) -> Json:
             return ["uri", uri]
         case TaskContent(type_, _, content):
             return ["content", type_, content.sha256]
+
+
+def _parallel_part(work: ParallelWork) -> dict[str, Json]:
+    """Return the settings of a parallel step that decide its result."""
+    return {name: value for name, value in work.to_json().items() if name not in _NOT_OF_THE_RESULT}
 
 
 def _sweep_part(sweep: Spec) -> dict[str, Json]:
@@ -106,15 +114,16 @@ class ReuseIndex:
     def find(self, key: str) -> Found:
         """Return the result for a key if all of it is in the store as it was stored; any other own entry is deleted.
 
-        With a damaged output, each run would reuse it, and each step that reads it would fail.
+        With a damaged output, each run would reuse it, and each step that reads it would fail. What is returned is kept
+        first, so that it is not removed as unused.
         """
         own = self._look_up(self._prefix, key)
-        if own.is_dropped or self._is_damaged(own):
+        if own.is_dropped or not self._is_kept(own):
             self._store.delete(self._prefix + key)
             own = Found(is_dropped=True)
         if own.step is not None:
             return own
-        return next((found for found in self._of_others(key) if not self._is_damaged(found)), own)
+        return next((found for found in self._of_others(key) if self._is_kept(found)), own)
 
     def look_up(self, key: str) -> Found:
         """Return the result for a key if all of it is in the store, and leave everything as it is."""
@@ -128,8 +137,10 @@ class ReuseIndex:
             if found.step is not None:
                 yield found._replace(origin=f"{found.origin} of target {name}")
 
-    def _is_damaged(self, found: Found) -> bool:
-        return found.step is not None and any(map(self._store.verify, _contents_of(found.step)))
+    def _is_kept(self, found: Found) -> bool:
+        """Return False for a result that is damaged or was removed; any other one counts as used now."""
+        contents = _contents_of(found.step) if found.step is not None else []
+        return not any(map(self._store.verify, contents)) and all(map(self._store.keep, contents))
 
     def _look_up(self, prefix: str, key: str) -> Found:
         raw = self._store.read(prefix + key)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from reconciler.engine.inputs import input_references
@@ -74,4 +73,4 @@ def without_bound_inputs(step: Step) -> ResolvedAsset:
     asset = step.job.asset
     inputs = asset.spec.get("inputs") or {}
     spec = {**asset.spec, "inputs": {name: inputs[name] for name in inputs if name not in step.bindings}}
-    return replace(step.job, asset=replace(asset, spec=spec))
+    return step.job._replace(asset=asset._replace(spec=spec))

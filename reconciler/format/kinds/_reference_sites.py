@@ -26,7 +26,19 @@ INPUT_SITES = (
 )
 """The sites of inputs that a job, or a node of a pipeline, gives."""
 
-ENVIRONMENT_SITE = ReferenceSite("/environment", kind="environment", allows_file_prefix=True)
+OUTPUT_SITE = ReferenceSite("/outputs/*/path", is_destination=True)
+
+ENVIRONMENT_SITES = (
+    ReferenceSite("/environment", kind="environment", allows_file_prefix=True),
+    ReferenceSite("/environment/build/path", allows_local_path=True),
+)
+"""The sites of the environment that a job or a component names, or writes itself."""
+TASK_SITES = (
+    ReferenceSite("/task/code", allows_local_path=True),
+    ReferenceSite("/task/environment", kind="environment", allows_file_prefix=True),
+    ReferenceSite("/task/environment/build/path", allows_local_path=True),
+)
+"""The sites of the task of a parallel component or node."""
 COMPUTE_SITE = ReferenceSite("/compute", kind="compute")
 
 PIPELINE_SITES = (
@@ -36,5 +48,5 @@ PIPELINE_SITES = (
 )
 """The sites of a pipeline or a sweep, besides those of its nodes."""
 
-NODE_SITES = (*CODE_SITES, ENVIRONMENT_SITE, COMPUTE_SITE, *INPUT_SITES, *PIPELINE_SITES)
+NODE_SITES = (*CODE_SITES, *ENVIRONMENT_SITES, *TASK_SITES, COMPUTE_SITE, *INPUT_SITES, OUTPUT_SITE, *PIPELINE_SITES)
 """The sites of a node of a pipeline, or of a component in it."""

@@ -1,7 +1,13 @@
 """component: a reusable pipeline step with declared inputs and outputs."""
 
 from reconciler.format.kind import DeletionPolicy, FileContent, Kind, Lifecycle, word_set
-from reconciler.format.kinds._reference_sites import CODE_SITES, ENVIRONMENT_SITE, NODE_SITES, PIPELINE_SITES
+from reconciler.format.kinds._reference_sites import (
+    CODE_SITES,
+    ENVIRONMENT_SITES,
+    NODE_SITES,
+    PIPELINE_SITES,
+    TASK_SITES,
+)
 
 KIND = Kind(
     name="component",
@@ -17,7 +23,7 @@ KIND = Kind(
     excluded_keys=word_set("compute experiment_name limits services"),
     types=word_set("command pipeline parallel spark automl import data_transfer"),
     in_place_fields=word_set("description tags display_name properties"),
-    reference_sites=(*CODE_SITES, ENVIRONMENT_SITE, *PIPELINE_SITES),
+    reference_sites=(*CODE_SITES, *ENVIRONMENT_SITES, *TASK_SITES, *PIPELINE_SITES),
     node_sites=NODE_SITES,
     uses_store=True,
     file_content=FileContent.NODE,

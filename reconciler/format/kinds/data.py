@@ -13,6 +13,7 @@ KIND = Kind(
     distinctive_types=word_set("uri_file uri_folder mltable"),
     reference_sites=(ReferenceSite("/path", allows_local_path=True),),
     uses_store=True,
+    is_data=True,
     rule_set="data",
     order=4,
 )

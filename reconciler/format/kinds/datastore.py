@@ -1,6 +1,6 @@
-"""datastore: a container or share of a storage service. Recorded only."""
+"""datastore: a container or share of a storage service. It is reached, and never made or emptied."""
 
-from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
+from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, word_set
 
 KIND = Kind(
     name="datastore",
@@ -15,7 +15,8 @@ KIND = Kind(
         "credentials"
     ),
     secret_fields=word_set("credentials"),
-    is_supported=lambda _spec: False,
+    provider="datastores",
+    descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type"),
     rule_set="datastore",
     order=3,
 )

@@ -12,9 +12,10 @@ from reconciler.format.kind import (
 from reconciler.format.kinds._nested_specs import is_composite, split_job
 from reconciler.format.kinds._reference_sites import (
     COMPUTE_SITE,
-    ENVIRONMENT_SITE,
+    ENVIRONMENT_SITES,
     INPUT_SITES,
     NODE_SITES,
+    OUTPUT_SITE,
     PIPELINE_SITES,
 )
 
@@ -48,9 +49,10 @@ KIND = Kind(
     ignored_fields=word_set("$schema name id status log_files creation_context parameters"),
     reference_sites=(
         ReferenceSite("/code", allows_local_path=True),
-        ENVIRONMENT_SITE,
+        *ENVIRONMENT_SITES,
         COMPUTE_SITE,
         *INPUT_SITES,
+        OUTPUT_SITE,
         *PIPELINE_SITES,
     ),
     split_nested=split_job,

@@ -13,6 +13,8 @@ KIND = Kind(
     in_place_fields=word_set("description tags stage properties"),
     reference_sites=(ReferenceSite("/path", allows_local_path=True),),
     uses_store=True,
+    is_model=True,
+    is_data=True,
     rule_set="model",
     order=8,
 )

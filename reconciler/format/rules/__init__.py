@@ -14,6 +14,7 @@ from reconciler.format.rules import (
     commands,
     components,
     conda_files,
+    data_types,
     datastores,
     distributions,
     endpoints,
@@ -22,6 +23,7 @@ from reconciler.format.rules import (
     instance_counts,
     io_names,
     mltables,
+    models,
     names,
     output_names,
     paths,
@@ -42,6 +44,7 @@ _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *components.RULES,
+    *data_types.EXECUTABLE_RULES,
     *mltables.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *conda_files.INLINE_RULES,
@@ -101,8 +104,14 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
     *conda_files.ASSET_RULES,
     *secrets.RULES,
 )
-DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *mltables.DATA_RULES, *secrets.RULES)
-MODEL_RULES: tuple[Rule, ...] = DATA_RULES
+DATA_RULES: tuple[Rule, ...] = (
+    *names.ASSET_RULES,
+    *paths.CONTENT_RULES,
+    *data_types.DATA_RULES,
+    *mltables.DATA_RULES,
+    *secrets.RULES,
+)
+MODEL_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *models.MODEL_RULES, *secrets.RULES)
 COMPUTE_RULES: tuple[Rule, ...] = (
     *names.COMPUTE_RULES,
     *instance_counts.RULES,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.dvc_pointers import find_dvc_tracked
 from reconciler.format.included_file import has_file_prefix, parse_local_path
 from reconciler.format.path_content import find_path_problem
 from reconciler.format.pointers import Pointer, join_pointer
@@ -19,6 +20,7 @@ from reconciler.format.rules.spec_nodes import SpecNode, executable_nodes, has_p
 from reconciler.model import Json, PathProblem
 
 _DOCKERFILE = "Dockerfile"
+_DATA_PATH = "path"  # the noun for the path of data
 _SPARK_FILE_FIELDS = ("py_files", "jars", "files", "archives")
 _INCLUDE_FIELDS = (("component", "component file"), ("trial", "component file"), ("create_job", "job file"))
 _FILE_DESCRIPTIONS = frozenset({"conda file", "component file", "job file", "environment file"})
@@ -42,6 +44,11 @@ class PathMention(NamedTuple):
     def must_be_file(self) -> bool:
         """Return True if a folder cannot be meant."""
         return self.description in _FILE_DESCRIPTIONS
+
+    @property
+    def is_data(self) -> bool:
+        """Return True for the path of data or of a model, which DVC may track."""
+        return self.description == _DATA_PATH
 
 
 def _field_paths(
@@ -139,7 +146,7 @@ def _data_paths(node: SpecNode) -> Iterator[PathMention]:
         # A model without a name is named after its content, so azure-ai-ml reads it when it loads the file.
         nameless = data_node.pointer[-1:] == ("model",) and "name" not in data_node.spec
         severity = Severity.ERROR if nameless else Severity.WARNING
-        yield from _field_paths(data_node, "path", "path", severity)
+        yield from _field_paths(data_node, "path", _DATA_PATH, severity)
 
 
 def _executable_paths(node: SpecNode) -> Iterator[PathMention]:
@@ -154,6 +161,8 @@ def _check_path(context: RuleContext, mention: PathMention) -> Iterator[Diagnost
     is_expression = "${{" in text and (mention.base_folder != "" or mention.severity is Severity.WARNING)
     if is_expression or (mention.severity is Severity.WARNING and ("*" in text or has_placeholder(text))):
         return
+    if mention.is_data and text.startswith("///"):  # file:///PATH, which a plan refuses
+        return
     if mention.base_folder and not _path_exists(context, context.resolve_relative_path(mention.base_folder)):
         return  # reported for the folder
     relative = posixpath.join(mention.base_folder, text) if mention.base_folder else text
@@ -162,6 +171,8 @@ def _check_path(context: RuleContext, mention: PathMention) -> Iterator[Diagnost
         problem = find_path_problem(context.files, path, must_be_file=True) if mention.must_be_file else None
         if problem is not None and problem.code == "not-a-file":  # a link is reported for its asset
             yield _path_diagnostic(context, mention, problem._replace(subject=f"{mention.description} {text}"))
+    elif mention.is_data and (tracked := find_dvc_tracked(context.files, path)):
+        yield from tracked.problems
     else:
         yield _path_diagnostic(context, mention, _absence_problem(context, mention, path))
 
@@ -176,7 +187,8 @@ def _absence_problem(context: RuleContext, mention: PathMention, path: str) -> P
         predicate = problem.predicate if problem else "is outside the repository"
         hint = "move it into the repository; paths are relative to the folder of this file"
         return PathProblem("path-outside", mention.text, predicate, hint)
-    subject = f"{mention.description} {mention.text} not found:"
+    is_named_so = mention.description == mention.text  # Dockerfile
+    subject = f"{mention.text} not found:" if is_named_so else f"{mention.description} {mention.text} not found:"
     predicate = f"{context.files.display_path(path)} does not exist"
     return PathProblem("path-missing", subject, predicate, _missing_path_hint(mention))
 
@@ -227,7 +239,7 @@ def _root_node(context: RuleContext) -> tuple[SpecNode, ...]:
 
 
 def _content_paths(node: SpecNode) -> Iterator[PathMention]:
-    yield from _field_paths(node, "path", "path", Severity.WARNING)
+    yield from _field_paths(node, "path", _DATA_PATH, Severity.WARNING)
 
 
 def check_duplicate_includes(context: RuleContext) -> Iterator[Diagnostic]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.kinds.datastore import KIND as DATASTORE
 from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.spec_nodes import executable_nodes, has_placeholder, iter_strings
@@ -34,6 +35,10 @@ _KNOWN_SECRET_PATTERNS = (
     ("ghp_", r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b", "a GitHub token"),
 )
 _HINT = "remove it from the file, revoke it, and read its replacement from a file that is not in Git"
+_BINDING_HINT = (
+    "remove it from the file, revoke it, and bind its replacement in mlgit.yml: "
+    "secrets: {{NAME: {{from: 'env:VARIABLE', for: [datastore/{name}], fields: [{pointer}]}}}}"
+)
 
 
 def check_secret_fields(context: RuleContext) -> Iterator[Diagnostic]:
@@ -43,10 +48,18 @@ def check_secret_fields(context: RuleContext) -> Iterator[Diagnostic]:
             continue
         span = context.document.value_span(join_pointer(*pointer))
         if _is_likely_secret(text):
-            yield Diagnostic("secret-literal", f"{pointer[-1]} contains a secret, and this file is in Git", span, _HINT)
+            message = f"{pointer[-1]} contains a secret, and this file is in Git"
+            yield Diagnostic("secret-literal", message, span, _hint(context, pointer))
         else:
             message = f"{pointer[-1]} is a secret field; its value stays in the Git history"
-            yield Diagnostic("secret-suspected", message, span, _HINT, Severity.WARNING)
+            yield Diagnostic("secret-suspected", message, span, _hint(context, pointer), Severity.WARNING)
+
+
+def _hint(context: RuleContext, pointer: Pointer) -> str:
+    """Return what to do about a secret; one of a datastore can be bound to the field."""
+    if str(context.spec.get("type", "")).lower() not in DATASTORE.types:
+        return _HINT
+    return _BINDING_HINT.format(name=context.spec.get("name"), pointer=join_pointer(*pointer))
 
 
 def _secret_field_values(context: RuleContext) -> Iterator[tuple[Pointer, str]]:

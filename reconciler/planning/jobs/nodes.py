@@ -15,7 +15,7 @@ from reconciler.model import DEFAULT_ARTIFACTS, EMPTY_MAPPING, Json
 from reconciler.model.resolved import StepOutput
 from reconciler.planning.jobs.sources import Part
 
-PIPELINE, SWEEP, COMMAND = "pipeline", "sweep", "command"
+PIPELINE, SWEEP, COMMAND, PARALLEL = "pipeline", "sweep", "command", "parallel"
 _PARENT, _INPUTS, _OUTPUTS, _JOBS = "parent", "inputs", "outputs", "jobs"
 DEFAULT_OUTPUTS = frozenset({"default", DEFAULT_ARTIFACTS})
 _NODE_BINDING_LENGTH = 4  # jobs.NODE.outputs.NAME

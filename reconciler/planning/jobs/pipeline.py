@@ -13,6 +13,7 @@ from reconciler.planning.jobs.lowering import CANNOT_READ, Lowering, NodeProblem
 from reconciler.planning.jobs.nodes import (
     COMMAND,
     DATA_TYPES,
+    PARALLEL,
     PIPELINE,
     SWEEP,
     Node,
@@ -22,6 +23,7 @@ from reconciler.planning.jobs.nodes import (
     node_input,
     pipeline_outputs,
 )
+from reconciler.planning.jobs.parallel import find_parallel_problems
 from reconciler.planning.jobs.ports import find_port_problems
 from reconciler.planning.jobs.sources import FindComponent, Part, component_part, job_part
 from reconciler.planning.jobs.steps import (
@@ -32,7 +34,7 @@ from reconciler.planning.jobs.steps import (
     with_input_types,
 )
 
-_STEP_TYPES = frozenset({COMMAND, SWEEP, PIPELINE})
+_STEP_TYPES = frozenset({COMMAND, SWEEP, PARALLEL, PIPELINE})
 _PIPELINE_NODE_FIELDS = word_set(
     "$schema name id version display_name description tags properties comment type component inputs outputs jobs "
     "compute settings is_deterministic auto_delete_setting"
@@ -54,8 +56,11 @@ def lower(resolved: ResolvedAsset, find_component: FindComponent) -> Lowering:
             message = f"no step writes the output {name} of the pipeline"
             hint = f"bind an output of a node to it: ${{{{parent.outputs.{name}}}}}"
             lowerer.problems.append(NodeProblem(part.place, message, hint))
+    steps = with_input_types(lowerer.steps)
+    for step in steps.values() if lowerer.is_complete else ():
+        lowerer.problems += find_parallel_problems(step) if step.parallel is not None else ()
     graph = StepGraph(
-        _in_order(with_input_types(lowerer.steps)),
+        _in_order(steps),
         {name: outputs[name] for name in job_part(resolved).children("outputs") if name in outputs},
         str(settings.get("continue_on_step_failure", True)).strip().lower() not in _FALSE,
         str(settings.get("force_rerun", False)).strip().lower() in _TRUE,

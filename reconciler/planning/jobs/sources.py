@@ -7,7 +7,7 @@ of a registered component. ``StepDraft`` collects the parts of one step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reconciler.format.pointers import escape_key, join_pointer
@@ -42,8 +42,7 @@ def no_component(_reference: ResolvedReference) -> ComponentVersion | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A spec that parts of steps come from: that of the job, or of a registered component.
 
     ``place`` is the JSON pointer in the spec of the job where the component is named, and ``trail`` has the versions
@@ -157,7 +156,7 @@ class StepDraft:
 
     def _copy(self, source: Source, old: str, new: str, text: str) -> None:
         if (path := source.paths.get(old)) is not None:
-            self.paths[new] = replace(path, pointer=new)
+            self.paths[new] = path._replace(pointer=new)
         if (content := source.contents.get(old)) is not None:
             self.contents[new] = content
             if source.version:
@@ -166,7 +165,7 @@ class StepDraft:
         if target is not None:
             self.targets[new] = target
         if (reference := source.references.get(old)) is not None:
-            self.references[new] = replace(reference, pointer=new)
+            self.references[new] = reference._replace(pointer=new)
         elif target is not None:
             self.references[new] = Reference(
                 new, text, target.address, target.version, output=target.output, path=target.path

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from reconciler.format.kind import word_set
 from reconciler.model import DEFAULT_ARTIFACTS, Address, Asset, Json, Step
 from reconciler.model.resolved import StepOutput
-from reconciler.planning.jobs.nodes import COMMAND, SWEEP, Node, Scope, bind_texts, bound_output, node_input
+from reconciler.planning.jobs.nodes import COMMAND, PARALLEL, SWEEP, Node, Scope, bind_texts, bound_output, node_input
+from reconciler.planning.jobs.parallel import take_parallel_fields
 from reconciler.planning.jobs.sources import Part, StepDraft
 
 _INPUTS, _OUTPUTS, _VARIABLES = "inputs", "outputs", "environment_variables"
@@ -26,11 +26,11 @@ _FALSE = frozenset({"false", "no", "0"})
 
 
 def make_step(job: Asset, scope: Scope, node: Node) -> Step:
-    """Return the step of a node that is a command or a sweep."""
+    """Return the step of a node that is a command, a sweep or parallel."""
     draft = StepDraft({_TYPE: COMMAND}, places={"": node.part.place})
     if job.spec.get("experiment_name") is not None:
         draft.spec["experiment_name"] = job.spec["experiment_name"]
-    _put_fields(draft, scope, node)
+    parallel = _put_fields(draft, scope, node)
     _put_inputs(draft, scope, node)
     _put_outputs(draft, scope, node)
     is_sweep = node.type == SWEEP
@@ -43,6 +43,7 @@ def make_step(job: Asset, scope: Scope, node: Node) -> Step:
         component_label(node),
         scope.is_deterministic and is_deterministic(node.component),
         _sweep_fields(scope, node) if is_sweep else None,
+        parallel,
     )
 
 
@@ -65,8 +66,11 @@ def _sweep_fields(scope: Scope, node: Node) -> Mapping[str, Json]:
     return {name: part.value for name, part in parts if part.value is not None}
 
 
-def _put_fields(draft: StepDraft, scope: Scope, node: Node) -> None:
-    """Copy the fields of the job: those of the component, and in their place those of the node."""
+def _put_fields(draft: StepDraft, scope: Scope, node: Node) -> Mapping[str, Json] | None:
+    """Copy the fields of the job: those of the component, and in their place those of the node.
+
+    Return those that a parallel node has besides, None for any other node.
+    """
     fields = dict(_job_fields(node.component, scope if node.component is node.part else None))
     if node.component is not node.part:
         fields |= dict(_job_fields(node.part, scope))
@@ -76,6 +80,7 @@ def _put_fields(draft: StepDraft, scope: Scope, node: Node) -> None:
         trial_timeout = bind_texts(scope, node.part.child("limits", "trial_timeout"))
         if trial_timeout.value is not None:
             draft.put(trial_timeout, "limits", "timeout")
+    parallel = take_parallel_fields(draft, fields) if node.type == PARALLEL else None
     if "compute" not in fields and scope.compute is not None:
         fields["compute"] = scope.compute
     for name, part in fields.items():
@@ -83,6 +88,7 @@ def _put_fields(draft: StepDraft, scope: Scope, node: Node) -> None:
     variables = {**node.component.children(_VARIABLES), **node.part.children(_VARIABLES)}
     for name, part in variables.items():
         draft.put(bind_texts(scope, part), _VARIABLES, name)
+    return parallel
 
 
 def component_field(node_type: str) -> str:
@@ -166,8 +172,8 @@ def _with_input_types(step: Step, steps: Mapping[str, Step]) -> Step:
     if not types:
         return step
     typed = {name: {**inputs[name], _TYPE: type_name} for name, type_name in types.items()}
-    asset = replace(step.job.asset, spec={**spec, _INPUTS: {**inputs, **typed}})
-    return replace(step, job=replace(step.job, asset=asset))
+    asset = step.job.asset._replace(spec={**spec, _INPUTS: {**inputs, **typed}})
+    return step._replace(job=step.job._replace(asset=asset))
 
 
 def _output_type(steps: Mapping[str, Step], output: StepOutput) -> str:

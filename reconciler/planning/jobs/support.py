@@ -46,6 +46,41 @@ PIPELINE_SUPPORT = Support(
     },
 )
 
+_BY_THE_RUN = "a step has one run, which has the log and the metrics of all its workers"
+
+PARALLEL_SUPPORT = Support(
+    honoured={
+        _JOB: (
+            Honoured("/input_data"),
+            Honoured("/mini_batch_size", reason="files, or bytes such as `10kb`"),
+            Honoured("/max_concurrency_per_instance"),
+            Honoured("/retry_settings/max_retries"),
+            Honoured("/retry_settings/timeout"),
+            Honoured("/mini_batch_error_threshold"),
+            Honoured("/error_threshold"),
+            Honoured("/logging_level", ("debug", "info", "warning")),
+            Honoured("/task/type", ("run_function", "function"), None, "it applies no registered model by itself"),
+            Honoured("/task/entry_script"),
+            Honoured("/task/append_row_to"),
+            Honoured("/program_arguments/error_threshold"),
+            Honoured("/program_arguments/allowed_failed_percent"),
+            Honoured("/program_arguments/task_overhead_timeout"),
+            Honoured("/program_arguments/first_task_creation_timeout"),
+            Honoured("/program_arguments/progress_update_timeout"),
+            Honoured("/program_arguments/append_row_file_name"),
+        )
+    },
+    ignored={
+        _JOB: (
+            Ignored("/program_arguments/copy_logs_to_parent", _BY_THE_RUN),
+            Ignored("/program_arguments/push_metrics_to_parent", _BY_THE_RUN),
+            Ignored("/program_arguments/resource_monitor_interval", "the use of processors and memory is not recorded"),
+        )
+    },
+)
+NODE_SUPPORT = {"parallel": PARALLEL_SUPPORT}
+"""What mlgit does itself of nodes of pipelines, by their type: they are no jobs of their own."""
+
 SWEEP_SUPPORT = Support(
     honoured={
         _JOB: (

@@ -210,8 +210,10 @@ def _environment_builds(context: PlanContext, resolved: ResolvedAsset) -> Iterat
             backend = context.plan_options.config.backend_of(compute_name(job.asset))
             backends.setdefault(fingerprint, []).append(backend)
     for fingerprint, environment in environments.items():
-        if not context.state.find_builds(fingerprint):
-            asset = environment.asset
+        asset = environment.asset
+        # A build context that is in the store with a component is built when the run is submitted.
+        is_own = environment.contents.keys() <= {path.pointer for path in asset.paths}
+        if is_own and not context.state.find_builds(fingerprint):
             origin = origin_of_environment(asset, context.tree.display_path(asset.source))
             users = partial(iter, backends[fingerprint])
             yield make_build(context, environment, None, asset.version, users, origin)

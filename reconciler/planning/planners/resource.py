@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model import Effect, Op, Phase, Record, ResolvedAsset
+from reconciler.planning.bindings import provider_of
 from reconciler.planning.decision import has_same_fingerprint, has_same_metadata
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
 from reconciler.planning.resolve import PlanContext
@@ -17,14 +18,14 @@ from reconciler.planning.resource_settings import (
 def decide_resource(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> tuple[Op, str] | None:
     """Return the op that makes a resource or settles an effect on it, with the reason; None if nothing is open."""
     config, address = context.plan_options.config, resolved.asset.address
-    if record is None or record.archived or address.kind not in config.providers:
+    if record is None or record.archived or not provider_of(config, address.kind):
         return None
     is_same = has_same_fingerprint(resolved, record)
     if record.intent is not None:
-        was_interrupted = f"its {record.intent.effect} was interrupted"
+        is_unfinished = f"its {record.intent.effect} did not finish"
         if record.intent.effect is Effect.DELETE or not is_same:
-            return Op.REPLACE, was_interrupted
-        return (Op.CREATE if record.intent.effect is Effect.CREATE else Op.UPDATE), was_interrupted
+            return Op.REPLACE, is_unfinished
+        return (Op.CREATE if record.intent.effect is Effect.CREATE else Op.UPDATE), is_unfinished
     if record.handle is None:
         return Op.CREATE, "only recorded so far"
     is_unchanged = is_same and has_same_metadata(resolved, record)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from reconciler.config.config import Config
 from reconciler.format.assets import kind_of
-from reconciler.model import Blocked, Op, Record, ResolvedAsset
+from reconciler.model import EMPTY_MAPPING, Asset, Blocked, Json, Op, Record, ResolvedAsset
+from reconciler.planning.bindings import (
+    binding_of,
+    datastore_type,
+    describe_binding_change,
+    has_own_provider,
+    provider_of,
+)
 from reconciler.planning.decision import Decision, has_same_fingerprint, has_same_metadata, make_action
 from reconciler.planning.planners.resource import decide_resource, find_held_back_settings
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
@@ -18,19 +28,17 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
         blocked = Blocked(address, blocked_reason(context, resolved))
         return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
     kind = kind_of(resolved.asset)
-    backend = context.plan_options.config.backend_of(address.name) if kind.uses_backend else ""
+    config = context.plan_options.config
+    binding = binding_of(config, resolved.asset)
     if pending := decide_resource(context, resolved, record):
         op, reason = pending
     elif record is None or record.archived:
-        provider = context.plan_options.config.providers.get(address.kind, {}).get("type", "")
-        made_by = f"made by provider {provider}" if provider else ""
-        op, reason = Op.CREATE, made_by or (f"bound to backend {backend}" if backend else "")
+        op, reason = Op.CREATE, _creation_reason(config, resolved.asset, binding)
     elif not has_same_fingerprint(resolved, record) or address in context.plan_options.replace:
-        has_provider = address.kind in context.plan_options.config.providers
-        op = Op.REPLACE if has_provider or kind.is_supported(resolved.asset.spec) else Op.UPDATE
+        op = Op.REPLACE if provider_of(config, address.kind) or kind.is_supported(resolved.asset.spec) else Op.UPDATE
         reason = "it was requested again" if has_same_fingerprint(resolved, record) else ""
-    elif backend != (recorded_backend := record.realised.get("backend", "")):
-        op, reason = Op.UPDATE, f"backend {recorded_backend or 'none'} -> {backend or 'none'}"
+    elif change := describe_binding_change(record.realised, binding):
+        op, reason = Op.UPDATE, change
     elif not has_same_metadata(resolved, record):
         op, reason = Op.UPDATE, ""
     else:
@@ -40,3 +48,13 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
         return Decision(PlannedState(fingerprint=resolved.fingerprint), (), (blocked,))
     action = make_action(context, op, resolved, record, reason=reason)
     return Decision(PlannedState(fingerprint=resolved.fingerprint, needs=(action.key,)), (action,))
+
+
+def _creation_reason(config: Config, asset: Asset, binding: Mapping[str, Json]) -> str:
+    """Return who makes an asset, "" if that is no choice of mlgit.yml."""
+    if provider := config.providers.get(asset.address.kind, EMPTY_MAPPING).get("type"):
+        return f"made by provider {provider}"
+    if has_own_provider(config, asset.address.kind):
+        bound_type, own_type = datastore_type(config, asset), str(asset.spec.get("type", "")).lower()
+        return f"bound to the type {bound_type}" if bound_type != own_type else ""
+    return f"bound to backend {binding['backend']}" if binding.get("backend") else ""

@@ -16,6 +16,7 @@ from reconciler.planning.decision import (
     has_same_metadata,
     make_action,
 )
+from reconciler.planning.models import model_facts
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked, planned_state_from_record
 
 
@@ -100,7 +101,8 @@ def _register_new_version(  # noqa: PLR0913, PLR0917 - what is registered, and w
     op = op or (Op.REGISTER if _is_job_output(resolved) else Op.NEW_VERSION)
     build = _build_actions(context, resolved, record, version)
     needs = tuple(action.key for action in build)
-    action = make_action(context, op, resolved, record, version=version, seq=seq, needs=needs, reason=reason)
+    details = {"model": model_facts(context.tree, resolved)} if kind_of(resolved.asset).is_model else {}
+    action = make_action(context, op, resolved, record, version=version, seq=seq, needs=needs, reason=reason, **details)
     return Decision(PlannedState(version, resolved.fingerprint, needs=(*needs, action.key)), (*build, action))
 
 

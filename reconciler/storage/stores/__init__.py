@@ -6,20 +6,19 @@ A module is light, so that its settings are checked without its code, which lies
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from reconciler.model import Json
-from reconciler.model.object_store import ObjectStore
+from reconciler.model.object_store import ObjectStore, StoreContext
 from reconciler.model.plugins import StorePlugin
 from reconciler.registry import Registry
 
 STORES: Registry[StorePlugin] = Registry("store", __name__, "STORE", "mlgit.stores")
 
 
-def open_store(name: str, settings: Mapping[str, Json], folder: Path) -> ObjectStore:
+def open_store(name: str, settings: Mapping[str, Json], context: StoreContext) -> ObjectStore:
     """Return the store of that name; raises UserError (``store-unknown``, ``store-broken``).
 
-    Its factory gets its settings in mlgit.yml and the folder that relative paths in them start from.
+    Its factory gets its settings in mlgit.yml and where it is opened.
     """
-    store: ObjectStore = STORES.open(name, settings, folder)
+    store: ObjectStore = STORES.open(name, settings, context)
     return store

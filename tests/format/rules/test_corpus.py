@@ -26,6 +26,8 @@ class CorpusFiles:
         self._paths = paths | {str(folder) for path in paths for folder in PurePosixPath(path).parents}
 
     def read_file(self, path):
+        if path.endswith("/MLmodel"):  # the corpus has the names of all files, and the text of YAML files only
+            return b"flavors: {python_function: {}}\n"
         return (CORPUS / path).read_bytes() if (CORPUS / path).is_file() else b""
 
     def exists(self, path):

@@ -1,0 +1,168 @@
+"""What mlgit runs on a node: the backend `local` there, with a cache of objects, behind the streams of one process.
+
+It is started by `_node_program` for a connection and ends with it; the supervisors of runs outlive it. All that it
+imports is of the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from reconciler.backends._local import LocalBackend
+from reconciler.backends._node_environment import EnvironmentFiles, find_environment, make_environment, moved
+from reconciler.backends._node_messages import (
+    END,
+    PART_SIZE,
+    Message,
+    encode_message,
+    error_document,
+    expect_parts,
+    read_message,
+)
+from reconciler.backends._node_store import NodeStore
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model.content import Content, ContentFile
+from reconciler.model.providers import Handle, Phase
+from reconciler.model.task_json import task_from_json
+from reconciler.model.tasks import Prefix
+from reconciler.private_files import make_private_folder
+from reconciler.runner.result import LOG_FILE
+
+_ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
+Document = dict[str, Any]
+
+
+class _NodeBackend(LocalBackend):
+    """The backend `local`, which also tells how long a log is."""
+
+    def log_size(self, handle: Handle) -> int:
+        path = self._folder(handle) / LOG_FILE
+        return path.stat().st_size if path.is_file() else 0
+
+
+class _Node:
+    """The requests, each a method that yields the messages of its answer."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], stream: BinaryIO) -> None:
+        self._environments = folder / "environments"
+        self._store_folder = folder / "store"
+        self._backend = _NodeBackend(folder, settings)
+        self._stream = stream
+
+    def answer(self, request: Document) -> Iterator[Message]:
+        """Yield the answer to a request; its last message is an error if it fails."""
+        try:
+            yield from getattr(self, f"_{request['do']}")(request)
+        except UserError as error:
+            yield Message(error_document(error))
+        except OSError as error:
+            message = f"{os.uname().nodename}: {error.filename or ''}: {error.strerror or error}"
+            yield Message(error_document(user_error("file-unusable", message, "look at the disk of this machine")))
+
+    def _prepare(self, request: Document) -> Iterator[Message]:
+        """Tell whether a run was submitted already; if not, which objects are missing, and whether its environment is.
+
+        An object whose file has changed since it was written counts as missing if it has other bytes now.
+        """
+        handle = self._backend.find(request["token"])
+        has_environment = find_environment(self._environments, request["environment"]) is not None
+        missing = NodeStore(self._store_folder).object_files.find_damaged(request["digests"])
+        yield Message(
+            {"run": handle.id if handle else None, "missing": sorted(missing), "has_environment": has_environment}
+        )
+
+    def _store(self, _request: Document) -> Iterator[Message]:
+        NodeStore(self._store_folder).receive(expect_parts(iter(lambda: read_message(self._stream), None)))
+        yield Message({})
+
+    def _environment(self, request: Document) -> Iterator[Message]:
+        files = EnvironmentFiles.from_json(request["files"])
+        make_environment(self._environments, files, NodeStore(self._store_folder))
+        yield Message({})
+
+    def _submit(self, request: Document) -> Iterator[Message]:
+        task, store = task_from_json(request["task"]), NodeStore(self._store_folder)
+        for document, files in request["manifests"]:
+            store.manifests[Content.from_json(document)] = tuple(ContentFile(*file) for file in files)
+        path = find_environment(self._environments, request["environment"])
+        if path is None or not isinstance(task.environment, Prefix):
+            message = f"the environment of {task.address} was removed from {os.uname().nodename}"
+            raise user_error("environment-unusable", message, "run the command again")
+        task = replace(task, environment=moved(task.environment, path, os.uname().nodename))
+        yield Message({"run": self._backend.submit(task, store).id})
+
+    def _find(self, request: Document) -> Iterator[Message]:
+        handle = self._backend.find(request["token"])
+        yield Message({"run": handle.id if handle else None})
+
+    def _poll(self, request: Document) -> Iterator[Message]:
+        conditions = self._backend.poll(_handle(run) for run in request["runs"])
+        yield Message({"conditions": {handle.id: item.to_json() for handle, item in conditions.items()}})
+
+    def _cancel(self, request: Document) -> Iterator[Message]:
+        yield Message({"was_running": self._backend.cancel(_handle(request["run"]))})
+
+    def _log(self, request: Document) -> Iterator[Message]:
+        """Yield the log from a byte on; the end says where it ends, and whether the run was going on before."""
+        handle, since = _handle(request["run"]), int(request["since"])
+        is_active = self._backend.poll([handle])[handle].phase in _ACTIVE_PHASES  # asked first: the log may grow
+        position = max(0, self._backend.log_size(handle) + since) if since < 0 else since
+        for chunk in self._backend.log(handle, position):
+            position += len(chunk)
+            yield from _split(chunk)
+        yield Message({"end": True, "position": position, "is_active": is_active})
+
+    def _metrics(self, request: Document) -> Iterator[Message]:
+        for chunk in self._backend.metrics(_handle(request["run"])):
+            yield from _split(chunk)
+        yield END
+
+    def _collect(self, request: Document) -> Iterator[Message]:
+        """Put the outputs of a run into the cache, and return their files."""
+        store = NodeStore(self._store_folder)
+        outputs = self._backend.collect(_handle(request["run"]), store).outputs
+        yield Message(
+            {
+                "outputs": {
+                    name: {"name": content.name, "files": [list(file) for file in store.manifest(content)]}
+                    for name, content in outputs.items()
+                }
+            }
+        )
+
+    def _read(self, request: Document) -> Iterator[Message]:
+        yield from NodeStore(self._store_folder).send(request["digests"])
+        yield END
+
+    def _describe(self, request: Document) -> Iterator[Message]:
+        files = self._backend.describe(_handle(request["run"]))
+        yield Message({"locations": dict(files.locations), "artifacts": list(files.artifacts)})
+
+    def _usage(self, _request: Document) -> Iterator[Message]:
+        yield Message({"usage": [list(usage) for usage in self._backend.usage()]})
+
+
+def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until their stream ends; the first message has the settings of the backend."""
+    opening = read_message(requests)
+    if opening is None:
+        return
+    path = Path(folder)
+    make_private_folder(path)
+    node = _Node(path, opening.document["settings"], requests)
+    while (request := read_message(requests)) is not None:
+        answers.writelines(encode_message(*message) for message in node.answer(request.document))
+        answers.flush()
+
+
+def _split(chunk: bytes) -> Iterator[Message]:
+    for start in range(0, len(chunk), PART_SIZE):
+        yield Message({}, chunk[start : start + PART_SIZE])
+
+
+def _handle(run: str) -> Handle:
+    return Handle(LocalBackend.provider, run)

@@ -1,0 +1,149 @@
+"""What goes to a node and comes back from it, by digest: objects of the store, environments, outputs of runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from reconciler.backends._folders import make_private_folders, write_private_json
+from reconciler.backends._node_environment import CONFIG_FILE, EnvironmentFile, EnvironmentFiles, machine_name
+from reconciler.backends._node_messages import (
+    END,
+    Message,
+    PartsStream,
+    expect_parts,
+    object_parts,
+    raise_error,
+)
+from reconciler.diagnostics import user_error
+from reconciler.model.content import Content, UploadFile
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.tasks import Prefix, Task, TaskContent
+from reconciler.regular_files import open_regular_file
+from reconciler.runner.files import read_json_object
+from reconciler.storage.digests import compute_digests
+from reconciler.storage.objects import is_object_key
+
+if TYPE_CHECKING:
+    from reconciler.backends._ssh_connection import Channel  # asyncssh is slow to import
+
+_SERIES = re.compile(r"python(3\.\d+)")
+
+
+def contents_of(task: Task) -> tuple[Content, ...]:
+    """Return the contents that a run needs, its code first."""
+    inputs = (item.content for item in task.inputs.values() if isinstance(item, TaskContent))
+    return (*((task.code,) if task.code else ()), *inputs)
+
+
+def send_objects(channel: Channel, digests: Iterable[str], paths: Mapping[str, Path], store: ObjectStore) -> None:
+    """Send objects: files of this machine by digest, all others from the store. Raises UserError."""
+    digests = list(digests)
+    store.fetch(digest for digest in digests if digest not in paths)
+    channel.send([Message({"do": "store"})])
+    for digest in digests:
+        path = paths.get(digest)
+        with open_regular_file(path) if path else store.open(digest) as stream:
+            channel.send(object_parts(digest, stream))
+    channel.send([END])
+    raise_error(channel.receive().document)
+
+
+def list_environment(prefix: Prefix, notes: Path) -> EnvironmentFiles:
+    """Return the files of a virtual environment, of which no file changes once it is built.
+
+    They are noted in a folder, so that the same environment is read once. Raises UserError ``environment-form``.
+    """
+    root = Path(prefix.path)
+    try:
+        status = (root / CONFIG_FILE).stat()
+    except OSError as error:
+        message = f"the environment {root} is no virtual environment, and only such are sent to another machine"
+        raise user_error("environment-form", message, "build it with the builder venv") from error
+    stamp = [status.st_ino, status.st_size, status.st_mtime_ns]
+    note = notes / f"{hashlib.sha256(prefix.path.encode()).hexdigest()}.json"
+    known = read_json_object(note) or {}
+    if known.get("stamp") == stamp:
+        return EnvironmentFiles.from_json(known["files"])
+    files = _read_environment(root)
+    make_private_folders(notes)
+    write_private_json(note, {"stamp": stamp, "files": files.to_json()})
+    return files
+
+
+def environment_paths(files: EnvironmentFiles) -> dict[str, Path]:
+    """Return where the objects of an environment are on this machine."""
+    return {file.digest: Path(files.folder, file.path) for file in files.files if file.digest}
+
+
+def _read_environment(root: Path) -> EnvironmentFiles:
+    files = tuple(_walk(root))
+    text = json.dumps([machine_name(), str(root), *files])
+    series = next((match[1] for path in root.glob("lib/python3.*") if (match := _SERIES.fullmatch(path.name))), "")
+    return EnvironmentFiles(hashlib.sha256(text.encode()).hexdigest()[:24], str(root), series, machine_name(), files)
+
+
+def _walk(root: Path) -> Iterator[EnvironmentFile]:
+    for parent, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted((*names, *(folder for folder in folders if Path(parent, folder).is_symlink()))):
+            path = Path(parent, name)
+            status, relative = path.lstat(), path.relative_to(root).as_posix()
+            if stat.S_ISLNK(status.st_mode):
+                yield EnvironmentFile(relative, 0, 0, "", str(path.readlink()))
+            elif stat.S_ISREG(status.st_mode):
+                with open_regular_file(path) as stream:
+                    digest = compute_digests(stream).md5
+                yield EnvironmentFile(relative, stat.S_IMODE(status.st_mode), int(status.st_mtime), digest)
+
+
+def store_outputs(channel: Channel, outputs: Mapping[str, Any], store: ObjectStore, folder: Path) -> dict[str, Content]:
+    """Put the outputs of a run into the store: what it lacks is read from the node, and its digest is checked.
+
+    Raises UserError ``content-corrupt``.
+    """
+    rows = {name: [tuple(file) for file in output["files"]] for name, output in outputs.items()}
+    digests = dict.fromkeys(digest for files in rows.values() for _, _, digest in files)
+    make_private_folders(folder)
+    with TemporaryDirectory(dir=folder) as temporary:
+        paths = _receive(channel, store.missing(filter(is_object_key, digests)), Path(temporary))
+
+        def open_object(digest: str) -> BinaryIO:
+            return open_regular_file(paths[digest]) if digest in paths else store.open(digest)
+
+        contents = {}
+        for name, output in outputs.items():
+            if output["name"]:
+                with open_object(rows[name][0][2]) as stream:
+                    contents[name] = store.put_file(output["name"], stream)
+            else:
+                contents[name] = store.put(
+                    UploadFile(path, mode, partial(open_object, digest)) for path, mode, digest in rows[name]
+                )
+    return contents
+
+
+def _receive(channel: Channel, digests: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Read objects from the node into a folder, each checked by its digest."""
+    wanted = sorted(digests)
+    paths = {digest: folder / digest for digest in wanted}
+    if not wanted:
+        return paths
+    channel.send([Message({"do": "read", "digests": wanted})])
+    parts = expect_parts(iter(channel.receive, None))
+    for first in parts:
+        digest, stream = str(first.document["digest"]), PartsStream(first, parts)
+        with paths[digest].open("xb") as file:
+            received = compute_digests(cast("BinaryIO", stream), file.write)
+        if received.md5 != digest:
+            message = f"the object {digest} of the node has other bytes than when the run ended"
+            raise user_error("content-corrupt", message, "run the command again; if it remains, run the job again")
+    return paths

@@ -1,0 +1,15 @@
+"""The program of a parallel step: it divides an input into mini-batches and hands them to worker processes.
+
+The runner copies this package into the folder of a run and starts it with the Python of the job's environment, which
+can be older than that of the runner: Python 3.8 is enough. It uses the standard library only; a DataFrame that a script
+returns brings its own methods. One process, the controller, owns all decisions; workers load the entry script::
+
+    settings  settings.json, which the runner writes
+    batches   the files of the input, in order, and the mini-batches of them
+    pool      the controller: workers that are started, given mini-batches, timed, and replaced
+    worker_process  a worker as the controller has it
+    worker    one worker: init(), run(mini_batch), shutdown() of the entry script
+    rows      what run() returned, in a file for each mini-batch, and all of them in the order of the input
+    report    what a person sees: lines of the log, metrics, and why the step failed
+    main      the two commands: the controller, and a worker
+"""

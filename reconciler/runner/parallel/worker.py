@@ -1,0 +1,110 @@
+"""One worker of a parallel step: it loads the entry script, and calls run() for each mini-batch that it is given.
+
+Messages are lines of JSON on a socket. The controller sends mini-batches, and closes its end when there are no more.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+from .rows import count_results, write_part
+from .settings import Settings
+
+READY, DONE, FAILED, BROKEN, STOPPED = "ready", "done", "failed", "broken", "stopped"
+"""What a worker says: after init(), after each mini-batch, when the script cannot be used, and after shutdown()."""
+
+
+def work(channel: socket.socket, settings: Settings, arguments: list[str]) -> None:
+    """Serve mini-batches until the controller closes the channel."""
+    where = "the entry script"
+    try:
+        script = _load_script(settings.entry_script, arguments)
+        where = "init()"
+        getattr(script, "init", lambda: None)()
+        _send(channel, {"event": READY})
+        for message in _receive(channel):
+            _send(channel, _run(script, message, settings))
+        where = "shutdown()"
+        getattr(script, "shutdown", lambda: None)()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the script raises
+        _print_traceback(where)
+        _send(channel, {"event": BROKEN, "error": describe_error(error, where)})
+        return
+    _send(channel, {"event": STOPPED})
+
+
+def _load_script(path: str, arguments: list[str]) -> ModuleType:
+    """Import the entry script as its users do: from its folder, with its own arguments."""
+    file = Path(path).resolve()
+    sys.argv = [str(file), *arguments]
+    sys.path[0:1] = [str(file.parent), str(Path.cwd())]
+    specification = importlib.util.spec_from_file_location(file.stem, file)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[file.stem] = module
+    specification.loader.exec_module(module)
+    if not callable(getattr(module, "run", None)):
+        raise TypeError(f"{path} has no function run(mini_batch)")
+    return module
+
+
+def _run(script: ModuleType, message: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return what became of one mini-batch: fewer results than items are a failure."""
+    number, items = message["batch"], message["items"]
+    results = 0
+    try:
+        returned = script.run(list(items))
+        results = count_results(returned)
+        if results < len(items):
+            error = f"run() returned {results} results for {len(items)} items"
+            return {"event": FAILED, "batch": number, "results": results, "error": error}
+        if settings.append_to:
+            write_part(settings.parts, number, returned)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the script raises
+        _print_traceback(f"run() of mini-batch {number + 1}")
+        return {"event": FAILED, "batch": number, "results": 0, "error": describe_error(error, "run()")}
+    return {"event": DONE, "batch": number, "results": results}
+
+
+def describe_error(error: BaseException, where: str) -> str:
+    """Return an exception in one line, with where the user's code raised it."""
+    last = traceback.format_exception_only(type(error), error)[-1].strip().splitlines()
+    place = _find_place(error.__traceback__)
+    return f"{last[0] if last else type(error).__name__} ({where}{f', {place}' if place else ''})"
+
+
+def _find_place(trace: TracebackType | None) -> str:
+    """Return the last line of the job's own code in a traceback."""
+    place = ""
+    root = str(Path.cwd())
+    for frame, line in traceback.walk_tb(trace):
+        file = frame.f_code.co_filename
+        if file.startswith(f"{root}/"):
+            place = f"{file[len(root) + 1 :]}:{line}"
+    return place
+
+
+def _print_traceback(where: str) -> None:
+    """Write the exception that is handled now to the log in one piece: other workers write to it, too."""
+    sys.stderr.write(f"parallel: {where} failed\n{traceback.format_exc()}")
+    sys.stderr.flush()
+
+
+def _send(channel: socket.socket, message: dict[str, Any]) -> None:
+    sys.stdout.flush()
+    channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _receive(channel: socket.socket) -> Iterator[dict[str, Any]]:
+    with channel.makefile("rb") as lines:
+        for line in lines:
+            yield json.loads(line)

@@ -1,0 +1,222 @@
+"""What is specific to the backend `ssh`, on a node that sees neither the store nor the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from services.ssh_node import CHECKOUT, PASSPHRASE, open_ssh
+
+from reconciler.backends import _ssh, _ssh_files
+from reconciler.diagnostics import UserError
+from reconciler.model import Handle, Phase
+from reconciler.model.tasks import Image, Prefix, TaskContent, TaskOutput
+
+MODEL = {"model": TaskOutput("uri_folder")}
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(params=["ssh"])
+def bench(bench):
+    return bench
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Return the digests that were sent to the node so far."""
+    digests = []
+
+    def send_objects(channel, wanted, paths, store):
+        digests.extend(wanted)
+        return _ssh_files.send_objects(channel, wanted, paths, store)
+
+    monkeypatch.setattr(_ssh, "send_objects", send_objects)
+    return digests
+
+
+def code_of(caught):
+    return caught.value.diagnostics[0].code
+
+
+def message_of(caught):
+    return caught.value.diagnostics[0].message
+
+
+def test_the_node_sees_neither_the_store_nor_the_checkout(bench):
+    assert bench.node.run("ls", "-A", str(bench.store.root), str(CHECKOUT)).split() == [
+        f"{bench.store.root}:",
+        f"{CHECKOUT}:",
+    ]
+
+
+def test_equal_content_is_sent_once_and_what_a_run_has_made_is_not_sent_at_all(bench, sent):
+    table = bench.file("a.csv", "1,2,3\n")
+    inputs = {"table": TaskContent("uri_file", "ro_mount", table)}
+    first = bench.submit(
+        bench.task(
+            "cp ${{inputs.table}} ${{outputs.model}}; echo new > ${{outputs.model}}/b", inputs=inputs, outputs=MODEL
+        )
+    )
+    assert bench.wait_until_ended(first).phase is Phase.SUCCEEDED, bench.log(first)
+    assert table.digest in sent
+    made = bench.backend.collect(first, bench.store).outputs["model"]
+    sent.clear()
+    inputs["model"] = TaskContent("uri_folder", "ro_mount", made)
+    second = bench.submit(bench.task("cat ${{inputs.table}} ${{inputs.model}}/b", inputs=inputs, name="second"))
+    assert bench.wait_until_ended(second).phase is Phase.SUCCEEDED, bench.log(second)
+    assert (sent, bench.log(second)) == ([], "1,2,3\nnew\n")
+
+
+def test_an_object_of_the_cache_that_was_damaged_is_sent_again(bench, sent):
+    table = bench.file("a.csv", "of this test alone\n")
+    inputs = {"table": TaskContent("uri_file", "ro_mount", table)}
+    bench.wait_until_ended(bench.submit(bench.task("cat ${{inputs.table}}", inputs=inputs)))
+    path = bench.folder / "store/files/md5" / table.digest[:2] / table.digest[2:]
+    path.chmod(0o600)
+    path.write_text("of this text alone\n")
+    handle = bench.submit(bench.task("cat ${{inputs.table}}", inputs=inputs, name="second"))
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
+    assert (sent.count(table.digest), bench.log(handle)) == (2, "of this test alone\n")
+
+
+def test_an_output_that_changes_before_it_is_read_is_an_error(bench):
+    handle = bench.submit(bench.task("echo my model > ${{outputs.model}}/a", outputs=MODEL))
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
+    with bench.backend._connection.channel() as channel:
+        outputs = channel.ask({"do": "collect", "run": handle.id})["outputs"]
+        ((_, _, digest),) = outputs["model"]["files"]
+        path = bench.folder / "store/files/md5" / digest[:2] / digest[2:]
+        path.chmod(0o600)
+        path.write_text("no model\n")
+        with pytest.raises(UserError) as caught:
+            _ssh_files.store_outputs(channel, outputs, bench.store, bench.folder / "received")
+    path.unlink()
+    assert code_of(caught) == "content-corrupt"
+    assert bench.store.missing([digest])
+
+
+def test_many_runs_are_polled_by_one_request(bench, monkeypatch):
+    backend = bench.backend
+    backend.usage()  # the connection is made
+    with backend._connection.channel() as channel:
+        asked, ask = [], channel.ask
+        monkeypatch.setattr(channel, "ask", lambda document: asked.append(document["do"]) or ask(document))
+    backend.poll([Handle("ssh", f"gone-{number:08x}") for number in range(500)])
+    assert asked == ["poll"]
+
+
+@pytest.mark.parametrize(
+    ("secrets", "message"),
+    [
+        ({"/private_key": "stranger"}, "does not accept the private key"),
+        ({"/private_key": "locked"}, "the private key cannot be read as a private key"),
+        ({"/private_key": "locked", "/passphrase": "wrong"}, "the private key and the passphrase cannot be read"),
+        ({"/password": "guess"}, "does not accept the password"),
+    ],
+)
+def test_a_credential_that_is_not_accepted_is_named_without_its_value(bench, secrets, message):
+    values = {pointer: bench.node.key(text) if pointer == "/private_key" else text for pointer, text in secrets.items()}
+    backend = open_ssh(bench.node, bench.folder, values)
+    with pytest.raises(UserError) as caught:
+        backend.usage()
+    assert message in message_of(caught)
+    assert not any(text in str(caught.value) for text in ("BEGIN", "guess", "wrong"))
+    handle = Handle("ssh", "train-00000000")
+    assert backend.poll([handle])[handle].phase is Phase.UNKNOWN
+
+
+def test_a_key_with_a_passphrase_may_log_on(bench):
+    secrets = {"/private_key": bench.node.key("locked"), "/passphrase": PASSPHRASE}
+    assert open_ssh(bench.node, bench.folder, secrets).find("0" * 40) is None
+
+
+def test_the_key_of_the_machine_may_be_in_the_settings(bench):
+    key = bench.node.public("host").strip()
+    backend = open_ssh(bench.node, bench.folder, known_hosts="absent", host_key=key)
+    assert backend.find("0" * 40) is None
+    backend = open_ssh(bench.node, bench.folder, host_key=bench.node.public("other_host").strip())
+    with pytest.raises(UserError) as caught:
+        backend.find("0" * 40)
+    assert "shows another host key than host_key: of mlgit.yml" in message_of(caught)
+
+
+@pytest.mark.parametrize("python", ["/no/such/python", "/bin/false"])
+def test_a_machine_without_the_python_says_so(bench, python):
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, bench.folder, python=python).usage()
+    assert "the program of mlgit could not be started" in message_of(caught)
+    assert "python: of the backend" in caught.value.diagnostics[0].hint
+
+
+def test_an_environment_that_the_machine_cannot_use_is_refused(bench, tmp_path):
+    other = tmp_path / "other"
+    (other / "lib/python3.99").mkdir(parents=True)
+    (other / "bin").mkdir()
+    (other / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    for environment, code in (
+        (Prefix(str(other), "here"), "environment-unusable"),
+        (Prefix(str(tmp_path / "conda"), "here"), "environment-form"),
+        (Image("python", "sha256:0"), "environment-form"),
+    ):
+        with pytest.raises(UserError) as caught:
+            bench.submit(bench.task("true", environment=environment))
+        assert code_of(caught) == code
+
+
+def test_a_cut_ends_what_follows_a_log_and_leaves_the_run_alone(bench):
+    handle = bench.submit(bench.task("echo up; sleep 6; echo down"))
+    bench.wait_until_running(handle)
+    backend = bench.backend
+    log = backend.log(handle, follow=True)
+    assert next(log) == b"up\n"
+    bench.node.cut()
+    try:
+        with pytest.raises(UserError) as caught:
+            list(log)
+        assert code_of(caught) == "backend-unreachable"
+        condition = backend.poll([handle])[handle]
+        assert condition.phase is Phase.UNKNOWN
+        assert "(backend box) does not answer" in condition.message
+    finally:
+        bench.node.join()
+    assert b"".join(backend.log(handle, 3, follow=True)) == b"down\n"
+    assert backend.poll([handle])[handle].phase is Phase.SUCCEEDED
+    assert b"".join(backend.log(handle, -5, follow=True)) == b"down\n"
+
+
+@pytest.mark.slow
+def test_a_machine_that_hangs_is_noticed(bench):
+    backend = bench.backend
+    backend.usage()
+    handle = Handle("ssh", "train-00000000")
+    with bench.node.hang():
+        started = time.monotonic()
+        assert backend.poll([handle])[handle].phase is Phase.UNKNOWN
+        assert 10 < time.monotonic() - started < 40
+    assert backend.poll([handle])[handle].phase is Phase.GONE
+
+
+def test_to_open_the_backend_imports_no_client_of_ssh():
+    code = (
+        "import sys; from pathlib import Path; from reconciler.backends import load_backend\n"
+        "load_backend({'type': 'ssh', 'machine': 'gpu1'}, Path('absent'))\n"
+        "print('asyncssh' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_more_requests_at_once_than_a_server_has_channels_for_are_all_answered(bench):
+    backend = bench.backend
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda number: backend.find(f"{number:040x}"), range(20)))
+    assert found == [None] * 20
+
+
+def test_what_ends_the_program_on_the_machine_is_in_the_error(bench):
+    with pytest.raises(UserError) as caught, bench.backend._connection.channel() as channel:
+        channel.ask({"do": "dance"})
+    assert "ended: AttributeError: '_Node' object has no attribute '_dance'" in message_of(caught)

@@ -1,0 +1,186 @@
+"""Jobs on a machine that is reached by ssh and shares no disk with this one, by whole commands."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from services.ssh_node import PYTHON
+from workspaces import APPLY, commit, edit, until, write
+
+from reconciler.runner.descendants import find_marked
+
+pytestmark = [pytest.mark.slow, pytest.mark.services]
+_BOUND = "secrets: {box-key: {from: 'file:.secrets/key', for: [backend/box], fields: [/private_key]}}\n"
+
+
+PIPELINE = """
+$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
+type: pipeline
+name: sum
+jobs:
+  only:
+    type: command
+    command: echo one step
+    environment: azureml:plain@latest
+    compute: azureml:local
+"""
+
+
+@pytest.fixture
+def disk(ssh_node, tmp_path_factory):
+    """The folder of the node that its runs are in."""
+    return tmp_path_factory.mktemp("disk") / "mlgit"
+
+
+@pytest.fixture
+def folder(small, ssh_node, disk):
+    """The small workspace, which the node does not see, with its job on the node."""
+    box = (
+        f"{{type: ssh, machine: 127.0.0.1, port: {ssh_node.port}, user: {ssh_node.user}, known_hosts: .secrets/hosts, "
+        f"folder: {disk}, python: {PYTHON}}}"
+    )
+    edit(small, "mlgit.yml", "backends: {local: {type: local}}", f"{_BOUND}backends: {{box: {box}}}")
+    edit(small, "mlgit.yml", '"*": local', '"*": box')
+    write(small, {".gitignore": ".secrets\n.mlgit\n", ".secrets/key": ssh_node.key("client")})
+    shutil.copy(ssh_node.folder / "known_hosts", small / ".secrets/hosts")
+    commit(small)
+    ssh_node.hide(small)
+    return small
+
+
+def command_lines():
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            for file in ("cmdline", "environ"):
+                try:
+                    yield (path / file).read_bytes()
+                except OSError:
+                    continue
+
+
+def test_a_job_runs_on_the_machine_and_its_output_becomes_a_model(folder, ssh_node, disk, mlgit, run_json):
+    edit(
+        folder, "src/sum.py", "import pathlib, sys\n", f"import os, pathlib, sys\nprint(os.listdir({str(folder)!r}))\n"
+    )
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert "model/total: version 1 from run sum-" in ended.out
+    assert mlgit("job", "logs", "sum", cwd=folder).out == "[]\ntotal 6\n"  # the folder is hidden from the job
+    (run,) = run_json(folder, "job", "list")
+    assert (run["status"], run["backend"]) == ("completed", "box")
+    assert "No changes" in mlgit("plan", cwd=folder).out
+    assert (disk / "runs" / run["run"]).is_dir()
+    secret = ssh_node.key("client").splitlines()[2]
+    written = subprocess.run(
+        ["grep", "-rlF", secret, str(folder), str(disk)], capture_output=True, text=True, check=False
+    )
+    assert written.stdout.split() == [str(folder / ".secrets/key")]
+    assert not any(secret.encode() in text for text in command_lines())
+
+
+def test_a_run_outlives_the_connection_and_a_command_that_was_killed(folder, ssh_node, disk, mlgit, run_json):
+    edit(folder, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(4)\n")
+    commit(folder)
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0  # it does not wait
+    (run,) = run_json(folder, "job", "list")
+    assert run["status"] in {"queued", "running"}
+    ssh_node.cut()
+    try:
+        status = mlgit("status", cwd=folder)
+        assert status.code == 0
+        assert "127.0.0.1" in status.err
+        assert "(backend box) does not answer" in status.err
+        (cut,) = run_json(folder, "job", "list")
+        assert (cut["run"], cut["status"]) in {(run["run"], "queued"), (run["run"], "running")}
+    finally:
+        ssh_node.join()
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    (completed,) = run_json(folder, "job", "list")
+    assert (completed["run"], completed["status"]) == (run["run"], "completed")
+
+
+def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder, disk, mlgit, mlgit_process, run_json):
+    edit(folder, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(3)\n")
+    commit(folder)
+    process = mlgit_process(*APPLY, cwd=folder)
+    until(lambda: list(disk.glob("runs/sum-*/command.json")), 60)
+    process.kill()
+    process.communicate()
+    process = mlgit_process(*APPLY, cwd=folder)
+    printed, errors = process.communicate()
+    assert process.returncode == 0, printed + errors
+    assert not any(word in errors for word in ("Traceback", "Task was destroyed", "never awaited"))
+    (run,) = run_json(folder, "job", "list")
+    assert (run["status"], [path.name for path in disk.glob("runs/*")]) == ("completed", [run["run"]])
+    assert mlgit("job", "logs", "sum", cwd=folder).out == "total 6\n"
+
+
+def test_a_step_of_a_pipeline_runs_on_the_machine(folder, disk, mlgit, run_json):
+    step = (folder / "jobs/sum.yml").read_text()
+    edit(folder, "jobs/sum.yml", step, PIPELINE)
+    (folder / "models/total.yml").unlink()
+    commit(folder)
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    (run,) = run_json(folder, "job", "list")
+    assert run["status"] == "completed"
+    (log,) = disk.glob("runs/*/user_logs/std_log.txt")
+    assert log.read_text() == "one step\n"
+
+
+def test_cancel_leaves_no_process_on_the_machine(folder, disk, mlgit, run_json):
+    edit(
+        folder,
+        "src/sum.py",
+        "import pathlib, sys\n",
+        "import pathlib, subprocess, sys, time\nsubprocess.Popen(['setsid', 'sleep', '300'])\ntime.sleep(300)\n",
+    )
+    commit(folder)
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    (run,) = run_json(folder, "job", "list")
+    files = disk / "runs" / run["run"]
+    until(lambda: len(find_marked(files)) >= 2)
+    started = time.monotonic()
+    assert mlgit("job", "cancel", "sum", cwd=folder).code == 0
+    until(lambda: not find_marked(files), 60 - (time.monotonic() - started))
+
+
+def test_a_machine_with_another_host_key_gets_nothing_and_the_error_says_why(folder, ssh_node, disk, mlgit):
+    shutil.copy(ssh_node.folder / "other_hosts", folder / ".secrets/hosts")
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    assert "shows another host key than" in ended.out + ended.err
+    (folder / ".secrets/hosts").write_text("")
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    assert f"the host key of [127.0.0.1]:{ssh_node.port} is not known" in ended.out + ended.err
+    write(folder, {".secrets/key": ssh_node.key("stranger")})
+    shutil.copy(ssh_node.folder / "known_hosts", folder / ".secrets/hosts")
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    assert "does not accept the private key" in ended.out + ended.err
+    assert not disk.exists()
+
+
+def test_what_the_machine_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):
+    edit(folder, "jobs/sum.yml", "compute: local\n", "compute: local\nresources: {instance_count: 2}\n")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert "jobs/sum.yml:7:" in planned.out + planned.err
+    assert "not-supported" in planned.out + planned.err
+
+
+def test_a_password_that_is_bound_to_no_such_field_is_a_warning(folder, mlgit):
+    edit(folder, "mlgit.yml", "fields: [/private_key]", "fields: [/private_key, /pasword]")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert "no asset that the secret box-key is bound to has the field /pasword" in planned.err
+    assert "did you mean /password?" in planned.err

@@ -1,0 +1,189 @@
+"""A workspace whose store is on S3: applied on one machine, read on another, by mlgit and by dvc."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from s3fs import S3FileSystem
+from workspaces import APPLY, SMALL, commit, git, until
+
+from reconciler.project import garbage
+
+pytestmark = pytest.mark.services
+
+PIPELINE = """
+    $schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
+    type: pipeline
+    name: pipe
+    settings: {default_compute: azureml:local}
+    jobs:
+      prepare:
+        type: command
+        command: cp -r ${{inputs.numbers}} ${{outputs.out}}/numbers.csv && sleep 3
+        environment: azureml:plain@latest
+        inputs:
+          numbers: {type: uri_file, path: azureml:numbers@latest}
+        outputs:
+          out: {type: uri_folder}
+    """
+SETTINGS = """
+    state: {{name: small, lineage: "11111111111111111111111111111111", remote: origin}}
+    store: {{url: "s3://{bucket}/team", endpoint: "{endpoint}", region: us-east-1}}
+    secrets:
+      store-key: {{from: "env:STORE_KEY", for: [store], fields: [/access_key_id]}}
+      store-secret: {{from: "env:STORE_SECRET", for: [store], fields: [/secret_access_key]}}
+    backends: {{local: {{type: local, host: here}}}}
+    compute: {{"*": local}}
+    """
+
+
+@pytest.fixture
+def bucket(s3_server):
+    return s3_server.make_bucket()
+
+
+@pytest.fixture
+def first(tmp_path, s3_server, bucket, monkeypatch):
+    """A clone of a workspace with its store on S3."""
+    key, secret = s3_server.keys["writer"]
+    for name, value in {"MLGIT_HOST": "here", "STORE_KEY": key, "STORE_SECRET": secret}.items():
+        monkeypatch.setenv(name, value)
+    git(tmp_path, "init", "--quiet", "--bare", "origin.git")
+    git(tmp_path, "clone", "--quiet", f"file://{tmp_path}/origin.git", "first")
+    settings = SETTINGS.format(bucket=bucket, endpoint=s3_server.url)
+    files = {**SMALL, "mlgit.yml": settings, "jobs/pipe.yml": PIPELINE}
+    commit(tmp_path / "first", "start", files)
+    git(tmp_path / "first", "push", "--quiet", "origin", "HEAD:main")
+    return tmp_path / "first"
+
+
+def test_what_one_machine_applied_another_exports_and_sees_no_changes(first, mlgit, s3_server, tmp_path, monkeypatch):
+    ended = mlgit(*APPLY, cwd=first)
+    assert ended.code == 0, ended.out + ended.err
+    git(tmp_path, "clone", "--quiet", "--branch", "main", f"file://{tmp_path}/origin.git", "second")
+    second = tmp_path / "second"
+    monkeypatch.setenv("MLGIT_HOST", "elsewhere")
+    assert mlgit("plan", "--refresh", cwd=second).out.startswith("No changes. ")
+    got = mlgit("get", "data/numbers", str(tmp_path / "numbers"), cwd=second)
+    assert got.code == 0, got.err
+    assert (tmp_path / "numbers/numbers.csv").read_text() == "n\n1\n2\n3\n"
+    got = mlgit("job", "download", "sum", str(tmp_path / "sum"), cwd=second)
+    assert got.code == 0, got.err
+    assert [path.read_text() for path in (tmp_path / "sum").rglob("total.txt")] == ["12.0"]
+    secret = s3_server.keys["writer"][1].encode()
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and "site-packages" not in path.parts]
+    assert [path for path in files if secret in path.read_bytes()] == []
+
+
+def test_the_driver_of_a_pipeline_gets_the_secrets_of_the_store_unseen(first, mlgit, s3_server):
+    ended = mlgit("apply", "--auto-approve", "--select", "+job/pipe", cwd=first)
+    assert ended.code == 0, ended.out + ended.err
+    secret = s3_server.keys["writer"][1].encode()
+
+    def find_drivers():
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (process / "cmdline").read_bytes()
+                if b"reconciler.engine.driver" in command and str(first).encode() in command:
+                    found[process.name] = command + (process / "environ").read_bytes()
+            except OSError:
+                continue
+        return found
+
+    drivers = until(find_drivers)
+    assert drivers
+    assert [name for name, seen in drivers.items() if secret in seen] == []
+    assert mlgit("job", "wait", "pipe", cwd=first).code == 0
+
+
+def test_dvc_pulls_from_the_store_as_from_a_remote_of_its_own(first, mlgit, s3_server, bucket, tmp_path):
+    (first / "data/folder").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (first / "data/folder" / name).write_text(f"{name}\n")
+    asset = (first / "data/numbers.yml").read_text()
+    asset = asset.replace("numbers.csv", "folder").replace("numbers", "folder").replace("uri_file", "uri_folder")
+    commit(first, "folder", {"data/folder.yml": asset})
+    assert mlgit("apply", "--auto-approve", "--select", "data/folder", cwd=first).code == 0
+    shown = json.loads(mlgit("show", "data/folder", "--format", "json", cwd=first).out)
+    digest = find_value(shown, "md5")
+    project = tmp_path / "project"
+    project.mkdir()
+    git(project, "init", "--quiet")
+    key, secret = s3_server.keys["writer"]
+    variables = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_DEFAULT_REGION": "us-east-1"}
+
+    def dvc(*arguments):
+        command = [sys.executable, "-m", "dvc", *arguments]
+        environment = {**os.environ, **variables, "DVC_NO_ANALYTICS": "1"}
+        subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True, text=True)
+
+    dvc("init", "--quiet")
+    dvc("remote", "add", "--default", "store", f"s3://{bucket}/team")
+    dvc("remote", "modify", "store", "endpointurl", s3_server.url)
+    (project / "folder.dvc").write_text(f"outs:\n- md5: {digest}\n  hash: md5\n  path: folder\n")
+    dvc("pull")
+    assert {path.name: path.read_text() for path in (project / "folder").iterdir()} == {
+        "a.csv": "a.csv\n",
+        "b.csv": "b.csv\n",
+    }
+
+
+def find_value(document, key):
+    """Return the first value of a key at any depth."""
+    if isinstance(document, dict) and key in document:
+        return document[key]
+    children = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return next((found for child in children if (found := find_value(child, key))), None)
+
+
+class LaterTime:
+    """The clock of a machine on which so many days have passed."""
+
+    def __init__(self, days: float) -> None:
+        self.days = days
+
+    def time(self) -> float:
+        return time.time() + self.days * 86400
+
+
+@pytest.fixture
+def find_files(s3_server, bucket):
+    """Return the paths of the files on S3 below a folder of the store."""
+    key, secret = s3_server.keys["writer"]
+    files = S3FileSystem(key=key, secret=secret, endpoint_url=s3_server.url, use_listings_cache=False)
+    return lambda folder: files.find(f"{bucket}/team/{folder}")
+
+
+def test_what_nothing_needs_is_removed_from_s3_and_from_the_cache(first, mlgit, find_files, monkeypatch, golden):
+    assert mlgit(*APPLY, cwd=first).code == 0
+    before = len(find_files("files"))
+    monkeypatch.setattr(garbage, "time", LaterTime(20))
+    shown = mlgit("gc", cwd=first)
+    assert (shown.code, len(find_files("files"))) == (0, before), shown.err
+    golden("cli/gc/on-s3.txt", mask_sizes(shown.out))
+    removed = mlgit("gc", "--remove", cwd=first)
+    assert removed.code == 0, removed.err
+    golden("cli/gc/on-s3-removed.txt", mask_sizes(removed.out))
+    assert 0 < len(find_files("files")) < before
+    assert find_files("removals") == []
+    left = json.loads(mlgit("gc", "--format", "json", cwd=first).out)
+    assert left["garbage"] == []
+    copies = [digest for item in left["cache"]["garbage"] for digest in item["digests"]]
+    assert [digest for digest in copies if not digest.endswith(".dir")] == []  # the lists were read again
+    assert mlgit("verify", "--deep", cwd=first).code == 0
+    again = mlgit(*APPLY, "--replace", "job/sum", cwd=first)
+    assert again.code == 0, again.out + again.err
+    assert mlgit("verify", "--deep", cwd=first).code == 0
+
+
+def mask_sizes(text: str) -> str:
+    """Mask what differs in each run: the bucket, and the sizes, since there are paths and times in what is counted."""
+    return re.sub(r" +\d[\d.,]* (bytes|KiB|kB|MiB|MB)\b", " <size>", re.sub("s3://[0-9a-z]+/", "s3://<bucket>/", text))

@@ -1,0 +1,250 @@
+"""Parallel nodes become command steps, and what of them cannot be run is said at its line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from planning.project import InMemoryProject, declared_by
+from planning.test_lowering import PLAIN, files_with, graph, pipeline, spec_of
+
+from reconciler.model import Address, Plan, Step
+from reconciler.model.parallel_work import ParallelWork
+from reconciler.planning.jobs.parallel import parallel_work
+
+pytestmark = pytest.mark.fast
+
+PIPE = Address("job", "pipe")
+TASK = {"type": "run_function", "code": "../src", "entry_script": "a.py", "environment": PLAIN}
+NODE = {
+    "type": "parallel",
+    "inputs": {"files": {"type": "uri_folder", "path": "../data"}},
+    "input_data": "${{inputs.files}}",
+    "outputs": {"lines": {"type": "uri_file"}},
+    "task": TASK,
+}
+
+
+def node(task: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    return {**NODE, **fields, "task": {**TASK, **(task or {})}}
+
+
+def step_of(task: dict[str, Any] | None = None, **fields: Any) -> Step:
+    return graph(pipeline({"batches": node(task, **fields)})).steps["batches"]
+
+
+def work_of(task: dict[str, Any] | None = None, **fields: Any) -> ParallelWork:
+    work = parallel_work(step_of(task, **fields))
+    assert work is not None
+    return work
+
+
+def plan_of(task: dict[str, Any] | None = None, **fields: Any) -> tuple[Plan, dict[str, str]]:
+    """Return the plan of a pipeline with one parallel node, and its files."""
+    files = files_with(pipeline({"batches": node(task, **fields)}))
+    return InMemoryProject().plan_with_diagnostics(files)[0], files
+
+
+def refusals(plan: Plan, files: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the line that each refusal is at, and its message."""
+    (blocked,) = (item for item in plan.blocked if item.address == PIPE)
+    found = ((item.span, item.message) for item in blocked.refusals if item.span)
+    return [(files[span.path].splitlines()[span.line - 1].strip(), message) for span, message in found]
+
+
+def test_a_step_has_the_code_and_the_environment_of_the_task_and_its_arguments_as_command():
+    step = step_of({"program_arguments": "--model ${{inputs.files}} --error_threshold 5"})
+    assert spec_of(step) == {
+        "type": "command",
+        "command": "--model ${{inputs.files}}",
+        "code": "../src",
+        "environment": PLAIN,
+        "compute": "azureml:local",
+        "inputs": {"files": {"type": "uri_folder", "path": "../data"}},
+        "outputs": {"lines": {"type": "uri_file"}},
+    }
+    assert {path.pointer: path.path for path in step.job.asset.paths} == {"/code": "src", "/inputs/files/path": "data"}
+    assert set(step.job.references) == {"/environment"}
+    assert step.places["/code"] == "/jobs/batches/task/code"
+
+
+def test_the_files_of_an_environment_in_a_task_are_read():
+    environment = {"image": "python:3.12", "conda_file": "../conda.yml"}
+    files = {
+        **files_with(pipeline({"batches": node({"environment": environment})})),
+        "conda.yml": "dependencies: [a]\n",
+    }
+    (asset,) = (item for item in declared_by(files).assets.values() if item.address == PIPE)
+    task = asset.spec["jobs"]["batches"]["task"]
+    assert task["environment"]["conda_file"] == {"dependencies": ["a"]}
+
+
+def test_a_component_gives_what_its_node_does_not_say():
+    inner = {
+        "name": "score",
+        "type": "parallel",
+        "inputs": {"files": {"type": "uri_folder"}, "size": {"type": "integer", "default": 3}},
+        "outputs": {"lines": {"type": "uri_file"}},
+        "input_data": "${{inputs.files}}",
+        "mini_batch_size": "5",
+        "retry_settings": {"max_retries": 4},
+        "task": {**TASK, "append_row_to": "${{outputs.lines}}", "program_arguments": "--size ${{inputs.size}}"},
+    }
+    own = {"mini_batch_size": "7", "logging_level": "DEBUG"}
+    outer = {"type": "parallel", "component": inner, "inputs": NODE["inputs"], **own}
+    step = graph(pipeline({"batches": outer})).steps["batches"]
+    work = ParallelWork("a.py", "files", "lines", mini_batch_size=7, max_retries=4, logging_level="DEBUG")
+    assert parallel_work(step) == work
+    assert step.job.asset.spec["command"] == "--size ${{inputs.size}}"
+    assert step.job.asset.spec["inputs"]["size"] == 3
+    assert step.component == "score"
+
+
+def test_what_a_file_leaves_out_is_as_azure_ml_documents_it():
+    assert work_of() == ParallelWork(
+        "a.py",
+        "files",
+        max_retries=2,
+        timeout=60,
+        mini_batch_error_threshold=-1,
+        error_threshold=-1,
+        allowed_failed_percent=100,
+        task_overhead_timeout=600,
+        first_task_creation_timeout=600,
+    )
+
+
+def test_predefined_arguments_are_settings_and_do_not_reach_the_script():
+    text = (
+        "--error_threshold 5 --rate -1 --allowed_failed_percent=30.5 --task_overhead_timeout 1200 "
+        "--first_task_creation_timeout '60' --progress_update_timeout 7 --append_row_file_name \"all rows.txt\" -v"
+    )
+    step = step_of({"program_arguments": text}, error_threshold=9)
+    work = parallel_work(step)
+    assert step.job.asset.spec["command"].split() == ["--rate", "-1", "-v"]
+    assert work == ParallelWork(
+        "a.py",
+        "files",
+        file_name="all rows.txt",
+        error_threshold=5,
+        allowed_failed_percent=30.5,
+        task_overhead_timeout=1200,
+        first_task_creation_timeout=60,
+        progress_update_timeout=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "unit"),
+    [("10", 10, "files"), ("10kb", 10240, "bytes"), ("2MB", 2 << 20, "bytes"), ("1gb", 1 << 30, "bytes")],
+)
+def test_a_size_of_mini_batches_counts_files_or_bytes(text, size, unit):
+    work = work_of(mini_batch_size=text)
+    assert (work.mini_batch_size, work.size_unit) == (size, unit)
+
+
+@pytest.mark.parametrize(
+    ("task", "fields", "line", "message"),
+    [
+        ({}, {"mini_batch_size": "0"}, "mini_batch_size: '0'", "batches: 0 is no mini_batch_size"),
+        (
+            {},
+            {"retry_settings": {"timeout": 0}},
+            "timeout: 0",
+            "batches: 0 is no retry_settings.timeout",
+        ),
+        (
+            {},
+            {"max_concurrency_per_instance": 0},
+            "max_concurrency_per_instance: 0",
+            "batches: 0 is no max_concurrency_per_instance",
+        ),
+        (
+            {"program_arguments": "--error_threshold few"},
+            {},
+            "program_arguments: --error_threshold few",
+            "batches: few is no program_arguments.error_threshold",
+        ),
+        (
+            {"program_arguments": "--append_row_file_name ../rows.txt"},
+            {},
+            "program_arguments: --append_row_file_name ../rows.txt",
+            "batches: ../rows.txt is no name of a file (--append_row_file_name)",
+        ),
+        (
+            {"append_row_to": "${{outputs.nothing}}"},
+            {},
+            "append_row_to: ${{outputs.nothing}}",
+            "batches: append_row_to: ${{outputs.nothing}} is no output",
+        ),
+        (
+            {},
+            {"inputs": {"files": {"type": "mltable", "path": "../data", "mode": "direct"}}},
+            "input_data: ${{inputs.files}}",
+            "batches: mlgit makes mini-batches of files only, and the input files has the type mltable",
+        ),
+        (
+            {},
+            {"inputs": {"files": {"type": "uri_folder", "path": "../data", "mode": "direct"}}},
+            "input_data: ${{inputs.files}}",
+            "batches: input_data needs files, and the input files with mode: direct is a URI",
+        ),
+        ({}, {"input_data": "../data"}, "input_data: ../data", "batches: input_data names no input"),
+    ],
+)
+def test_what_cannot_be_run_is_said_at_its_line(task, fields, line, message):
+    assert refusals(*plan_of(task, **fields)) == [(line, f"job/pipe: {message}")]
+
+
+@pytest.mark.parametrize(
+    ("task", "fields", "line", "message"),
+    [
+        (
+            {},
+            {"partition_keys": ["store"]},
+            "- store",
+            (
+                "job/pipe/batches: mlgit does not support partition_keys: they are columns of tables, "
+                "and mini-batches have files"
+            ),
+        ),
+        (
+            {},
+            {"resources": {"instance_count": 2}},
+            "instance_count: 2",
+            "job/pipe/batches: backend local does not support resources.instance_count: 2",
+        ),
+        ({"type": "model"}, {}, "type: model", "job/pipe/batches: mlgit does not support task.type: model"),
+        (
+            {"model": "azureml:m@latest"},
+            {},
+            "model: azureml:m@latest",
+            "job/pipe/batches: mlgit does not support task.model",
+        ),
+    ],
+)
+def test_what_no_provider_does_is_refused_at_its_line(task, fields, line, message):
+    assert refusals(*plan_of(task, **fields)) == [(line, message)]
+
+
+def test_arguments_without_an_effect_are_noted():
+    plan, _ = plan_of({"program_arguments": "--resource_monitor_interval 20 --copy_logs_to_parent True"})
+    assert plan.submissions
+    notes = [note for note in plan.notes if note.startswith("job/pipe/batches: mlgit")]
+    assert sorted(note.partition(" (")[0] for note in notes) == [
+        "job/pipe/batches: mlgit does not use program_arguments.copy_logs_to_parent",
+        "job/pipe/batches: mlgit does not use program_arguments.resource_monitor_interval",
+    ]
+    assert all("jobs/pipe.yml:" in note for note in notes)
+
+
+def test_a_result_does_not_depend_on_how_many_workers_there_are_or_how_often_they_try():
+    operational = {"retry_settings": {"max_retries": 9}, "max_concurrency_per_instance": 7, "logging_level": "DEBUG"}
+    project = InMemoryProject()
+    files = files_with(pipeline({"batches": node()}))
+    project.converge(files)
+    changed = files_with(pipeline({"batches": node(**operational)}))
+    sized = files_with(pipeline({"batches": node(mini_batch_size="2")}))
+    for now, verdict in ((changed, "same"), (sized, "changed")):
+        (action,) = (item for item in project.plan_with_diagnostics(now)[0].actions if item.address == PIPE)
+        assert [item.verdict.value for item in action.steps] == [verdict], action.steps
