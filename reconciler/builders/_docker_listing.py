@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 
 import docker
 from docker.errors import APIError, ImageNotFound
+from docker.models.containers import Container
 from docker.models.images import Image
 from filelock import FileLock, Timeout
 
@@ -80,7 +82,7 @@ def remove_image(client: docker.DockerClient, root: Path, build: LocalBuild) -> 
         except Timeout:
             return False
         _remove_probes(client)
-        if _has_other_names(image) or client.containers.list(all=True, filters={"ancestor": build.id}):
+        if _has_other_names(image) or _containers(client, {"ancestor": build.id}):
             return False
         try:
             for name in (*image.tags, *_pinned_names(image)):
@@ -100,9 +102,15 @@ def _find(client: docker.DockerClient, image_id: str) -> Image | None:
         return None
 
 
+def _containers(client: docker.DockerClient, filters: Mapping[str, str]) -> list[Container]:
+    """Return the containers that match; one that is removed while the engine is asked is none."""
+    found: list[Container] = client.containers.list(all=True, filters=dict(filters), ignore_removed=True)
+    return found
+
+
 def _remove_probes(client: docker.DockerClient) -> None:
     """Remove the containers that have tried an image for an mlgit that was killed."""
-    for container in client.containers.list(all=True, filters={"label": f"{LABELS}probe", "status": "exited"}):
+    for container in _containers(client, {"label": f"{LABELS}probe", "status": "exited"}):
         with suppress(APIError):  # who has started it removes it
             container.remove(v=True)
 

@@ -46,10 +46,9 @@ def message_of(caught):
 
 
 def test_the_node_sees_neither_the_store_nor_the_checkout(bench):
-    assert bench.node.run("ls", "-A", str(bench.store.root), str(CHECKOUT)).split() == [
-        f"{bench.store.root}:",
-        f"{CHECKOUT}:",
-    ]
+    for folder in (bench.store.root, CHECKOUT):
+        assert any(folder.iterdir())
+        assert bench.node.run("ls", "-A", str(folder)) == ""
 
 
 def test_equal_content_is_sent_once_and_what_a_run_has_made_is_not_sent_at_all(bench, sent):

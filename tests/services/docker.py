@@ -102,10 +102,10 @@ class DockerEngine:
     def remove_images(self) -> None:
         """Remove all containers, and the images that mlgit made or that come from a registry."""
         with self.client() as client:
-            for container in client.containers.list(all=True):
+            for container in client.containers.list(all=True, ignore_removed=True):
                 with suppress(APIError):  # a supervisor removes it at this moment
                     container.remove(force=True)
-            until(lambda: not client.containers.list(all=True))
+            until(lambda: not client.containers.list(all=True, ignore_removed=True))
             for image in client.images.list():
                 if f"{LABELS}identity" in image.labels or any(tag.startswith("127.0.0.1") for tag in image.tags):
                     client.images.remove(image.id, force=True)
@@ -134,7 +134,7 @@ class DockerEngine:
     def stop(self) -> None:
         """End all containers, then all processes, and remove what they wrote."""
         with suppress(DockerException, OSError), self.client() as client:
-            for container in client.containers.list(all=True):
+            for container in client.containers.list(all=True, ignore_removed=True):
                 with suppress(APIError):  # it was just removed
                     container.remove(force=True)
         for process in self._processes:
