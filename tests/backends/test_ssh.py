@@ -46,6 +46,7 @@ def message_of(caught):
 
 
 def test_the_node_sees_neither_the_store_nor_the_checkout(bench):
+    bench.file("a.csv", "1,2,3\n")
     for folder in (bench.store.root, CHECKOUT):
         assert any(folder.iterdir())
         assert bench.node.run("ls", "-A", str(folder)) == ""
