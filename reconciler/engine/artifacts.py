@@ -1,34 +1,22 @@
-"""Artifacts: store the files of assets, and make the task of a run of contents of the store."""
+"""Artifacts: the files of assets, stored."""
 
 from __future__ import annotations
 
 import posixpath
-import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, store_git_content
-from reconciler.engine.inputs import lower_word, make_inputs
 from reconciler.engine.providers import Providers
 from reconciler.engine.staged import part_source, store_once
-from reconciler.format.mirrors import Mirrors
-from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
+from reconciler.model import ResolvedAsset, ResolvedReference
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.docker_arguments import parse_size
-from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
-from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
-from reconciler.planning.experiment_name import experiment_name
 from reconciler.planning.job_outputs import find_job_output
-from reconciler.planning.output_paths import direct_uris
 
-JobSpec = Mapping[str, Any]
-_DEFAULT_TYPE = "uri_folder"
 _MAX_NAMES = 10
 # Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
 _INFRASTRUCTURE_CODES = frozenset(
@@ -101,89 +89,3 @@ def _names_beside(paths: Sequence[str], missing: str) -> list[str]:
     prefix = f"{folder}/" if folder else ""
     names = {path.removeprefix(prefix).partition("/")[0] for path in paths if path.startswith(prefix)}
     return [prefix + name for name in sorted(names)]
-
-
-def make_task(
-    context: ActionContext,
-    resolved: ResolvedAsset,
-    run: Run,
-    environment: Environment,
-    contents: Mapping[str, Content | str],
-) -> Task:
-    """Return one run as a task for its backend: contents of the store, inputs and outputs by name, the environment.
-
-    ``contents`` are those of its paths, of what it refers to and of what was downloaded, by JSON pointer.
-    """
-    config = context.providers.config
-    task = describe_task(resolved, environment, contents, config.mirrors)
-    uris = direct_uris(resolved.asset.spec, run.id)
-    return replace(
-        task,
-        outputs={name: replace(output, uri=uris.get(name, "")) for name, output in task.outputs.items()},
-        run=run.id,
-        address=str(run.address),
-        token=run.token,
-        root_run=run.parent,
-        commit=run.commit,
-        experiment=experiment_name(resolved.asset),
-        workspace=config.state,
-        compute=_compute_of(context, resolved),
-    )
-
-
-def describe_task(
-    resolved: ResolvedAsset, environment: Environment, contents: Mapping[str, Content | str], mirrors: Mirrors
-) -> Task:
-    """Return what a job does as a task, without its run and its compute; see `make_task`."""
-    spec, code = resolved.asset.spec, contents.get("/code")
-    return Task(
-        run="",
-        address=str(resolved.asset.address),
-        token="",
-        command=spec["command"],
-        environment=environment,
-        code=code if isinstance(code, Content) else None,
-        inputs=make_inputs(spec.get("inputs") or {}, mirrors, contents),
-        outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
-        resources=_resources(spec),
-        distribution=_distribution(spec.get("distribution") or {}),
-        variables=_variables(spec.get("environment_variables") or {}),
-    )
-
-
-def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
-    return {name: str(value) for name, value in declared.items() if value is not None}
-
-
-def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
-    """Return a distribution with its type in lower case; Azure ML reads it in any case."""
-    return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
-
-
-def _resources(spec: JobSpec) -> Resources:
-    """Return what a job asks for; a size or an argument that is none was refused when it was planned."""
-    declared = spec.get("resources") or {}
-    arguments = declared.get("docker_args") or ""
-    return Resources(
-        _instance_count(spec),
-        shm=parse_size(str(declared["shm_size"])) if declared.get("shm_size") else None,
-        timeout=(spec.get("limits") or {}).get("timeout"),
-        docker_args=arguments if isinstance(arguments, str) else shlex.join(map(str, arguments)),
-    )
-
-
-def _instance_count(spec: JobSpec) -> int:
-    """Return the number of instances of a job; YAML may have it as text."""
-    return max(1, int(float((spec.get("resources") or {}).get("instance_count") or 1)))
-
-
-def _compute_of(context: ActionContext, resolved: ResolvedAsset) -> Compute:
-    """Return the compute of a job, as it is registered."""
-    reference = resolved.references.get(COMPUTE_POINTER)
-    record = context.state.current.get(reference.address) if reference else None
-    return Compute(compute_name(resolved.asset), record.spec if record else {})
-
-
-def _output_types(spec: JobSpec) -> dict[str, str]:
-    outputs = spec.get("outputs") or {}
-    return {name: lower_word(declared or {}, "type", _DEFAULT_TYPE) for name, declared in outputs.items()}

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
-from reconciler.engine.action_context import ActionContext
 from reconciler.format.mirrors import find_mirror, is_web_url
 from reconciler.format.path_patterns import matches_parts
 from reconciler.model.datastores import (
@@ -30,8 +29,10 @@ from reconciler.planning.data_places import DataPlace, Datastores
 from reconciler.secrets.urls import mask_url_secrets
 from reconciler.storage.web_error import WebError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a plan does without
     from types import ModuleType
+
+    from reconciler.engine.action_context import ActionContext
 
 _TIMEOUT_VARIABLE, _TIMEOUT_SECONDS = "MLGIT_NETWORK_TIMEOUT", 60.0
 

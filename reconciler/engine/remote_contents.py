@@ -6,8 +6,6 @@ was cut goes on with the files that it lacks.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 import threading
 from collections.abc import Callable, Sequence
@@ -15,28 +13,18 @@ from functools import partial
 
 from reconciler.abbreviation import pluralize
 from reconciler.diagnostics import UserError, user_error
-from reconciler.engine.locations import is_changed, list_place, location_key, stat_place, to_place
-from reconciler.engine.staged import find_staged, store_once
+from reconciler.engine.fetched import FETCHED, fetched_source
+from reconciler.engine.locations import is_changed, list_place, stat_place, to_place
+from reconciler.engine.staged import store_once
 from reconciler.model.builder import ReportProgress
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.datastores import Datastore, DatastoreEntry, Identity, Location, folder_identity
 from reconciler.model.object_store import ObjectStore
 from reconciler.storage.transfers import Transfer, TransferPool
 
-FETCHED = "fetched"
 _PARALLEL_FILES = 8
 _REGULAR_MODE = 0o100644
 _LOCKS: dict[str, threading.Lock] = {}  # by entry: of the actions that need one, the first brings it
-
-
-def fetched_source(location: Location) -> str:
-    """Return the name of the entry of a location."""
-    return hashlib.sha256(json.dumps(location_key(location)).encode()).hexdigest()
-
-
-def find_fetched(store: ObjectStore, location: Location) -> Content | None:
-    """Return what a location became in the store; None if it never was there."""
-    return find_staged(store, fetched_source(location), FETCHED)
 
 
 def bring(store: ObjectStore, datastore: Datastore, location: Location, report_progress: ReportProgress) -> Content:

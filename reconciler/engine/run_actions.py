@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of, run_of
-from reconciler.engine.artifacts import is_infrastructure_error, make_task, store_asset_contents
+from reconciler.engine.artifacts import is_infrastructure_error, store_asset_contents
 from reconciler.engine.downloads import download_inputs
 from reconciler.engine.driver.freeze import freeze_run
 from reconciler.engine.inputs import referenced_contents
 from reconciler.engine.job_environment import build_job_environment
 from reconciler.engine.run_conditions import cancel_and_wait
+from reconciler.engine.tasks import make_task
 from reconciler.engine.written_outputs import write_outputs, write_step_outputs
 from reconciler.model import Action, Json, ResolvedAsset, Run, RunStatus
 from reconciler.model.backend import RunResult

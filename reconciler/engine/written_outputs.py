@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
+from reconciler.engine.fetched import FETCHED, fetched_source, find_fetched
 from reconciler.engine.locations import datastores_of
-from reconciler.engine.remote_contents import FETCHED, fetched_source, find_fetched
 from reconciler.model import Action, Json
 from reconciler.model.content import Content, ContentFile
 from reconciler.model.datastores import Datastore, Location, check_names

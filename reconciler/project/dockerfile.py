@@ -7,8 +7,8 @@ from reconciler.diagnostics import user_error
 from reconciler.model import Record, State
 from reconciler.model.content import Content
 from reconciler.project.export import is_built
-from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
+from reconciler.project.store import open_store
 
 
 def show_dockerfile(session: StateSession, state: State, record: Record) -> str:

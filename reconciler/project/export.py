@@ -18,8 +18,8 @@ from reconciler.model.object_store import ObjectStore
 from reconciler.planning.environments import resolve_registry_environment
 from reconciler.planning.uri_inputs import location_uri
 from reconciler.project.recorded_builds import RecordedBuild, decode_builds
-from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
+from reconciler.project.store import open_store
 from reconciler.state.process import host_name
 from reconciler.storage.export import Export, export_contents
 from reconciler.storage.target_folder import NewFile, write_files

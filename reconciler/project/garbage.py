@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.engine.driver.reuse import REUSE
-from reconciler.engine.remote_contents import FETCHED
+from reconciler.engine.fetched import FETCHED
 from reconciler.model.content import FOLDER_SUFFIX, StoredObject
 from reconciler.model.object_store import ObjectStore
 from reconciler.planning.garbage import Amount, Cause, Limits, Reason, RemovalPlan, measure, plan_removal, reason_of

@@ -8,8 +8,9 @@ from reconciler.engine.providers import Providers
 from reconciler.project.builder import open_builders
 from reconciler.project.datastores import open_datastore_resources, open_datastores
 from reconciler.project.environment_uses import open_uses
-from reconciler.project.refresh import open_backends, open_store
+from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
+from reconciler.project.store import open_store
 from reconciler.resources import open_resources
 
 

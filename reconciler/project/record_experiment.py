@@ -9,8 +9,9 @@ from reconciler.engine.experiments import ExperimentContext, record_experiment, 
 from reconciler.engine.providers import Providers
 from reconciler.model import Event, Run, SourceRevision, Tree
 from reconciler.project.datastores import open_datastores
-from reconciler.project.refresh import open_backends, open_store
+from reconciler.project.refresh import open_backends
 from reconciler.project.state_session import StateSession
+from reconciler.project.store import open_store
 from reconciler.state.history import format_trailers
 from reconciler.state.process import user_name
 

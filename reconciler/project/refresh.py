@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from reconciler import backends
@@ -12,17 +11,15 @@ from reconciler.engine.driver.process import StoreSettings
 from reconciler.engine.location_refresh import with_locations
 from reconciler.model import Observation, State
 from reconciler.model.backend import Backend
-from reconciler.model.object_store import ObjectStore, StoreContext
 from reconciler.model.plugins import BackendContext
-from reconciler.model.secret_bindings import STORE_ADDRESS, backend_address, find_binding
+from reconciler.model.secret_bindings import backend_address
 from reconciler.model.step_runs import DRIVER
 from reconciler.project.builder import open_builders
 from reconciler.project.datastores import open_datastore_resources, open_datastores
 from reconciler.project.state_session import StateSession
+from reconciler.project.store import open_store, secret_reader
 from reconciler.resources import open_resources
-from reconciler.secret_values import read_secret
 from reconciler.state.process import host_name
-from reconciler.storage import stores
 
 
 def open_backends(session: StateSession) -> dict[str, Backend]:
@@ -31,31 +28,14 @@ def open_backends(session: StateSession) -> dict[str, Backend]:
     folder = str(session.shared_folder)
 
     def context_of(name: str) -> BackendContext:
-        return BackendContext(name, folder, _secret_reader(session, backend_address(name)))
+        return BackendContext(name, folder, secret_reader(session, backend_address(name)))
 
     opened = backends.open_backends(config.reachable_backends(host), session.store_path, context_of)
     if config.has_store(host):
         store = StoreSettings(config.store_type, config.store_settings, folder)
-        read_secrets = partial(_secret_reader, session)
+        read_secrets = partial(secret_reader, session)
         opened[DRIVER] = DriverBackend(session.store_path, store, host, lambda: open_store(session), read_secrets)
     return opened
-
-
-def open_store(session: StateSession) -> ObjectStore:
-    """Open the object store; raises UserError ``store-unknown`` or ``store-broken``."""
-    config = session.config
-    context = StoreContext(str(session.shared_folder), _secret_reader(session, STORE_ADDRESS))
-    return stores.open_store(config.store_type, config.store_settings, context)
-
-
-def _secret_reader(session: StateSession, address: str) -> Callable[[str], str | None]:
-    """Return what reads the secrets that mlgit.yml binds to fields of the store or of a backend."""
-
-    def read(pointer: str) -> str | None:
-        binding = find_binding(session.config.secrets, address, pointer)
-        return read_secret(binding, session.shared_folder) if binding else None
-
-    return read
 
 
 def observe_runs(session: StateSession, state: State) -> Observation | None:

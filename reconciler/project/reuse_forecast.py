@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from reconciler.diagnostics import UserError
 from reconciler.engine.driver.forecast import KnownContents, forecast_reuse
 from reconciler.model import Action, Op, ReuseForecast, State, StepGraph
-from reconciler.project.refresh import open_store
 from reconciler.project.session import Session
+from reconciler.project.store import open_store
 from reconciler.source.gc_pause import pause_gc
 from reconciler.state.process import host_name
 

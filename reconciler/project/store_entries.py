@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reconciler.engine.driver.events import CANCELS, EVENTS, GRAPHS, RESULTS
 from reconciler.engine.driver.reuse import REUSE
-from reconciler.engine.remote_contents import FETCHED
+from reconciler.engine.fetched import FETCHED
 from reconciler.engine.staged import STAGED
 from reconciler.model.object_store import ObjectStore
 from reconciler.project.known_states import STATES

@@ -13,8 +13,8 @@ from reconciler.abbreviation import pluralize
 from reconciler.diagnostics import UserError
 from reconciler.model import State
 from reconciler.model.secret_bindings import TRACKING_ADDRESS, find_binding
-from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
+from reconciler.project.store import open_store
 from reconciler.secret_values import read_secret
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.config.config import Config
-from reconciler.engine.artifacts import describe_task
+from reconciler.engine.driver.bindings import make_binding
 from reconciler.engine.driver.decisions import Table, decide_steps
-from reconciler.engine.driver.freeze import make_binding
 from reconciler.engine.driver.graph import FrozenGraph, FrozenStep
 from reconciler.engine.driver.reuse import ReuseIndex, make_static_key
 from reconciler.engine.driver.step_contents import step_contents, without_bound_inputs
-from reconciler.engine.remote_contents import find_fetched
+from reconciler.engine.fetched import find_fetched
 from reconciler.engine.staged import find_staged, git_source, merge_source, part_source, with_git_name
+from reconciler.engine.tasks import describe_task
 from reconciler.model import (
     Address,
     Asset,

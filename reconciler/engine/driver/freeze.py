@@ -14,15 +14,17 @@ from functools import partial
 from reconciler import __version__
 from reconciler.diagnostics import user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
-from reconciler.engine.artifacts import make_task, output_content
+from reconciler.engine.artifacts import output_content
 from reconciler.engine.contents import ensure_version_content, store_git_content
 from reconciler.engine.downloads import download_inputs
-from reconciler.engine.driver.graph import GRAPH_FILE, RUN_NAME, Binding, FrozenGraph, FrozenStep, encode_graph
+from reconciler.engine.driver.bindings import make_binding
+from reconciler.engine.driver.graph import GRAPH_FILE, RUN_NAME, FrozenGraph, FrozenStep, encode_graph
 from reconciler.engine.driver.reuse import make_static_key
 from reconciler.engine.driver.step_contents import step_contents, without_bound_inputs
-from reconciler.engine.inputs import DEFAULT_MODE, DEFAULT_TYPE, lower_word, referenced_content
+from reconciler.engine.inputs import referenced_content
 from reconciler.engine.job_environment import JobEnvironment, build_job_environment
 from reconciler.engine.staged import merge_source, store_once
+from reconciler.engine.tasks import make_task
 from reconciler.model import (
     Action,
     Json,
@@ -214,13 +216,4 @@ def _merge(store: ObjectStore, parts: list[tuple[str, Content]]) -> Content:
         files |= {prefix + file.path: file for file in store.manifest(content)}
     return store.put(
         UploadFile(path, file.mode, partial(store.open, file.digest)) for path, file in sorted(files.items())
-    )
-
-
-def make_binding(step: Step, name: str) -> Binding:
-    """Return an input that another step writes, with how it is read."""
-    declared = (step.job.asset.spec.get("inputs") or {}).get(name)
-    fields = declared if isinstance(declared, Mapping) else {}
-    return Binding(
-        step.bindings[name], lower_word(fields, "type", DEFAULT_TYPE), lower_word(fields, "mode", DEFAULT_MODE)
     )

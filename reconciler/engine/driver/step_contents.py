@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Protocol
 
-from reconciler.engine.inputs import input_references
+from reconciler.engine.task_inputs import input_references
 from reconciler.format.pointers import find_value, split_pointer
 from reconciler.model import LocalPath, ResolvedAsset, ResolvedReference, Step, VersionPath
 from reconciler.model.content import Content
