@@ -44,7 +44,7 @@ from reconciler.model.plan import SourceRevision as SourceRevision
 from reconciler.model.plan import StepForecast as StepForecast
 from reconciler.model.plan import StepVerdict as StepVerdict
 from reconciler.model.plan import exclude_actions as exclude_actions
-from reconciler.model.plan import has_changed_blobs as has_changed_blobs
+from reconciler.model.plan import has_changed_files as has_changed_files
 from reconciler.model.providers import Condition as Condition
 from reconciler.model.providers import Effect as Effect
 from reconciler.model.providers import Handle as Handle
