@@ -23,6 +23,8 @@ from reconciler.model.builds import PackageDiff as PackageDiff
 from reconciler.model.data_diff import ChangedBlob as ChangedBlob
 from reconciler.model.data_diff import ContentChange as ContentChange
 from reconciler.model.data_diff import TableComparison as TableComparison
+from reconciler.model.events import Event as Event
+from reconciler.model.events import Progress as Progress
 from reconciler.model.history import HistoryEntry as HistoryEntry
 from reconciler.model.history import ResourceDiff as ResourceDiff
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
@@ -33,12 +35,10 @@ from reconciler.model.overlay import Overlay as Overlay
 from reconciler.model.plan import Action as Action
 from reconciler.model.plan import ActionId as ActionId
 from reconciler.model.plan import Blocked as Blocked
-from reconciler.model.plan import Event as Event
 from reconciler.model.plan import ExcludedAction as ExcludedAction
 from reconciler.model.plan import Forecast as Forecast
 from reconciler.model.plan import Op as Op
 from reconciler.model.plan import Plan as Plan
-from reconciler.model.plan import Progress as Progress
 from reconciler.model.plan import ReuseForecast as ReuseForecast
 from reconciler.model.plan import SourceRevision as SourceRevision
 from reconciler.model.plan import StepForecast as StepForecast

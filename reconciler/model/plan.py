@@ -274,24 +274,3 @@ class Plan(NamedTuple):
         """Return the plan without some actions and what needs them; second, what was left out (``exclude_actions``)."""
         actions, excluded = exclude_actions(self.actions, is_excluded, is_kept)
         return self._replace(actions=actions), excluded
-
-
-class Progress(StrEnum):
-    """What an event says about its action."""
-
-    STARTED = "started"
-    MESSAGE = "message"
-    DONE = "done"
-    FAILED = "failed"
-    WAITING = "waiting"
-    SKIPPED = "skipped"
-    LOCKED = "locked"  # another apply holds a lock on what it would change
-
-
-class Event(NamedTuple):
-    """Something that happened during an apply."""
-
-    progress: Progress
-    action: Action
-    message: str = ""
-    error: Exception | None = None
