@@ -189,6 +189,7 @@ BY_NAME = {
     "project/pull_request.py",
     "project/session.py",
     "project/state_session.py",
+    "project/table_comparisons.py",
     "project/tracking.py",
     "registry.py",
     "render/content_changes.py",

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.text import Text
 
 from reconciler.abbreviation import format_elapsed
 from reconciler.model import Action, Run, RunStatus
+from reconciler.model.transfers import ReadTransfer
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.step_descriptions import StepView
 from reconciler.render.step_states import REUSED, summarize_steps
@@ -32,16 +34,18 @@ _STATE_MARKS = {
     RunStatus.NOT_STARTED.label: ("…", "dim"),
 }
 _MARK_WIDTH = 2  # columns, with the space behind it
+_BAR_WIDTH = 30
 _RESERVED_COLUMNS = 3  # a terminal echoes ^C behind the last line, and a line that wraps is not erased
 
 
 @dataclass(frozen=True, slots=True)
 class _ActivityLine:
-    """One running action or run."""
+    """One running action or run; with ``read_transfer`` its message is how far a transfer of it is."""
 
     title: str
     message: str
     started_at: float  # seconds since the epoch
+    read_transfer: ReadTransfer | None = None
 
 
 @dataclass(slots=True)
@@ -65,10 +69,11 @@ class ProgressDisplay:
         """Erase the lines."""
         self._display.stop()
 
-    def show_action(self, key: str, title: str, message: str = "") -> None:
-        """Show an action, or its new message."""
+    def show_action(self, key: str, title: str, message: str = "", read_transfer: ReadTransfer | None = None) -> None:
+        """Show an action, or its new message, or how far a transfer of it is."""
         line = self._action_lines.get(key)
-        self._action_lines[key] = _ActivityLine(title, message, line.started_at if line else time.time())
+        started_at = line.started_at if line else time.time()
+        self._action_lines[key] = _ActivityLine(title, message, started_at, read_transfer)
 
     def remove_action(self, action: Action) -> None:
         """Stop showing an action, and the run that it records."""
@@ -94,7 +99,7 @@ class ProgressDisplay:
         visible = activities if len(activities) <= room else activities[: room - 1]
         spinner = self._spinner.render(self.console.get_time())
         sign = spinner if isinstance(spinner, Text) else Text()
-        lines = [Text.assemble("  ", sign, " ", _format_activity_line(activity)) for activity in visible]
+        lines = [Text.assemble("  ", sign, " ", _format_activity_line(self.console, activity)) for activity in visible]
         if activities[len(visible) :]:
             lines.append(Text(f"    and {len(activities) - len(visible)} more"))
         trees = self._trees
@@ -141,9 +146,15 @@ def _run_message(view: StepView, read_last_log_line: Callable[[Run], str]) -> st
     return read_last_log_line(view.run) or _format_run_status(view.run)
 
 
-def _format_activity_line(line: _ActivityLine) -> str:
-    message = f": {line.message}" if line.message else ""
-    return sanitize_line(f"{line.title} ({format_elapsed(int(time.time() - line.started_at))}){message}")
+def _format_activity_line(console: Console, line: _ActivityLine) -> Text:
+    title = f"{line.title} ({format_elapsed(int(time.time() - line.started_at))})"
+    transfer = line.read_transfer() if line.read_transfer else None
+    if transfer and transfer.progress.size:
+        bar = ProgressBar(transfer.progress.size, transfer.progress.done, _BAR_WIDTH)
+        parts = ((segment.text, segment.style or "") for segment in console.render(bar))
+        return Text.assemble(sanitize_line(title), " ", *parts, " ", sanitize_line(str(transfer)))
+    message = str(transfer or line.message)
+    return Text(sanitize_line(f"{title}: {message}" if message else title))
 
 
 def _format_run_status(run: Run) -> str:

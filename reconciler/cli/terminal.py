@@ -139,7 +139,7 @@ class TerminalApplyListener:
                     self._progress_display.show_action(key, action_sentence(event.action))
             case Progress.MESSAGE:
                 self._printed[key] = event.message
-                self._progress_display.show_action(key, str(event.action.address), event.message)
+                self._progress_display.show_action(key, str(event.action.address), event.message, event.read_transfer)
                 self._print_once(f"{event.action.address}: {event.message}")
             case _:
                 self._progress_display.remove_action(event.action)

@@ -16,7 +16,7 @@ _GLOB_TOKEN = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
 
 
 def check_patterns(document: Document) -> Iterator[Diagnostic]:
-    """Yield the globs under ``protect:``, ``drift:``, ``builder:``, ``imports:``, ``moved:`` that can match nothing."""
+    """Yield the globs under ``protect:``, ``drift:``, ``builder:`` and so on that can match nothing."""
     for glob, span in _patterns(document):
         if not can_match_address(glob):
             message = f"{glob} can match no asset: an address is KIND/NAME"
@@ -32,8 +32,9 @@ def _patterns(document: Document) -> Iterator[tuple[str, Span]]:
     builder = find_value(document.data, ["builder"])
     for glob in builder if isinstance(builder, dict) else ():
         yield glob, document.key_span(join_pointer("builder", glob))
-    for glob in find_value(document.data, ["imports"]) or ():
-        yield glob, document.key_span(join_pointer("imports", glob))
+    for field in ("imports", "verify"):
+        for glob in find_value(document.data, [field]) or ():
+            yield glob, document.key_span(join_pointer(field, glob))
     for index, entry in enumerate(find_value(document.data, ["moved"]) or ()):
         yield from ((entry[key], document.value_span(join_pointer("moved", index, key))) for key in ("from", "to"))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from reconciler.engine.providers import Providers
 from reconciler.model import Action, Event, Progress, Record, ResolvedAsset, Run, SourceRevision, State, Tree
 from reconciler.model.builder import ReportProgress
+from reconciler.model.transfers import ReadTransfer
 from reconciler.planning.bindings import binding_of
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.protection import protecting_glob
@@ -34,6 +35,10 @@ class ActionContext:
     def progress_reporter(self, action: Action) -> ReportProgress:
         """Return a function that reports the progress of an action."""
         return lambda text: self.emit(Event(Progress.MESSAGE, action, text))
+
+    def report_transfer(self, action: Action, read_transfer: ReadTransfer) -> None:
+        """Report that a transfer which an action needs goes on."""
+        self.emit(Event(Progress.MESSAGE, action, str(read_transfer()), read_transfer=read_transfer))
 
     def is_protected(self, action: Action) -> bool:
         """Return True if mlgit.yml protects the address of the action."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
@@ -39,7 +40,7 @@ def execute_action(context: ActionContext, action: Action) -> WriteBatch:
     Raises UserError if it cannot be done, also for an unexpected exception, which is the failure of this action alone.
     """
     try:
-        with listen_to_transfers(transfer_reporter(context.progress_reporter(action))):
+        with listen_to_transfers(transfer_reporter(partial(context.report_transfer, action))):
             return _handler(context, action)(context, action)
     except UserError:
         raise

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 from reconciler.abbreviation import abbreviate_text
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.providers import Providers
-from reconciler.format.dvc_pointers import DvcPointer
 from reconciler.model.content import Content, UploadFile
+from reconciler.model.dvc_pointer import DvcPointer
 from reconciler.model.object_store import ObjectStore
 from reconciler.planning.content import REGULAR_MODE
 
@@ -90,7 +90,13 @@ def _read_listing(store: ObjectStore, pointer: DvcPointer, objects: Any, *, uses
         entries = {file.path: file.digest for file in store.manifest(Content(pointer.key, "", 0, 0))}
     else:
         objects.fetch([pointer.key])
-        entries = _parse_listing(pointer, objects)
+        with objects.open(pointer.key) as file:
+            entries = parse_dvc_listing(pointer, file)
+    return select_dvc_files(pointer, entries)
+
+
+def select_dvc_files(pointer: DvcPointer, entries: dict[str, str]) -> dict[str, str]:
+    """Return those of the keys in the list of a folder that are meant, by path. Raises UserError ``dvc-missing``."""
     if not pointer.within:
         return entries
     if pointer.within in entries:
@@ -103,16 +109,16 @@ def _read_listing(store: ObjectStore, pointer: DvcPointer, objects: Any, *, uses
     return inside
 
 
-def _parse_listing(pointer: DvcPointer, objects: Any) -> dict[str, str]:
+def parse_dvc_listing(pointer: DvcPointer, file: BinaryIO) -> dict[str, str]:
     """Return what the list of a folder has; the store checks the paths, and the bytes are compared with the keys.
 
-    A key that has another form is refused before anything looks for it: DVC would make a path of it.
+    A key that has another form is refused before anything looks for it: DVC would make a path of it. Raises UserError
+    ``dvc-corrupt``.
     """
-    with objects.open(pointer.key) as file:
-        try:
-            listing = {str(entry["relpath"]): str(entry["md5"]) for entry in json.load(file)}
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise _listing_error(pointer, "cannot be read") from error
+    try:
+        listing = {str(entry["relpath"]): str(entry["md5"]) for entry in json.load(file)}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _listing_error(pointer, "cannot be read") from error
     if wrong := next((key for key in listing.values() if not _FILE_KEY.fullmatch(key)), None):
         raise _listing_error(pointer, f"has '{abbreviate_text(wrong)}' for an md5")
     return listing

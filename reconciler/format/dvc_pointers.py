@@ -18,46 +18,13 @@ from reconciler.format.pointers import join_pointer
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import FileReader
 from reconciler.model.content import FOLDER_SUFFIX
+from reconciler.model.dvc_pointer import POINTER_SUFFIX, DvcPointer
 
 _KEY = re.compile(r"[0-9a-f]{32}(\.dir)?")
-_SUFFIX, _LOCK, _STAGES = ".dvc", "dvc.lock", "dvc.yaml"
+_LOCK, _STAGES = "dvc.lock", "dvc.yaml"
 _CONFIG = ".dvc/config"
 _ADD_HINT = "run `dvc add` on the file or folder again, and commit what it writes"
 _DATA_HINT = "make it data of this repository with `dvc add`, or declare its location as a URI"
-
-
-class DvcPointer(NamedTuple):
-    """A file or a folder that DVC tracks; paths are relative to the top of the repository.
-
-    ``key`` is its md5, with ``.dir`` for a folder. ``within`` is the path of what is meant inside of the folder, "" for
-    all of it. ``file`` is the file that has the digest, ``root`` the folder of the repository of DVC, None if there is
-    none. ``remote`` is the remote of DVC that the output names, "" for the default. ``size`` (bytes) and ``files`` are
-    those of the whole, 0 if the file does not say.
-    """
-
-    key: str
-    path: str
-    within: str
-    file: str
-    root: str | None
-    remote: str = ""
-    size: int = 0
-    files: int = 0
-
-    @property
-    def is_folder(self) -> bool:
-        """True if a folder is tracked, and not one file."""
-        return self.key.endswith(FOLDER_SUFFIX)
-
-    @property
-    def target(self) -> str:
-        """What a command of DVC is to be given for it."""
-        return self.file if self.file.endswith(_SUFFIX) else self.path
-
-    @property
-    def name(self) -> str:
-        """The name of the file or the folder that is meant."""
-        return posixpath.basename(self.within or self.path)
 
 
 class DvcTracked(NamedTuple):
@@ -81,7 +48,7 @@ def find_dvc_tracked(files: FileReader, path: str) -> DvcTracked | None:
     if posixpath.isabs(path) or path.split("/", maxsplit=1)[0] in {"..", "."}:
         return None
     for tracked in (path, *_folders_above(path)[:-1]):
-        if files.exists(tracked + _SUFFIX) and (found := _find_in_pointer(files, tracked, path)):
+        if files.exists(tracked + POINTER_SUFFIX) and (found := _find_in_pointer(files, tracked, path)):
             return found
     for folder in _folders_above(path):
         if found := _find_in_lock(files, folder, path):
@@ -94,7 +61,8 @@ def find_inner_pointers(names: Iterable[str]) -> list[str]:
     known = frozenset(names)
     folders = {folder for name in known for folder in _folders_above(name)}
     there = known | folders
-    return sorted(name for name in known if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) not in there)
+    pointers = (name for name in known if name.endswith(POINTER_SUFFIX))
+    return sorted(name for name in pointers if name.removesuffix(POINTER_SUFFIX) not in there)
 
 
 def _folders_above(path: str) -> list[str]:
@@ -108,7 +76,7 @@ def _folders_above(path: str) -> list[str]:
 
 def _find_in_pointer(files: FileReader, tracked: str, path: str) -> DvcTracked | None:
     """Return what the file ``tracked.dvc`` says of a path."""
-    file = tracked + _SUFFIX
+    file = tracked + POINTER_SUFFIX
     document, problems = _parse(files, file)
     if has_errors(problems):
         return DvcTracked(None, problems)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 from reconciler.model.assets import Address, Json
+from reconciler.model.dvc_pointer import DvcPointer
 
 
 class FileChange(NamedTuple):
@@ -42,7 +43,9 @@ class ContentChange(NamedTuple):
     """How many files of a content were added, removed and changed, and their bytes, as Git has both sides.
 
     The bytes are None if there are too many files to ask Git for all of their sizes, and ``changed_blobs`` is empty
-    then. The blobs say where the content is, not what it is: a plan in JSON does not have them.
+    then. ``dvc`` are both sides of what DVC tracks on one of them at least, None on that which Git has: what changed in
+    a folder of DVC is not counted, as Git does not have its list of files. Blobs and pointers say where the content is,
+    not what it is: a plan in JSON does not have them.
     """
 
     added: int = 0
@@ -54,6 +57,7 @@ class ContentChange(NamedTuple):
     """Of the files that changed."""
     bytes_after: int | None = 0
     changed_blobs: tuple[ChangedBlob, ...] = ()
+    dvc: tuple[DvcPointer | None, DvcPointer | None] | None = None
 
 
 class Column(NamedTuple):

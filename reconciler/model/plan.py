@@ -76,9 +76,9 @@ class ReuseForecast(NamedTuple):
 Forecast = ReuseForecast | BuildForecast | TableComparison
 
 
-def has_changed_blobs(action: Action) -> bool:
-    """Return True if files of data changed that Git has on both sides."""
-    return action.content is not None and bool(action.content.changed_blobs)
+def has_changed_files(action: Action) -> bool:
+    """Return True if files of data changed that Git has on both sides, or data that DVC tracks."""
+    return action.content is not None and bool(action.content.changed_blobs or action.content.dvc)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -244,7 +244,7 @@ class Plan(NamedTuple):
     def has_forecast(self) -> bool:
         """True if there is something to look at beside the plan: builds, steps of pipelines, and files of data."""
         return any(
-            action.op is Op.BUILD or (action.op is Op.SUBMIT and action.steps) or has_changed_blobs(action)
+            action.op is Op.BUILD or (action.op is Op.SUBMIT and action.steps) or has_changed_files(action)
             for action in self.actions
         )
 
@@ -274,24 +274,3 @@ class Plan(NamedTuple):
         """Return the plan without some actions and what needs them; second, what was left out (``exclude_actions``)."""
         actions, excluded = exclude_actions(self.actions, is_excluded, is_kept)
         return self._replace(actions=actions), excluded
-
-
-class Progress(StrEnum):
-    """What an event says about its action."""
-
-    STARTED = "started"
-    MESSAGE = "message"
-    DONE = "done"
-    FAILED = "failed"
-    WAITING = "waiting"
-    SKIPPED = "skipped"
-    LOCKED = "locked"  # another apply holds a lock on what it would change
-
-
-class Event(NamedTuple):
-    """Something that happened during an apply."""
-
-    progress: Progress
-    action: Action
-    message: str = ""
-    error: Exception | None = None

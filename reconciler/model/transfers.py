@@ -30,6 +30,23 @@ class TransferProgress(NamedTuple):
         return f"{self.verb} {files}, {format_size(self.done)} of {format_size(self.size)}".lstrip()
 
 
+class RunningTransfer(NamedTuple):
+    """How far a transfer is, and for how many seconds it has gone on."""
+
+    progress: TransferProgress
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return it in words: ``uploading 3 of 10 files, 12.0 MB of 40.0 MB, 4.0 MB/s``; of waiting, for what."""
+        if not self.progress.total_files:
+            return self.progress.verb
+        rate = format_size(round(self.progress.done / self.seconds)) if self.seconds else "0 B"
+        return f"{self.progress}, {rate}/s"
+
+
+ReadTransfer = Callable[[], RunningTransfer]
+"""Returns how far a transfer is by now."""
+
 OnTransfer = Callable[[TransferProgress], None]
 """Called with the progress of transfers, often and in any thread, by one thread at a time."""
 

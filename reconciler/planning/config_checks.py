@@ -1,8 +1,9 @@
-"""Names in mlgit.yml that no file declares or uses: under ``protect:`` and ``compute:``."""
+"""Names in mlgit.yml that no file declares or uses: under ``protect:``, ``compute:`` and ``verify:``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, Severity
@@ -24,14 +25,19 @@ def check_config_names(
     live: Iterable[Address] | None,
     read_config_document: Callable[[], Document],
 ) -> Iterator[Diagnostic]:
-    """Yield the names under ``protect:`` and ``compute:`` that nothing has: an error if a similar one exists.
+    """Yield the names under ``protect:``, ``compute:`` and ``verify:`` that nothing has.
 
-    Otherwise it is a warning: the asset may be declared later. ``live`` are the live assets, None if that is not known:
-    one of them may be protected though no file declares it any more. A file that cannot be read may declare anything.
+    It is an error if a similar one exists, else a warning: the asset may be declared later. ``live`` are the live
+    assets, None if that is not known: one of them may be protected though no file declares it any more. A file that
+    cannot be read may declare anything.
     """
     if declared.unreadable_files:
         return
-    unused = [*_unknown_protected(declared, config, live), *_unused_computes(declared, config)]
+    unused = [
+        *_unknown_protected(declared, config, live),
+        *_unused_computes(declared, config),
+        *_unmatched_data(declared, config),
+    ]
     if not unused:
         return
     document = read_config_document()
@@ -76,6 +82,23 @@ def _unused_computes(declared: AssetSet, config: Config) -> Iterator[tuple[str, 
         if name not in used:
             closest = closest_name(name, used - {*names})
             yield join_pointer("compute", name), f"the compute {name}", closest, True
+
+
+def _unmatched_data(declared: AssetSet, config: Config) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield the globs under ``verify:`` that match no data which a file declares, each with a similar address.
+
+    Data that is live and that no file declares is not registered again, whatever is to be verified. Models match none:
+    all of their bytes are read anyway.
+    """
+    known = {
+        str(address)
+        for address in _declared_addresses(declared)
+        if kind_by_name(address.kind).is_data and not kind_by_name(address.kind).is_model
+    }
+    for glob in config.verify:
+        if not any(fnmatchcase(address, glob) for address in known):
+            closest = _closest_address(glob, known) if _GLOB_CHARACTERS.isdisjoint(glob) else ""
+            yield join_pointer("verify", glob), glob, closest, True
 
 
 def _declared_addresses(declared: AssetSet) -> Iterator[Address]:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from reconciler.diagnostics import UserError
-from reconciler.format.dvc_pointers import DvcPointer, find_dvc_tracked
+from reconciler.format.dvc_pointers import find_dvc_tracked
 from reconciler.format.path_content import resolve_path_content
 from reconciler.model import ChangedBlob, ContentChange, LocalPath, Tree, TreeEntry
+from reconciler.model.dvc_pointer import DvcPointer
 
 REGULAR_MODE = 0o100644  # that of a file of DVC, which records none
 _MAX_SIZES = 10_000  # files whose sizes Git is asked for; a question takes some 20 microseconds
@@ -83,6 +84,8 @@ def content_change(tree: Tree, before: TrackedContent, after: TrackedContent) ->
 
     No file is read; ``tree`` is any tree of the repository.
     """
+    if before.dvc or after.dvc:
+        return _dvc_change(before, after)
     old, new = dict(before.files), dict(after.files)
     former = dict(zip(new, old, strict=False)) if before.is_file and after.is_file else {}
     if former:  # a file that was renamed is still the file of the asset
@@ -105,6 +108,16 @@ def content_change(tree: Tree, before: TrackedContent, after: TrackedContent) ->
         )
     except UserError:  # a clone without the files of earlier commits
         return change
+
+
+def _dvc_change(before: TrackedContent, after: TrackedContent) -> ContentChange:
+    """Return how data changed that DVC tracks: one file for another, or what only its list of files says."""
+    sides = (before.dvc, after.dvc)
+    if not (before.dvc and after.dvc) or before.dvc.is_folder or after.dvc.is_folder:
+        return ContentChange(dvc=sides)
+    sizes = (before.dvc.size or None, after.dvc.size or None)
+    known = sizes if all(sizes) else (None, None)
+    return ContentChange(changed=1, bytes_before=known[0], bytes_after=known[1], dvc=sides)
 
 
 def _changed_blob(size: Callable[[str], int], names: tuple[str, str], before: str, after: str) -> ChangedBlob:

@@ -122,10 +122,10 @@ def _content_change(context: PlanContext, resolved: ResolvedAsset, record: Recor
     """Return how the files of data changed, if Git still has the tree that was applied; None for anything else."""
     changed = _changed_paths(resolved, record) if kind_of(resolved.asset).is_data else []
     applied = _applied_tree(context, record) if changed else None
-    if applied is None or not applied.exists(changed[0].path):
+    if applied is None or not has_content(applied, changed[0].path):
         return None
     before, after = (tracked_content(tree, changed[0].path) for tree in (applied, context.tree))
-    return None if before.dvc or after.dvc else content_change(context.tree, before, after)  # DVC has the list of files
+    return content_change(context.tree, before, after)
 
 
 def _changed_paths(resolved: ResolvedAsset, record: Record) -> list[LocalPath]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
-from reconciler.model import Action, Forecast, Op, State, has_changed_blobs
+from reconciler.model import Action, Forecast, Op, State, has_changed_files
 from reconciler.project.session import Session
 
 
@@ -26,7 +26,7 @@ def forecast_actions(session: Session, state: State, actions: Sequence[Action]) 
         module = importlib.import_module("reconciler.project.reuse_forecast")
         reused = module.forecast_reuse_of(session, state, actions)
     compared: tuple[Forecast, ...] = ()
-    if any(map(has_changed_blobs, actions)):
+    if any(map(has_changed_files, actions)):
         module = importlib.import_module("reconciler.project.table_comparisons")
         compared = module.compare_changed_tables(session, actions)
     return *builds, *reused, *compared

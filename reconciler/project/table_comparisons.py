@@ -1,11 +1,13 @@
-"""What differs in the tables of data that a plan registers, as Git has both sides: an observation beside the plan.
+"""What differs in the tables of data that a plan registers: an observation beside the plan.
 
-All of a plan shares one budget of time and bytes, smaller than that of `mlgit diff`, which compares versions once they
-are registered. Nothing is downloaded, and no plan fails for a table.
+Both sides are in Git, or tracked by DVC and on this machine. All of a plan shares one budget of time and bytes, smaller
+than that of `mlgit diff`, which compares versions once they are registered. Nothing is downloaded, and no plan fails
+for a table. ``project.dvc_tables`` is imported by name, for data that DVC tracks.
 """
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +18,7 @@ from reconciler.diagnostics import UserError
 from reconciler.format.kinds import kind_by_name
 from reconciler.git.repository import Repository
 from reconciler.git.trees import read_blobs
-from reconciler.model import Action, ChangedBlob, Json, TableComparison
+from reconciler.model import Action, Json, TableComparison
 from reconciler.model.data_diff import Column, FileChange, TableDiff, TypeChange, ValueChange
 from reconciler.project.session import Session
 from reconciler.tables.formats import TableFormat, table_format
@@ -36,38 +38,78 @@ _MAX_NAME = 200  # characters of the name of a column or a type
 _BYTES_REASON = f"a plan reads tables of {MAX_BYTES >> 20} MiB at most"
 _TIME_REASON = f"more than {MAX_SECONDS:g} s"
 _COLUMNS_REASON = f"more than {_MAX_COLUMNS:,} columns differ"
-_LIMITS = frozenset({_BYTES_REASON, _TIME_REASON, _COLUMNS_REASON, MEMORY_REASON})
+_ABSENT_REASON = "DVC tracks it, and its bytes are not on this machine"
+_LIMITS = frozenset({_BYTES_REASON, _TIME_REASON, _COLUMNS_REASON, MEMORY_REASON, _ABSENT_REASON})
 
 
 class _ChangedTable(NamedTuple):
-    """A table that changed, and how both sides are read."""
+    """A table that changed: its sides by name, size, how they are read, and where they are.
+
+    That is a blob of Git, or a file of this machine; a size is -1, and the file None, if DVC has it elsewhere only.
+    """
 
     action: Action
-    blob: ChangedBlob
+    names: tuple[str, str]
+    sizes: tuple[int, int]
     forms: tuple[TableFormat, TableFormat]
+    oids: tuple[str, ...] = ()
+    paths: tuple[Path | None, ...] = ()
 
 
 def compare_changed_tables(session: Session, actions: Sequence[Action]) -> tuple[TableComparison, ...]:
     """Return what differs in the tables of data that changed, for each action on data that has some."""
-    tables = [table for action in actions for table in _changed_tables(action)]
+    data = [action for action in actions if not kind_by_name(action.address.kind).is_model]  # as in `mlgit diff`
+    tables = [table for action in data for table in _tables_in_git(action)]
+    tracked, unknown = _tables_of_dvc(session, data)
+    tables += tracked
+    if tables and not can_read_tables():
+        return (TableComparison(tables[0].action.address, hint=INSTALL_HINT),)
+    return *_compare_tables(session.workspace.repository, tables), *unknown
+
+
+def _compare_tables(repository: Repository, tables: Sequence[_ChangedTable]) -> tuple[TableComparison, ...]:
     if not tables:
         return ()
-    if not can_read_tables():
-        return (TableComparison(tables[0].action.address, hint=INSTALL_HINT),)
-    diffs = _compare(session.workspace.repository, tables[:MAX_TABLES])
+    diffs = _compare(repository, tables[:MAX_TABLES])
     by_action: dict[int, list[int]] = {}
     for number, table in enumerate(tables):
         by_action.setdefault(id(table.action), []).append(number)
     return tuple(_comparison([tables[number] for number in numbers], numbers, diffs) for numbers in by_action.values())
 
 
-def _changed_tables(action: Action) -> Iterator[_ChangedTable]:
-    if action.content is None or kind_by_name(action.address.kind).is_model:  # as in `mlgit diff`
-        return
-    for blob in action.content.changed_blobs:
-        before, after = map(table_format, blob.names)
-        if before and after and before.form == after.form:
-            yield _ChangedTable(action, blob, (before, after))
+def _tables_in_git(action: Action) -> Iterator[_ChangedTable]:
+    for blob in action.content.changed_blobs if action.content else ():
+        if forms := _table_forms(blob.names):
+            yield _ChangedTable(action, blob.names, blob.sizes, forms, oids=blob.oids)
+
+
+def _tables_of_dvc(session: Session, actions: Sequence[Action]) -> tuple[list[_ChangedTable], list[TableComparison]]:
+    """Return the changed tables of data that DVC tracks, and for data of which they are not known why."""
+    tables, unknown = list[_ChangedTable](), list[TableComparison]()
+    changes = [(action, action.content.dvc) for action in actions if action.content and action.content.dvc]
+    if not changes:
+        return tables, unknown
+    module = importlib.import_module("reconciler.project.dvc_tables")
+    data = module.DvcTables(session)
+    for action, sides in changes:
+        try:
+            changed = list(data.changed(sides))
+        except UserError as error:
+            reason = error.diagnostics[0].message
+            command = _diff_command(action) if reason == module.NOT_HERE else ""
+            unknown.append(TableComparison(action.address, command=command, hint=reason))
+            continue
+        for item in changed:
+            if forms := _table_forms(item.names):
+                before, after = (path.stat().st_size if path else -1 for path in item.paths)
+                tables.append(_ChangedTable(action, item.names, (before, after), forms, paths=item.paths))
+    return tables, unknown
+
+
+def _table_forms(names: tuple[str, str]) -> tuple[TableFormat, TableFormat] | None:
+    """Return how both sides of a file are read as tables, None if they are none that can be compared."""
+    before, after = map(table_format, names)
+    return (before, after) if before and after and before.form == after.form else None
 
 
 def _comparison(
@@ -75,7 +117,7 @@ def _comparison(
 ) -> TableComparison:
     """Return what differs in the tables of one action."""
     compared = [
-        FileChange(table.blob.names[1], *table.blob.sizes, diffs[number])
+        FileChange(table.names[1], *table.sizes, diffs[number])
         for table, number in zip(tables, numbers, strict=True)
         if number in diffs
     ]
@@ -113,10 +155,13 @@ def _write_tables(
     requests: dict[int, Json] = {}
     left = MAX_BYTES
     for number, table in enumerate(tables):
-        if table.blob.size > left:
+        if None in table.paths:
+            diffs[number] = TableDiff(not_compared=_ABSENT_REASON)
+            continue
+        if sum(table.sizes) > left:
             diffs[number] = TableDiff(not_compared=_BYTES_REASON)
             continue
-        left -= table.blob.size
+        left -= sum(table.sizes)
         try:
             requests[number] = _write_files(repository, table, folder / str(number))
         except UserError as error:  # a clone without the files of earlier commits
@@ -125,14 +170,16 @@ def _write_tables(
 
 
 def _write_files(repository: Repository, table: _ChangedTable, folder: Path) -> list[Json]:
-    """Write both sides of a table as files, and return what the process that compares is asked.
+    """Write both sides of a table in Git as files, and return what the process that compares is asked.
 
     Raises UserError ``object-missing``.
     """
-    contents = read_blobs(repository, table.blob.oids)
+    if table.paths:
+        return pair_request(list(map(str, table.paths)), table.forms)
+    contents = read_blobs(repository, table.oids)
     folder.mkdir()
     paths = [folder / side for side in ("before", "after")]
-    for path, oid in zip(paths, table.blob.oids, strict=True):
+    for path, oid in zip(paths, table.oids, strict=True):
         path.write_bytes(contents[oid])
     return pair_request(list(map(str, paths)), table.forms)
 

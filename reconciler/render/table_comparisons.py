@@ -36,7 +36,7 @@ def comparison_lines(comparison: TableComparison) -> Iterator[str]:
     yield from change_lines(comparison.tables)
     if comparison.others:
         yield f"and {pluralize(comparison.others, 'other table')}, not compared"
-    if comparison.command:
-        yield f"`{comparison.command}` compares more once the version is registered"
     if comparison.hint:
         yield f"tables not compared: {comparison.hint}"
+    if comparison.command:
+        yield f"`{comparison.command}` compares more once the version is registered"

@@ -17,6 +17,7 @@ from reconciler.cli.step_display import StepReader, follow_steps
 from reconciler.cli.terminal import TerminalApplyListener
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import DRIVER, Action, Address, Event, Handle, Op, Progress, Run, RunStatus, StepRun
+from reconciler.model.transfers import RunningTransfer, TransferProgress
 
 WIDTH = 80
 
@@ -69,6 +70,31 @@ def test_each_running_action_and_run_has_a_line_with_its_duration_and_last_messa
     assert re.search(r"environment/gpu \(\d s\): installing numpy", frame)
     assert re.search(r"job/train \(2 min 0\d s\): epoch 3, loss 0.25", frame)
     assert "job/tune (1 h 06 min): epoch 3" in frame
+
+
+def test_a_transfer_is_a_bar_with_files_bytes_and_rate_as_it_is_at_that_moment():
+    """The event comes once: how far the transfer is by now is asked whenever the line is drawn."""
+    output, moment = console(160), TransferProgress("uploading", 1, 4, 10_000_000, 40_000_000)
+    upload = Event(
+        Progress.MESSAGE, building("gpu"), "uploading", read_transfer=lambda: RunningTransfer(moment, seconds=5)
+    )
+    with TerminalApplyListener(Logs(), output) as progress:
+        progress.on_event(upload)
+        frame = drawn(output, "uploading 1 of 4 files, 10.0 MB of 40.0 MB, 2.0 MB/s")
+        begun = len(re.findall("━", frame.splitlines()[-1]))
+        moment = moment._replace(files=3, done=30_000_000)
+        frame = drawn(output, "uploading 3 of 4 files, 30.0 MB of 40.0 MB, 6.0 MB/s")
+        assert (begun, len(re.findall("━", frame.splitlines()[-1]))) == (7, 22)
+        progress.on_event(Event(Progress.MESSAGE, building("gpu"), "registering"))
+        assert "━" not in drawn(output, "): registering").splitlines()[-1]
+
+
+def test_a_transfer_is_a_line_without_a_terminal(capsys):
+    transfer = RunningTransfer(TransferProgress("uploading", 1, 4, 10_000_000, 40_000_000), 5)
+    progress = TerminalApplyListener(Logs(), console(drawing=False))
+    progress.on_event(Event(Progress.MESSAGE, building("gpu"), str(transfer), read_transfer=lambda: transfer))
+    line = "  environment/gpu: uploading 1 of 4 files, 10.0 MB of 40.0 MB, 2.0 MB/s\n"
+    assert capsys.readouterr().out == line
 
 
 def test_a_finished_action_has_no_progress_line():

@@ -86,6 +86,33 @@ def test_a_protected_address_that_is_similar_to_a_declared_one_is_misspelt(small
     assert "uses data/elsewhere" not in ended.err
 
 
+def test_data_to_verify_that_no_file_declares_is_a_warning_of_validate_at_its_line(small, mlgit):
+    with (small / "mlgit.yml").open("a", encoding="utf-8") as file:
+        file.write("verify:\n  data/num*: full\n  data/gold-*: full\n  model/*: full\n")
+    validated, planned = mlgit("validate", cwd=small), mlgit("plan", cwd=small)
+    warnings = [line for line in validated.out.splitlines() if "no file declares or uses" in line]
+    assert warnings == [
+        "mlgit.yml:7:3: warning: no file declares or uses data/gold-* [pattern-unmatched]",
+        "mlgit.yml:8:3: warning: no file declares or uses model/* [pattern-unmatched]",
+    ]
+    assert (validated.code, planned.code, planned.err) == (0, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("glob", "message"),
+    [
+        ("data/nubmers", "no file declares or uses data/nubmers"),
+        ("numbers", "numbers can match no asset: an address is KIND/NAME"),
+    ],
+)
+def test_data_to_verify_that_is_misspelt_is_an_error(small, mlgit, glob, message):
+    with (small / "mlgit.yml").open("a", encoding="utf-8") as file:
+        file.write(f"verify: {{{glob}: full}}\n")
+    ended = mlgit("plan", cwd=small)
+    assert ended.code == 1
+    assert f"mlgit.yml:5:10: error: {message}" in ended.err
+
+
 @pytest.mark.parametrize("glob", ["*", "*iris", "model/*", "m*/iris", "?odel/x", "[dm]*", "data-import/x", "model/a/b"])
 def test_a_glob_that_an_address_can_match_is_accepted(glob):
     assert can_match_address(glob)

@@ -157,6 +157,72 @@ def test_another_pointer_is_a_new_version_and_the_first_one_again_needs_no_data(
     assert content_of(mlgit, clone, "data/one")["md5"] == first["md5"]
 
 
+ROWS = "id,name\n1,ann\n2,bob\n"
+CHANGED_ROWS = "id,name\n1,ann\n2,eve\n"
+DIFFERS = ["    2 rows, as before", "    ~ column name: values differ in 1 row", "    1 column: values equal"]
+
+
+@pytest.fixture
+def changed_table(clone, mlgit):
+    """A folder and a file with tables that were applied, and that have another row since."""
+    for text in (ROWS, CHANGED_ROWS):
+        for path in ("data/raw/sub/b.csv", "data/one.csv"):
+            (clone / path).parent.mkdir(parents=True, exist_ok=True)
+            (clone / path).write_text(text, "utf-8")
+        dvc(clone, "add", "--quiet", "data/raw", "data/one.csv")
+        commit(clone, "rows")
+        if text is ROWS:
+            assert mlgit(*APPLY, cwd=clone).code == 0
+    shutil.rmtree(clone.parent / "remote")
+    return clone
+
+
+def table_lines(mlgit, folder):
+    ended = mlgit("plan", cwd=folder)
+    assert (ended.code, ended.err) == (0, "")
+    return [line.removeprefix("      ") for line in ended.out.splitlines() if line.startswith("      ")]
+
+
+@pytest.mark.parametrize("before", ["store", "cache"])
+def test_tables_that_dvc_tracks_are_compared_where_their_bytes_are_here(changed_table, mlgit, before):
+    """The former bytes are in the store of mlgit and in the cache of DVC; the new ones in the cache only."""
+    if before == "cache":
+        shutil.rmtree(changed_table / ".mlgit/store/files")
+    assert table_lines(mlgit, changed_table) == [
+        "files: 1 changed (20 bytes)",
+        "~ one.csv  20 bytes",
+        *DIFFERS,
+        "~ b.csv  20 bytes",
+        *DIFFERS,
+        "~ sub/b.csv  20 bytes",
+        *DIFFERS,
+    ]
+
+
+def test_tables_of_dvc_that_are_elsewhere_are_said_to_be(changed_table, mlgit):
+    shutil.rmtree(changed_table / ".dvc/cache")
+    later = "`mlgit diff data/{0}@1 data/{0}@2` compares more once the version is registered"
+    listing = "tables not compared: the list of its files in DVC is not on this machine"
+    assert table_lines(mlgit, changed_table) == [
+        "files: 1 changed (20 bytes)",
+        "~ one.csv",
+        "    not compared: DVC tracks it, and its bytes are not on this machine",
+        later.format("one"),
+        listing,
+        later.format("part"),
+        listing,
+        later.format("raw"),
+    ]
+
+
+def test_a_cache_of_dvc_outside_of_the_repository_is_not_read_by_a_plan(changed_table, mlgit):
+    """A pull request may have a link in its place."""
+    outside = changed_table.parent / "cache"
+    shutil.move(changed_table / ".dvc/cache", outside)
+    (changed_table / ".dvc/cache").symlink_to(outside)
+    assert "not on this machine" in table_lines(mlgit, changed_table)[2]
+
+
 def test_a_colleague_pulls_with_dvc_from_the_store_of_mlgit(clone, mlgit):
     assert mlgit(*APPLY, cwd=clone).code == 0
     shutil.rmtree(clone / ".dvc/cache")

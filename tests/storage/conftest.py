@@ -9,14 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import botocore.retries.standard
+import botocore.retryhandler
 import pytest
 from remote.object_store import RemoteBench
 from remote.url_store import SERVICES, UrlBench
+from s3fs import S3FileSystem
 
 from reconciler.model.object_store import ObjectStore
 from reconciler.storage import _remote_removal
+from reconciler.storage.datastores import _azure_client
 from reconciler.storage.folder_store import FolderStore
 from reconciler.storage.stores import STORES
+
+RETRY_SECONDS = 0.05
+
+
+@pytest.fixture(autouse=True)
+def _short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the drivers of services try again as often as they do, but for s3fs itself, after hardly any time.
+
+    What they wait between tries is seconds, and s3fs tries all tries of its client five times.
+    """
+    monkeypatch.setattr(_azure_client._Retry, "get_backoff_time", lambda *_: RETRY_SECONDS)
+    monkeypatch.setattr(botocore.retryhandler, "delay_exponential", lambda *_args, **_options: RETRY_SECONDS)
+    monkeypatch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: RETRY_SECONDS)
+    monkeypatch.setattr(S3FileSystem, "retries", 2)
 
 
 class Bench(Protocol):
