@@ -13,8 +13,8 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.dvc_contents import parse_dvc_listing, select_dvc_files
 from reconciler.model.dvc_pointer import DvcPointer
 from reconciler.model.object_store import ObjectStore
-from reconciler.project.refresh import open_store
 from reconciler.project.session import Session
+from reconciler.project.store import open_store
 from reconciler.regular_files import open_regular_file
 from reconciler.state.process import host_name
 
