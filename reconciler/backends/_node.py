@@ -25,6 +25,7 @@ from reconciler.backends._node_messages import (
     read_message,
 )
 from reconciler.backends._node_store import NodeStore
+from reconciler.backends._slurm_node import SlurmNodeBackend
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile
 from reconciler.model.providers import Handle, Phase
@@ -34,7 +35,10 @@ from reconciler.private_files import make_private_folder
 
 _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 Document = dict[str, Any]
-_BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], FolderBackend]] = {"local": LocalBackend}
+_BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], FolderBackend]] = {
+    "local": LocalBackend,
+    "slurm": SlurmNodeBackend,
+}
 
 
 class _Node:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,8 +22,8 @@ from typing import Any
 
 from services.git_ssh import MISSING as NO_SSHD
 from services.git_ssh import SSHD
+from services.mounts import PrivateMounts, find_missing
 from services.ports import free_port
-from workspaces import until
 
 from reconciler.backends import load_backend
 from reconciler.model.backend import Backend
@@ -45,19 +44,7 @@ PermitTTY no
 """
 
 
-def _find_missing() -> str:
-    if NO_SSHD:
-        return NO_SSHD
-    if os.geteuid() != 0:
-        return "a node with namespaces of its own needs root"
-    programs = [program for program in ("unshare", "nsenter", "ip", "mount") if not shutil.which(program)]
-    if programs:
-        return f"{', '.join(programs)} of util-linux and iproute2 not installed"
-    trial = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False)
-    return "" if trial.returncode == 0 else "this machine makes no namespaces"
-
-
-MISSING = _find_missing()
+MISSING = NO_SSHD or find_missing()
 
 
 @dataclass
@@ -67,7 +54,7 @@ class SshNode:
     folder: Path
     port: int = field(default_factory=free_port)
     user: str = field(default_factory=getpass.getuser)
-    _holder: subprocess.Popen[bytes] | None = None
+    _mounts: PrivateMounts | None = None
     _listener: socket.socket | None = None
     _served: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -82,21 +69,19 @@ class SshNode:
         self._write("known_hosts", f"[127.0.0.1]:{self.port} {self.public('host')}")
         self._write("other_hosts", f"[127.0.0.1]:{self.port} {self.public('other_host')}")
         self._write("authorized_keys", f"{self.public('client')}{self.public('locked')}")
-        ready = self.folder / "ready"
-        script = f"ip link set lo up; touch {ready}; exec sleep infinity"
-        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "sh", "-c", script]
-        self._holder = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        until(ready.exists)
+        self._mounts = PrivateMounts(self.folder, has_network=True)
         self.hide(CHECKOUT)
         self.join()
 
     def hide(self, path: Path) -> None:
         """Let the node see an empty folder in the place of one of this machine."""
-        subprocess.run([*self._enter(), "mount", "-t", "tmpfs", "none", str(path)], check=True)
+        assert self._mounts
+        self._mounts.hide(path)
 
     def run(self, *command: str) -> str:
         """Run a command on the node and return what it prints."""
-        return subprocess.run([*self._enter(), *command], check=True, capture_output=True, text=True).stdout
+        assert self._mounts
+        return self._mounts.run(*command)
 
     def join(self) -> None:
         """Listen for connections."""
@@ -130,9 +115,8 @@ class SshNode:
     def stop(self) -> None:
         """End its connections and its namespaces."""
         self.cut()
-        if self._holder is not None:
-            self._holder.kill()
-            self._holder.wait(30)
+        if self._mounts:
+            self._mounts.stop()
 
     def key(self, name: str) -> str:
         """Return a private key."""
@@ -144,7 +128,8 @@ class SshNode:
 
     def _serve(self, listener: socket.socket) -> None:
         assert SSHD
-        command = [*self._enter(), SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")]
+        assert self._mounts
+        command = [*self._mounts.enter, SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")]
         with suppress(OSError):  # it was closed
             while True:
                 connection, _ = listener.accept()
@@ -153,11 +138,6 @@ class SshNode:
                         command, stdin=connection, stdout=connection, stderr=log, start_new_session=True
                     )
                 self._served = [one for one in (*self._served, process) if one.poll() is None]
-
-    def _enter(self) -> list[str]:
-        assert self._holder is not None
-        # The processes that are started are not among those that die with the tests, as the runs of a real node.
-        return ["nsenter", "--net", "--mount", f"--target={self._holder.pid}"]
 
     def _write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
