@@ -36,7 +36,7 @@ from reconciler.backends._docker_image import (
     find_image,
     find_interpreter,
 )
-from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
+from reconciler.backends._folders import QueuedBackend, make_private_folders, write_private_json
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import make_pool, start, with_locks
 from reconciler.backends._runner import install_runner, make_spec, result_condition
@@ -66,7 +66,7 @@ _CREATED, _RUNNING = "created", ("running", "paused", "restarting")
 _CONFLICT = 409
 
 
-class DockerBackend(FolderBackend):
+class DockerBackend(QueuedBackend):
     """Runs jobs in containers of a Docker engine of this machine, in the slots of their compute."""
 
     provider = "docker"

@@ -1,4 +1,4 @@
-"""What the backends share whose runs have a folder each on this machine, and wait in the queue of their compute.
+"""What the backends share whose runs have a folder each on a disk of this machine.
 
 The folder has what the runner writes: the log, the metrics, the result, the outputs. A backend adds how a run is
 started, found and stopped, and what condition it is in.
@@ -26,6 +26,7 @@ from reconciler.model import Json
 from reconciler.model.backend import RunFiles, RunFolder, RunResult
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
+from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.regular_files import open_regular_file
 from reconciler.runner.files import read_json_object
@@ -40,22 +41,34 @@ _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 
 
 class FolderBackend(ABC):
-    """A backend with a folder for each run below a folder of its own, and a queue for each compute."""
+    """A backend with a folder for each run below a folder of its own."""
 
     provider: ClassVar[str]
 
-    def __init__(self, folder: Path, pool: Pool) -> None:
+    def __init__(self, folder: Path) -> None:
         self._runs = folder / "runs"
         self._submissions = folder / "submissions"
         self._runners = folder / "runners"
-        self._queues = Queues(folder / "queues", pool)
+
+    @abstractmethod
+    def submit(self, task: Task, store: ObjectStore) -> Handle:
+        """Start a run; see ``Backend``."""
+
+    @abstractmethod
+    def find(self, token: str) -> Handle | None:
+        """Return the handle of a run; see ``Backend``."""
+
+    @abstractmethod
+    def cancel(self, handle: Handle) -> bool:
+        """Ask a run to stop; see ``Backend``."""
+
+    @abstractmethod
+    def usage(self) -> Iterable[Usage]:
+        """Return how full the computes are; see ``Backend``."""
 
     @abstractmethod
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
         """Return the conditions of several runs at once; see ``Backend``."""
-
-    def usage(self) -> Iterable[Usage]:
-        return tuple(self._queues.usage())
 
     def log(self, handle: Handle, since: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         is_active = follow
@@ -68,6 +81,11 @@ class FolderBackend(ABC):
                 time.sleep(_FOLLOW_SECONDS)
         if not follow:
             yield from self._read_file(handle, LOG_FILE, "log", since)
+
+    def log_size(self, handle: Handle) -> int:
+        """Return how many bytes the log of a run has so far."""
+        path = self._folder(handle) / LOG_FILE
+        return path.stat().st_size if path.is_file() else 0
 
     def metrics(self, handle: Handle) -> Iterator[bytes]:
         return self._read_file(handle, METRICS_FILE, "metrics", 0)
@@ -111,15 +129,6 @@ class FolderBackend(ABC):
         spec = read_json_object(self._folder(handle) / SPEC_FILE)
         return None if spec is None or spec.get("token") != token else handle
 
-    def _start_queued(self, handles: Iterable[Handle]) -> Mapping[Handle, str]:
-        """Start the runs that have slots in the queues of those that wait; return what each of these waits for."""
-        entries = {handle: entry for handle in handles if (entry := self._queues.entry_of(self._folder(handle)))}
-        queues = {queue: list_entries(queue) for queue in {entry.parent for entry in entries.values()}}
-        for queue in queues:
-            with suppress(OSError):  # who may read only
-                start(queue, wait=False)
-        return {handle: queue_message(entry, queues[entry.parent]) for handle, entry in entries.items()}
-
     def _read_file(self, handle: Handle, name: str, content: str, since: int) -> Iterator[bytes]:
         """Yield a file of a run from a byte on; nothing if the run has not written it yet."""
         path = self._folder(handle) / name
@@ -144,6 +153,26 @@ class FolderBackend(ABC):
             return user_error("run-files-gone", f"the {content} of run {handle.id}, {path}, was removed")
         message = f"the folder of run {handle.id}, {folder}, does not exist: it was removed, or is on another machine"
         return user_error("run-files-gone", message)
+
+
+class QueuedBackend(FolderBackend):
+    """A backend with a folder for each run, and a queue for each compute."""
+
+    def __init__(self, folder: Path, pool: Pool) -> None:
+        super().__init__(folder)
+        self._queues = Queues(folder / "queues", pool)
+
+    def usage(self) -> Iterable[Usage]:
+        return tuple(self._queues.usage())
+
+    def _start_queued(self, handles: Iterable[Handle]) -> Mapping[Handle, str]:
+        """Start the runs that have slots in the queues of those that wait; return what each of these waits for."""
+        entries = {handle: entry for handle in handles if (entry := self._queues.entry_of(self._folder(handle)))}
+        queues = {queue: list_entries(queue) for queue in {entry.parent for entry in entries.values()}}
+        for queue in queues:
+            with suppress(OSError):  # who may read only
+                start(queue, wait=False)
+        return {handle: queue_message(entry, queues[entry.parent]) for handle, entry in entries.items()}
 
 
 def _output_types(folder: Path) -> dict[str, str]:

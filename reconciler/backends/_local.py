@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
+from reconciler.backends._folders import QueuedBackend, make_private_folders, write_private_json
 from reconciler.backends._local_processes import SPEC_FILE, end_processes
 from reconciler.backends._local_queue import make_pool, start, with_locks
 from reconciler.backends._runner import install_runner, make_spec, prefix_environment, result_condition
@@ -21,7 +21,7 @@ from reconciler.runner.queue import SUPERVISOR_FILE, SUPERVISOR_LOCK
 from reconciler.runner.result import RESULT_FILE
 
 
-class LocalBackend(FolderBackend):
+class LocalBackend(QueuedBackend):
     """Runs jobs as processes of this machine, with a folder for each run below the folder of the store.
 
     A run waits in the queue of its compute for a slot. Each method that asks for a run that waits starts those of its

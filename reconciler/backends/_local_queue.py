@@ -186,7 +186,9 @@ class Queues:
         entry = self.entry_of(folder)
         if entry is None:
             return False
-        is_removed = remove_run(entry.parent, entry, lambda: _write_canceled_result(folder))
+        is_removed = remove_run(
+            entry.parent, entry, lambda: write_final_result(folder, CommandOutcome(FinalStatus.CANCELED))
+        )
         start(entry.parent)  # others may have waited for no more than it
         return is_removed
 
@@ -235,13 +237,11 @@ def _make_device_folder(folder: Path) -> None:
         raise user_error("file-unusable", message, "set XDG_STATE_HOME to a folder that can be written") from error
 
 
-def _write_canceled_result(folder: Path) -> None:
-    """Write the files of a run that has ended before it started."""
+def write_final_result(folder: Path, outcome: CommandOutcome) -> None:
+    """Write the files that a run lacks whose runner wrote no result, as it has not started, or was killed."""
     (folder / LOG_FILE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (LOG_FILE, METRICS_FILE):
-        create_private_file(folder / name)
-    now = utc_timestamp()
-    document = make_result_document(
-        read_spec(folder / SPEC_FILE), CommandOutcome(FinalStatus.CANCELED), now, TrackedValues(), {}
-    )
+    for path in (folder / LOG_FILE, folder / METRICS_FILE):
+        if not path.exists():
+            create_private_file(path)
+    document = make_result_document(read_spec(folder / SPEC_FILE), outcome, utc_timestamp(), TrackedValues(), {})
     write_json_atomically(folder / RESULT_FILE, document)

@@ -1,4 +1,4 @@
-"""What mlgit runs on a node: the backend `local` there, with a cache of objects, behind the streams of one process.
+"""What mlgit runs on a node: a backend there, with a cache of objects, behind the streams of one process.
 
 It is started by `_node_program` for a connection and ends with it; the supervisors of runs outlive it. All that it
 imports is of the standard library.
@@ -7,11 +7,12 @@ imports is of the standard library.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reconciler.backends._folders import FolderBackend
 from reconciler.backends._local import LocalBackend
 from reconciler.backends._node_environment import EnvironmentFiles, find_environment, make_environment, moved
 from reconciler.backends._node_messages import (
@@ -24,33 +25,29 @@ from reconciler.backends._node_messages import (
     read_message,
 )
 from reconciler.backends._node_store import NodeStore
+from reconciler.backends._slurm_node import SlurmNodeBackend
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile
 from reconciler.model.providers import Handle, Phase
 from reconciler.model.task_json import task_from_json
 from reconciler.model.tasks import Prefix
 from reconciler.private_files import make_private_folder
-from reconciler.runner.result import LOG_FILE
 
 _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 Document = dict[str, Any]
-
-
-class _NodeBackend(LocalBackend):
-    """The backend `local`, which also tells how long a log is."""
-
-    def log_size(self, handle: Handle) -> int:
-        path = self._folder(handle) / LOG_FILE
-        return path.stat().st_size if path.is_file() else 0
+_BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], FolderBackend]] = {
+    "local": LocalBackend,
+    "slurm": SlurmNodeBackend,
+}
 
 
 class _Node:
     """The requests, each a method that yields the messages of its answer."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], stream: BinaryIO) -> None:
+    def __init__(self, folder: Path, backend: FolderBackend, stream: BinaryIO) -> None:
         self._environments = folder / "environments"
         self._store_folder = folder / "store"
-        self._backend = _NodeBackend(folder, settings)
+        self._backend = backend
         self._stream = stream
 
     def answer(self, request: Document) -> Iterator[Message]:
@@ -147,13 +144,14 @@ class _Node:
 
 
 def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until their stream ends; the first message has the settings of the backend."""
+    """Answer requests until their stream ends; the first message has the backend to be and its settings."""
     opening = read_message(requests)
     if opening is None:
         return
     path = Path(folder)
     make_private_folder(path)
-    node = _Node(path, opening.document["settings"], requests)
+    backend = _BACKENDS[opening.document["backend"]](path, opening.document["settings"])
+    node = _Node(path, backend, requests)
     while (request := read_message(requests)) is not None:
         answers.writelines(encode_message(*message) for message in node.answer(request.document))
         answers.flush()
@@ -165,4 +163,4 @@ def _split(chunk: bytes) -> Iterator[Message]:
 
 
 def _handle(run: str) -> Handle:
-    return Handle(LocalBackend.provider, run)
+    return Handle("", run)  # who asks knows of which backend it is

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import asyncssh
 
+from reconciler.backends._node_channel import Channel, ended_program, old_python, unusable_program
 from reconciler.backends._node_messages import (
     HEAD_SIZE,
     NEEDED,
@@ -28,7 +29,6 @@ from reconciler.backends._node_messages import (
     Message,
     encode_message,
     parse_head,
-    raise_error,
 )
 from reconciler.backends._node_program import build_program, program_command
 from reconciler.diagnostics import UserError, user_error
@@ -47,7 +47,7 @@ class Machine(NamedTuple):
 
     ``host_key`` is its key as known_hosts has it, without the name; blank if the file ``known_hosts`` is to say it.
     ``credentials`` are the values of secrets by field; without any, the keys and the agent of the user count.
-    ``python`` and ``folder`` are of that machine, and ``settings`` those of the backend `local` there.
+    ``python`` and ``folder`` are of that machine, and ``opening`` is the first message to the program there.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Machine(NamedTuple):
     credential_names: str
     python: str
     folder: str
-    settings: Mapping[str, Any]
+    opening: Mapping[str, Any]
 
     @property
     def place(self) -> str:
@@ -80,33 +80,23 @@ def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run_coroutine_threadsafe(coroutine, _loop_of(os.getpid())).result()
 
 
-class Channel:
-    """One process of the program on the node: a request and its answer at a time."""
+class _SshChannel(Channel):
+    """A channel to a process on the machine."""
 
     def __init__(self, process: Any, place: str) -> None:
         self._process, self._place = process, place
 
-    def ask(self, document: Mapping[str, Any]) -> Any:
-        """Send a request and return its answer; raises UserError if it is one."""
-        self.send([Message(document)])
-        answer = self.receive().document
-        raise_error(answer)
-        return answer
-
     def send(self, messages: Iterable[Message]) -> None:
-        """Send messages; the node reads them as they come."""
         for message in messages:
             _wait_for(self._write(encode_message(*message)))
 
     def receive(self) -> Message:
-        """Return the next message; raises EOFError if the program has ended."""
         return _wait_for(self._read())
 
     def close(self) -> None:
-        """End the program."""
         _loop_of(os.getpid()).call_soon_threadsafe(self._process.close)
 
-    async def start(self, settings: Mapping[str, Any]) -> None:
+    async def start(self, opening: Mapping[str, Any]) -> None:
         """Wait until the program says that it is ready, and give it what it lacks. Raises UserError."""
         size = 0
         while True:
@@ -117,19 +107,10 @@ class Channel:
             if line == NEEDED:
                 await self._write(build_program())
             elif line.startswith(TOO_OLD):
-                message = f"{self._place} has Python {line.removeprefix(TOO_OLD)}, and a run needs 3.11 or newer"
-                raise _unusable(message, "name another one of that machine with python: in mlgit.yml")
+                raise old_python(self._place, line.removeprefix(TOO_OLD))
             elif size > _MAX_GREETING or self._process.stdout.at_eof():
-                raise await self._failed()
-        await self._write(encode_message({"settings": dict(settings)}))
-
-    async def _failed(self) -> UserError:
-        """Return the error of a program that could not be started, with what was last written to stderr."""
-        last = await self._last_words() or "it ended without a message"
-        return _unusable(
-            f"the program of mlgit could not be started on {self._place}: {last}",
-            "python: of the backend names a Python 3.11 or newer of that machine, folder: one that its user can write",
-        )
+                raise unusable_program(self._place, await self._last_words())
+        await self._write(encode_message(dict(opening)))
 
     async def _last_words(self) -> str:
         """Return the last line of what a program that has ended has written to stderr; "" if the connection is cut."""
@@ -147,9 +128,7 @@ class Channel:
             body = await stdout.readexactly(document + data)
         except EOFError:
             if text := await self._last_words():
-                raise _unusable(
-                    f"the program of mlgit on {self._place} ended: {text}", "report this as a bug"
-                ) from None
+                raise ended_program(self._place, text) from None
             raise
         return Message(json.loads(body[:document]), body[document:])
 
@@ -221,11 +200,11 @@ def _close(box: _Box, process: int) -> None:
             _loop_of(process).call_soon_threadsafe(box.value.close)
 
 
-async def _open_channel(connection: Any, machine: Machine) -> Channel:
+async def _open_channel(connection: Any, machine: Machine) -> _SshChannel:
     command = program_command(machine.python, machine.folder)
-    channel = Channel(await connection.create_process(command, encoding=None), machine.place)
+    channel = _SshChannel(await connection.create_process(command, encoding=None), machine.place)
     async with asyncio.timeout(_CONNECT_SECONDS * 3):  # the first time it gets its program
-        await channel.start(machine.settings)
+        await channel.start(machine.opening)
     return channel
 
 
@@ -291,7 +270,3 @@ def _unreachable(machine: Machine, error: BaseException) -> UserError:
                 reason = "the connection was cut"
             what, hint = f"does not answer: {reason}", "check that it runs and that this machine reaches it"
     return user_error("backend-unreachable", f"{machine.place} (backend {machine.name}) {what}", hint)
-
-
-def _unusable(message: str, hint: str) -> UserError:
-    return user_error("backend-unreachable", message, hint)

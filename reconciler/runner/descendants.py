@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 MARK_VARIABLE = "MLGIT_RUN_FOLDER"
 _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
-_POLL_SECONDS = 0.02
+_POLL_SECONDS, _KILL_SECONDS = 0.02, 10.0
 
 
 def adopt_orphans() -> None:
@@ -74,6 +75,17 @@ def kill_descendants(number: int, deadline: float) -> None:
         send_signal(processes, number)
         time.sleep(_POLL_SECONDS)
         reap_orphans(commands=())
+
+
+def kill_marked(folder: Path) -> bool:
+    """Kill the processes of the run in a folder, by their mark; return False if some do not end within seconds."""
+    deadline = time.monotonic() + _KILL_SECONDS
+    while processes := find_marked(folder):
+        if time.monotonic() > deadline:
+            return False
+        send_signal(processes, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _list_parents() -> Iterator[tuple[int, int]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
 from .container import supervise_container
+from .descendants import kill_marked
 from .environment import command_variables
 from .files import reserve_token
 from .layer import layered_environment
@@ -38,10 +39,16 @@ from .workdir import output_sizes, prepare_workdir
 
 EXIT_DUPLICATE = 75
 _ARGUMENT_COUNT = 2
+_END_OPTION = "--end"  # the processes of a run whose runner was killed, by its folder
 
 
 def main() -> int:
-    """Execute the run that spec.json (the one argument) describes, write its result.json, and start the next ones."""
+    """Execute the run that spec.json (the one argument) describes, write its result.json, and start the next ones.
+
+    With ``--end`` and the folder of a run, end the processes of it that a killed runner has left.
+    """
+    if sys.argv[1:-1] == [_END_OPTION]:
+        return 0 if kill_marked(Path(sys.argv[-1])) else 1
     if len(sys.argv) != _ARGUMENT_COUNT:
         return _print_error("usage: runner.pyz SPEC.JSON", 2)
     os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this

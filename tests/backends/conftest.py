@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from remote.backend_server import PYTHON, RemoteBackend, ServerProcess
 from services.docker import DockerEngine
+from services.slurm import SlurmCluster, open_slurm
 from services.ssh_node import SshNode, open_ssh
 from workspaces import until
 
@@ -22,12 +23,12 @@ from reconciler.backends import BACKENDS, load_backend
 from reconciler.model import Condition, Handle, Phase
 from reconciler.model.backend import Backend
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.tasks import Environment, Image, Prefix, Task
+from reconciler.model.tasks import Compute, Environment, Image, Prefix, Task
 from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
-REMOTE, DOCKER, SSH = "remote", "docker", "ssh"
+REMOTE, DOCKER, SSH, SLURM = "remote", "docker", "ssh", "slurm"
 
 
 @dataclass
@@ -44,8 +45,10 @@ class Bench:
     engine: DockerEngine | None = None
     image: Image | None = None
     node: SshNode | None = None
+    cluster: SlurmCluster | None = None
     prefix: Prefix = PYTHON
     started: dict[str, Handle] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def backend(self) -> Backend:
@@ -59,6 +62,8 @@ class Bench:
         address = {"engine": self.engine.url} if self.engine else {}
         if self.node:
             return open_ssh(self.node, self.folder, **settings)
+        if self.cluster:
+            return open_slurm(self.folder, self.cluster.folder / "notes", **{**self.settings, **settings})
         return load_backend({"type": self.type, **address, **settings}, self.folder)
 
     @property
@@ -71,6 +76,13 @@ class Bench:
         code = self.content(files) if files else None
         fields.setdefault("environment", self.environment)
         return Task(f"{name}-{token[:8]}", f"job/{name}", token, command, code=code, **fields)
+
+    def narrow(self) -> tuple[Compute, str]:
+        """Return a compute that has one run at once, and what the next one waits for."""
+        if self.cluster:
+            self.settings["partition"] = "one"
+            return Compute(), "waits for resources that are in use (Resources)"
+        return Compute("narrow", {"type": "computeinstance"}), "waits for a slot"
 
     def content(self, files: Mapping[str, str]) -> Content:
         """Put a folder of texts into the store."""
@@ -118,17 +130,17 @@ class Bench:
         until(lambda: not self.is_active(handle))
 
 
-def share_cache(node: SshNode, folder: Path) -> None:
-    """Let the folder of a backend have the program, the environments and the objects that the node has already."""
+def share_cache(shared: Path, folder: Path) -> None:
+    """Let the folder of a backend have the program, the environments and the objects that its node has already."""
     folder.mkdir()
     for name in ("programs", "environments", "store"):
-        (node.folder / "shared" / name).mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(node.folder / "shared" / name)
+        (shared / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(shared / name)
 
 
 # A backend that needs a service is tested with the other services.
 PARAMETERS = [
-    pytest.param(name, marks=pytest.mark.services) if name in {DOCKER, SSH} else name
+    pytest.param(name, marks=pytest.mark.services) if name in {DOCKER, SSH, SLURM} else name
     for name in (*BACKENDS.names(), REMOTE)
 ]
 
@@ -150,7 +162,12 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         bench.node, bench.prefix = request.getfixturevalue("ssh_node"), request.getfixturevalue("plain_environment")
         store.root.mkdir()
         bench.node.hide(store.root)
-        share_cache(bench.node, folder)
+        share_cache(bench.node.folder / "shared", folder)
+    if request.param == SLURM:
+        bench.cluster, bench.prefix = request.getfixturevalue("slurm"), request.getfixturevalue("plain_environment")
+        store.root.mkdir()
+        bench.cluster.hide(store.root)
+        share_cache(bench.cluster.folder / "shared", folder)
     yield bench
     for handle in bench.started.values():
         bench.backend.cancel(handle)

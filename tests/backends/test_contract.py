@@ -18,7 +18,7 @@ from reconciler.diagnostics import UserError
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Handle, Phase
 from reconciler.model.providers import CANCELED, FILES_GONE
-from reconciler.model.tasks import Compute, Resources, TaskContent, TaskLiteral, TaskOutput
+from reconciler.model.tasks import Resources, TaskContent, TaskLiteral, TaskOutput
 
 behaviour = pytest.mark.behaviour
 # A shell, a child and a grandchild that ignore SIGTERM; each prints a line.
@@ -319,12 +319,12 @@ def test_two_runs_go_on_at_once(bench):
 
 @behaviour(14)
 def test_a_run_waits_for_a_free_slot_and_starts_when_there_is_one(bench):
-    narrow = Compute("narrow", {"type": "computeinstance"})
+    narrow, message = bench.narrow()
     first = bench.submit(bench.task("echo first; sleep 60", name="first", compute=narrow))
     second = bench.submit(bench.task("echo second", name="second", compute=narrow))
     bench.wait_until_running(first)
-    condition = bench.condition(second)
-    assert (condition.phase, condition.message) == (Phase.PENDING, "waits for a slot")
+    until(lambda: bench.condition(second).message == message)
+    assert bench.condition(second).phase is Phase.PENDING
     (usage,) = bench.backend.usage()
     assert (usage.used, usage.total, usage.queued) == (1, 1, 1)
     bench.backend.cancel(first)

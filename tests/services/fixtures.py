@@ -13,6 +13,7 @@ from github_api import GithubApi, serve
 from services import azurite as azurites
 from services import conda_channel as conda_channels
 from services import docker, git_http, git_ssh, github_openapi, mlflow_server, moto_s3, samba, sftp, webhdfs
+from services import slurm as slurm_service
 from services import ssh_node as ssh_node_service
 
 from reconciler.model.tasks import Prefix
@@ -142,6 +143,29 @@ def ssh_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ssh_node_serv
     node.start()
     yield node
     node.stop()
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_service.SlurmCluster]:
+    """A Slurm cluster whose nodes do not see the checkout of mlgit."""
+    need(slurm_service.MISSING)
+    cluster = slurm_service.SlurmCluster(tmp_path_factory.mktemp("slurm") / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def slurm(
+    slurm_cluster: slurm_service.SlurmCluster, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[slurm_service.SlurmCluster]:
+    """The cluster, which Slurm's commands find; no job is left on it when the test is over."""
+    for name, value in slurm_cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    yield slurm_cluster
+    slurm_cluster.restore()
 
 
 @pytest.fixture(scope="session")

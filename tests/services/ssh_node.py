@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,8 +22,8 @@ from typing import Any
 
 from services.git_ssh import MISSING as NO_SSHD
 from services.git_ssh import SSHD
+from services.mounts import PrivateMounts, find_missing
 from services.ports import free_port
-from workspaces import until
 
 from reconciler.backends import load_backend
 from reconciler.model.backend import Backend
@@ -45,29 +44,22 @@ PermitTTY no
 """
 
 
-def _find_missing() -> str:
-    if NO_SSHD:
-        return NO_SSHD
-    if os.geteuid() != 0:
-        return "a node with namespaces of its own needs root"
-    programs = [program for program in ("unshare", "nsenter", "ip", "mount") if not shutil.which(program)]
-    if programs:
-        return f"{', '.join(programs)} of util-linux and iproute2 not installed"
-    trial = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False)
-    return "" if trial.returncode == 0 else "this machine makes no namespaces"
-
-
-MISSING = _find_missing()
+MISSING = NO_SSHD or find_missing()
 
 
 @dataclass
 class SshNode:
-    """The node; ``client`` may log on, ``stranger`` may not, ``locked`` is a key with a passphrase that may."""
+    """The node; ``client`` may log on, ``stranger`` may not, ``locked`` is a key with a passphrase that may.
+
+    Who logs on finds the ``variables``.
+    """
 
     folder: Path
+    has_network: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     user: str = field(default_factory=getpass.getuser)
-    _holder: subprocess.Popen[bytes] | None = None
+    _mounts: PrivateMounts | None = None
     _listener: socket.socket | None = None
     _served: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -78,25 +70,23 @@ class SshNode:
         for key, words in (("host", ""), ("other_host", ""), ("client", ""), ("stranger", ""), ("locked", PASSPHRASE)):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-f", str(self.folder / key)]
             subprocess.run(command, check=True)
-        self._write("sshd_config", _CONFIG.format(folder=self.folder))
+        self._write("sshd_config", _CONFIG.format(folder=self.folder) + self._set_variables())
         self._write("known_hosts", f"[127.0.0.1]:{self.port} {self.public('host')}")
         self._write("other_hosts", f"[127.0.0.1]:{self.port} {self.public('other_host')}")
         self._write("authorized_keys", f"{self.public('client')}{self.public('locked')}")
-        ready = self.folder / "ready"
-        script = f"ip link set lo up; touch {ready}; exec sleep infinity"
-        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "sh", "-c", script]
-        self._holder = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        until(ready.exists)
+        self._mounts = PrivateMounts(self.folder, has_network=self.has_network)
         self.hide(CHECKOUT)
         self.join()
 
     def hide(self, path: Path) -> None:
         """Let the node see an empty folder in the place of one of this machine."""
-        subprocess.run([*self._enter(), "mount", "-t", "tmpfs", "none", str(path)], check=True)
+        assert self._mounts
+        self._mounts.hide(path)
 
     def run(self, *command: str) -> str:
         """Run a command on the node and return what it prints."""
-        return subprocess.run([*self._enter(), *command], check=True, capture_output=True, text=True).stdout
+        assert self._mounts
+        return self._mounts.run(*command)
 
     def join(self) -> None:
         """Listen for connections."""
@@ -130,9 +120,8 @@ class SshNode:
     def stop(self) -> None:
         """End its connections and its namespaces."""
         self.cut()
-        if self._holder is not None:
-            self._holder.kill()
-            self._holder.wait(30)
+        if self._mounts:
+            self._mounts.stop()
 
     def key(self, name: str) -> str:
         """Return a private key."""
@@ -144,7 +133,8 @@ class SshNode:
 
     def _serve(self, listener: socket.socket) -> None:
         assert SSHD
-        command = [*self._enter(), SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")]
+        assert self._mounts
+        command = [*self._mounts.enter, SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")]
         with suppress(OSError):  # it was closed
             while True:
                 connection, _ = listener.accept()
@@ -154,10 +144,9 @@ class SshNode:
                     )
                 self._served = [one for one in (*self._served, process) if one.poll() is None]
 
-    def _enter(self) -> list[str]:
-        assert self._holder is not None
-        # The processes that are started are not among those that die with the tests, as the runs of a real node.
-        return ["nsenter", "--net", "--mount", f"--target={self._holder.pid}"]
+    def _set_variables(self) -> str:
+        pairs = [f"{name}={value}" for name, value in self.variables.items()]
+        return f"SetEnv {' '.join(pairs)}\n" if pairs else ""
 
     def _write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")

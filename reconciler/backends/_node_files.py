@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from reconciler.backends._folders import make_private_folders, write_private_json
+from reconciler.backends._node_channel import Channel
 from reconciler.backends._node_environment import CONFIG_FILE, EnvironmentFile, EnvironmentFiles, machine_name
 from reconciler.backends._node_messages import (
     END,
@@ -31,9 +32,6 @@ from reconciler.regular_files import open_regular_file
 from reconciler.runner.files import read_json_object
 from reconciler.storage.digests import compute_digests
 from reconciler.storage.objects import is_object_key
-
-if TYPE_CHECKING:
-    from reconciler.backends._ssh_connection import Channel  # asyncssh is slow to import
 
 _SERIES = re.compile(r"python(3\.\d+)")
 

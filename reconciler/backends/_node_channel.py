@@ -1,0 +1,179 @@
+"""A channel to the program of a node: what every one can do, and one to a process of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO, Protocol, cast
+
+from reconciler.backends._node_messages import (
+    NEEDED,
+    READY,
+    TOO_OLD,
+    Message,
+    encode_message,
+    raise_error,
+    read_message,
+)
+from reconciler.backends._node_program import build_program, program_command
+from reconciler.diagnostics import UserError, user_error
+
+_MAX_GREETING = 1 << 16
+
+
+class Channel(ABC):
+    """One process of the program on the node: a request and its answer at a time."""
+
+    def ask(self, document: Mapping[str, Any]) -> Any:
+        """Send a request and return its answer; raises UserError if it is one."""
+        self.send([Message(document)])
+        answer = self.receive().document
+        raise_error(answer)
+        return answer
+
+    @abstractmethod
+    def send(self, messages: Iterable[Message]) -> None:
+        """Send messages; the node reads them as they come."""
+
+    @abstractmethod
+    def receive(self) -> Message:
+        """Return the next message; raises EOFError if the program has ended."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the program."""
+
+
+class Connection(Protocol):
+    """A way to the program of a node."""
+
+    def channel(self) -> AbstractContextManager[Channel]:
+        """Yield a channel that nothing else uses; raises UserError ``backend-unreachable`` if it breaks."""
+        ...
+
+
+def unusable_program(place: str, words: str) -> UserError:
+    """Return the error of a program that could not be started, with what was last written to stderr."""
+    message = f"the program of mlgit could not be started on {place}: {words or 'it ended without a message'}"
+    hint = "python: of the backend names a Python 3.11 or newer of that machine, folder: one that its user can write"
+    return user_error("backend-unreachable", message, hint)
+
+
+def old_python(place: str, version: str) -> UserError:
+    """Return the error of a machine whose Python is too old."""
+    message = f"{place} has Python {version}, and a run needs 3.11 or newer"
+    return user_error("backend-unreachable", message, "name another one of that machine with python: in mlgit.yml")
+
+
+def ended_program(place: str, words: str) -> UserError:
+    """Return the error of a program that has ended while it was asked: a fault of ours."""
+    message = f"the program of mlgit on {place} ended: {words or 'without a message'}"
+    return user_error("backend-unreachable", message, "report this as a bug")
+
+
+class _ProcessChannel(Channel):
+    """A channel to a process of this machine."""
+
+    def __init__(self, python: str, folder: str, opening: Mapping[str, Any]) -> None:
+        self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - as long as the process
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", program_command(python, folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # Ctrl-C is for mlgit, which ends it in its own way
+        )
+        self._requests = cast("BinaryIO", self._process.stdin)
+        self._answers = cast("BinaryIO", self._process.stdout)
+        self._place = os.uname().nodename
+        try:
+            self._start(opening)
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._write(encode_message(*message))
+
+    def receive(self) -> Message:
+        message = read_message(self._answers)
+        if message is None:
+            raise ended_program(self._place, self._last_words())
+        return message
+
+    def close(self) -> None:
+        for stream in (self._requests, self._answers):
+            with suppress(OSError):
+                stream.close()
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+    def _start(self, opening: Mapping[str, Any]) -> None:
+        """Wait until the program says that it is ready, and give it what it lacks. Raises UserError."""
+        while (text := self._answers.readline(_MAX_GREETING)) and (line := text.decode().strip()) != READY:
+            if line == NEEDED:
+                self._write(build_program())
+            elif line.startswith(TOO_OLD):
+                raise old_python(self._place, line.removeprefix(TOO_OLD))
+        if not text:
+            raise unusable_program(self._place, self._last_words())
+        self._write(encode_message(dict(opening)))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._requests.write(data)
+            self._requests.flush()
+        except BrokenPipeError as error:
+            raise ended_program(self._place, self._last_words()) from error
+
+    def _last_words(self) -> str:
+        """Return the last line that the process, which has ended, has written to stderr."""
+        self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read(_MAX_GREETING).decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+class ProcessConnection:
+    """The program of a node as processes of this machine, of which one that is not in use is kept."""
+
+    def __init__(self, python: str, folder: str, opening: Mapping[str, Any]) -> None:
+        self._python, self._node_folder, self._opening = python, folder, opening
+        self._lock = threading.Lock()
+        self._process, self._idle = os.getpid(), list[Channel]()
+        weakref.finalize(self, _close, self._idle, self._process)
+
+    @contextmanager
+    def channel(self) -> Iterator[Channel]:
+        """Yield a channel that nothing else uses; raises UserError ``backend-unreachable`` if it breaks."""
+        channel = self._take()
+        try:
+            yield channel
+        except BaseException:  # an answer may not have been read to its end
+            channel.close()
+            raise
+        with self._lock:
+            self._idle.append(channel)
+
+    def _take(self) -> Channel:
+        if self._process != os.getpid():  # a copy of the process that had them
+            self._process, self._lock, self._idle = os.getpid(), threading.Lock(), []
+            weakref.finalize(self, _close, self._idle, self._process)
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return _ProcessChannel(self._python, self._node_folder, self._opening)
+
+
+def _close(channels: list[Channel], process: int) -> None:
+    if process == os.getpid():
+        for channel in channels:
+            channel.close()

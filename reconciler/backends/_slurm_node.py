@@ -1,0 +1,239 @@
+"""What the backend `slurm` does where jobs are submitted: runs are batch jobs, with folders that all nodes see.
+
+The result of a run is what stands in its folder; Slurm is asked of those without one, by one command for all. A job has
+the token of its run for a name, so that it is found if the process that submitted it was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
+from reconciler.backends._local_processes import SPEC_FILE
+from reconciler.backends._local_queue import write_final_result
+from reconciler.backends._runner import install_runner, make_spec, prefix_environment, result_condition
+from reconciler.backends._slurm_commands import SlurmError, call, list_values
+from reconciler.backends._slurm_script import CANCEL_FILE, SLURM_LOG, make_script, time_limits
+from reconciler.backends._slurm_states import (
+    CANCELED_STATES,
+    JOB_FORMAT,
+    LOST_STATES,
+    TIMEOUT_STATES,
+    Job,
+    count_waiting,
+    end_message,
+    parse_jobs,
+    waiting_message,
+)
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model import Json
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.providers import Condition, Handle, Phase, Usage
+from reconciler.model.tasks import Task
+from reconciler.private_files import create_private_file
+from reconciler.runner.files import read_json_object, write_json_atomically
+from reconciler.runner.process import COMMAND_FILE
+from reconciler.runner.result import RESULT_FILE, CommandOutcome, Failure, FinalStatus
+
+SCRIPT_FILE, _JOB_FILE, _END_FILE = "job.sh", "slurm.json", "slurm-end.json"
+_LISTING_SECONDS = 2.0  # that a listing of jobs counts for: Slurm is not asked for each look at a log
+_PATIENCE_SECONDS = 30.0  # after which a run that was asked to stop is killed if it is canceled again
+_TIMEOUT = Failure("timeout", "Slurm has ended the run at its time limit")
+
+
+class SlurmNodeBackend(FolderBackend):
+    """Runs jobs as batch jobs, by the commands of this machine; its folder is seen by the nodes of the cluster."""
+
+    provider = "slurm"
+
+    def __init__(self, folder: Path, settings: Mapping[str, Json]) -> None:
+        super().__init__(folder)
+        self._settings = settings
+        self._token_files = folder / "tokens"
+        self._jobs: Mapping[str, Job] = {}
+        self._listed = -_LISTING_SECONDS
+
+    def submit(self, task: Task, store: ObjectStore) -> Handle:
+        if (handle := self.find(task.token)) is not None:
+            return handle
+        folder = self._runs / task.run
+        make_private_folders(self._runs, folder, self._token_files, self._submissions, self._runners)
+        write_private_json(self._submissions / task.token, {"run": task.run})
+        spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
+        limits = time_limits(task.resources.timeout, self._settings.get("time"))
+        write_private_json(folder / SPEC_FILE, replace(spec, timeout=limits.seconds).to_json())
+        runner = (sys.executable, "-I", "-S", str(install_runner(self._runners)))
+        script = make_script(task, self._settings, folder, runner, folder / SPEC_FILE)
+        (folder / SCRIPT_FILE).unlink(missing_ok=True)
+        create_private_file(folder / SCRIPT_FILE, script.encode())
+        number = self._send(task, folder / SCRIPT_FILE)
+        write_json_atomically(folder / _JOB_FILE, {"job": number})
+        return Handle(self.provider, task.run)
+
+    def find(self, token: str) -> Handle | None:
+        handle = self._submitted(token)
+        if handle is None:
+            return None
+        folder = self._folder(handle)
+        marks = (folder / _JOB_FILE, folder / RESULT_FILE, self._token_files / token)
+        if any(path.exists() for path in marks):
+            return handle
+        # The process that submitted it was killed, before or after Slurm had taken the job.
+        job = self._list_jobs().get(token)
+        return handle if job is not None and job.is_active else None
+
+    def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
+        tokens = {handle: self._token(self._folder(handle)) for handle in handles}
+        asked = [token for handle, token in tokens.items() if token and self._is_open(self._folder(handle))]
+        problem = ""
+        try:
+            jobs = self._recent_jobs(asked) if asked else {}
+        except UserError as error:
+            jobs, problem = {}, error.diagnostics[0].message
+        return {handle: self._condition(handle, jobs.get(token), problem) for handle, token in tokens.items()}
+
+    def cancel(self, handle: Handle) -> bool:
+        folder = self._folder(handle)
+        job = self._list_jobs().get(token) if (token := self._token(folder)) else None
+        if job is None or not job.is_active:
+            return False
+        is_repeated = _is_older(folder / CANCEL_FILE, _PATIENCE_SECONDS)
+        with suppress(FileExistsError):
+            create_private_file(folder / CANCEL_FILE)  # which the script looks for when it starts
+        if job.state == "PENDING":
+            self._scancel("--state=PENDING", job.number)
+        if is_repeated:
+            self._scancel(job.number)
+        else:
+            self._scancel("--batch", "--signal=TERM", job.number)
+        self._listed = -_LISTING_SECONDS
+        return True
+
+    def usage(self) -> Iterable[Usage]:
+        """Return how many processors of the partition are in use, by whomever, and how many runs wait for some."""
+        jobs = self._list_jobs()
+        partition, rows = str(self._settings.get("partition", "")), []
+        for line in call("sinfo", "--noheader", "--format=%P|%C").splitlines():
+            name, _, counts = line.strip().partition("|")
+            if name.removesuffix("*") in partition.split(",") or (not partition and name.endswith("*")):
+                used, _, _, total = map(int, counts.split("/"))
+                rows.append((name.removesuffix("*"), used, total))
+        return tuple(
+            Usage(
+                f"partition {name}",
+                "processor",
+                sum(used for one, used, _ in rows if one == name),
+                sum(total for one, _, total in rows if one == name),
+                count_waiting(jobs.values(), name),
+            )
+            for name in dict.fromkeys(name for name, _, _ in rows)
+        )
+
+    def _send(self, task: Task, script: Path) -> str:
+        """Give a script to Slurm and return the number of its job. Raises UserError ``submission-refused``."""
+        try:
+            return call("sbatch", "--parsable", str(script)).strip().partition(";")[0]
+        except SlurmError as error:
+            partitions = ", ".join(list_values("sinfo", "--noheader", "--format=%R"))
+            name = self._settings.get("name") or "slurm"
+            hint = f"correct the settings of the backend {name} in mlgit.yml; the partitions there are: {partitions}"
+            words = str(error).replace("Batch job submission failed: ", "")
+            raise user_error("submission-refused", f"Slurm refuses {task.address}: {words}", hint) from error
+
+    def _scancel(self, *arguments: str) -> None:
+        with suppress(SlurmError):  # it has ended, or started, meanwhile: `poll` tells
+            call("scancel", *arguments)
+
+    def _list_jobs(self) -> Mapping[str, Job]:
+        """Return the jobs of this user by name. Raises UserError ``backend-unreachable``.
+
+        Not as JSON: that has all jobs of the cluster, whatever is asked for, in a form that each release changes.
+        """
+        try:
+            text = call("squeue", "--noheader", "--me", "--states=all", f"--format={JOB_FORMAT}")
+        except SlurmError as error:
+            raise user_error("backend-unreachable", f"squeue of {os.uname().nodename} says: {error}") from error
+        self._jobs, self._listed = parse_jobs(text), time.monotonic()
+        return self._jobs
+
+    def _recent_jobs(self, tokens: Iterable[str]) -> Mapping[str, Job]:
+        """Return jobs as they are, or were a moment ago if all of some were active."""
+        is_recent = time.monotonic() - self._listed < _LISTING_SECONDS
+        if is_recent and all((job := self._jobs.get(token)) is not None and job.is_active for token in tokens):
+            return self._jobs
+        return self._list_jobs()
+
+    def _token(self, folder: Path) -> str:
+        return str((read_json_object(folder / SPEC_FILE) or {}).get("token", ""))
+
+    def _is_open(self, folder: Path) -> bool:
+        """Return True if Slurm is to be asked about a run: it has no result, or was stopped by others than mlgit."""
+        result = _read_result(folder)
+        return result is None or (
+            result.get("status") == FinalStatus.CANCELED
+            and not any((folder / name).exists() for name in (CANCEL_FILE, _END_FILE))
+        )
+
+    def _condition(self, handle: Handle, job: Job | None, problem: str) -> Condition:
+        """Return the condition of a run; Slurm was asked before its result is read, which may be written meanwhile."""
+        folder = self._folder(handle)
+        if not folder.is_dir():
+            return Condition(Phase.GONE, message="its folder was removed")
+        if self._is_open(folder):
+            if problem:
+                return Condition(Phase.UNKNOWN, message=problem)
+            if job is not None and job.is_active:
+                return _active_condition(folder, job)
+            self._settle(folder, job)
+        result = _read_result(folder)
+        end = str((read_json_object(folder / _END_FILE) or {}).get("state", ""))
+        if result is None or (end in LOST_STATES and result.get("status") == FinalStatus.CANCELED):
+            ended = job or (Job("", "", end, "", "") if end else None)
+            return Condition(Phase.GONE, message=end_message(ended, _last_line(folder / SLURM_LOG)))
+        return result_condition(folder, result)
+
+    def _settle(self, folder: Path, job: Job | None) -> None:
+        """Note how the job of a run has ended that has no result, or was stopped: Slurm forgets it within minutes."""
+        state = job.state if job else ""
+        result = _read_result(folder)
+        write_json_atomically(folder / _END_FILE, {"state": state})
+        if state in TIMEOUT_STATES and result is not None:
+            failed = {**result, "status": FinalStatus.FAILED, "failure": _TIMEOUT.to_json()}
+            write_json_atomically(folder / RESULT_FILE, failed)
+        elif state in TIMEOUT_STATES:
+            write_final_result(folder, CommandOutcome(FinalStatus.FAILED, _TIMEOUT))
+        elif result is None and (state in CANCELED_STATES or (job and (folder / CANCEL_FILE).exists())):
+            write_final_result(folder, CommandOutcome(FinalStatus.CANCELED))
+
+
+def _active_condition(folder: Path, job: Job) -> Condition:
+    if job.state == "PENDING":
+        return Condition(Phase.PENDING, message=waiting_message(job.reason))
+    is_started = (folder / COMMAND_FILE).exists()
+    return Condition(Phase.RUNNING if is_started else Phase.PENDING)
+
+
+def _read_result(folder: Path) -> dict[str, Json] | None:
+    """Return the result of a run; its folder is listed first, as a network disk may remember that it had none."""
+    with suppress(OSError):
+        os.listdir(folder)  # noqa: PTH208 - the names do not count
+    return read_json_object(folder / RESULT_FILE)
+
+
+def _last_line(path: Path) -> str:
+    with suppress(OSError):
+        lines = path.read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+    return ""
+
+
+def _is_older(path: Path, seconds: float) -> bool:
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > seconds
+    return False

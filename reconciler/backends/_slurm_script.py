@@ -1,0 +1,99 @@
+"""The batch script of a run on Slurm, as a function of its task and the settings of the backend."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.model import Json
+from reconciler.model.tasks import Task
+
+SLURM_LOG, CANCEL_FILE = "slurm.log", "cancel"
+_OPTIONS = ("partition", "account", "qos", "reservation", "constraint")  # settings that are options of their names
+_STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
+_END_SECONDS = 60  # of the time of a run, for its end
+_MEBIBYTE = 1 << 20
+# Variables of who submits that a run needs; all others are those of its node, or secrets.
+_EXPORTED = "HOME,USER,LOGNAME,LANG,PATH"
+_BODY = """
+# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner. What a killed runner leaves is ended last.
+runner= stopped=
+stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
+trap stop TERM
+RUNNER SPEC &
+runner=$!
+[ -z "$stopped" ] && [ ! -e CANCEL ] || stop
+wait "$runner"; code=$?
+while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
+[ "$code" -lt 128 ] || RUNNER --end FOLDER
+exit "$code"
+"""
+_WORD = re.compile("RUNNER|SPEC|CANCEL|FOLDER")
+
+
+class TimeLimits(NamedTuple):
+    """The limits of a run: in minutes for Slurm, in seconds for the command, which is ended first; None for none."""
+
+    minutes: int | None
+    seconds: float | None
+
+
+def time_limits(timeout: float | None, minutes: int | None) -> TimeLimits:
+    """Return the limits of a run with a time limit of its own, in seconds, and the most that Slurm is asked for."""
+    wanted = None if timeout is None else math.ceil((timeout + _STAGING_SECONDS) / 60)
+    if minutes is None:
+        return TimeLimits(wanted, timeout)
+    most = max(minutes * 60 - _END_SECONDS, minutes * 30)
+    return TimeLimits(
+        minutes if wanted is None else min(wanted, minutes), most if timeout is None else min(timeout, most)
+    )
+
+
+def make_script(task: Task, settings: Mapping[str, Json], folder: Path, runner: Sequence[str], spec_file: Path) -> str:
+    """Return the script of a run in a folder; ``runner`` is the command that executes a spec."""
+    lines = [f"#SBATCH --{name}={_quote(value)}" for name, value in _options(task, settings, folder)]
+    words = {
+        "RUNNER": shlex.join(runner),
+        "SPEC": shlex.quote(str(spec_file)),
+        "CANCEL": shlex.quote(str(folder / CANCEL_FILE)),
+        "FOLDER": shlex.quote(str(folder)),
+    }
+    body = _WORD.sub(lambda match: words[match[0]], _BODY)
+    return "\n".join(["#!/bin/sh", *lines, "#SBATCH --no-requeue"]) + body
+
+
+def _options(task: Task, settings: Mapping[str, Json], folder: Path) -> Iterator[tuple[str, str]]:
+    yield "job-name", task.token
+    yield "comment", task.address
+    yield "chdir", str(folder)
+    yield "output", str(folder / SLURM_LOG).replace("%", "%%")
+    yield "open-mode", "append"
+    yield "export", _EXPORTED
+    yield "nodes", "1"
+    yield "ntasks", "1"
+    yield from ((name, str(settings[name])) for name in _OPTIONS if settings.get(name))
+    minutes = time_limits(task.resources.timeout, settings.get("time")).minutes
+    if minutes is not None:
+        yield "time", str(minutes)
+    if cpus := task.resources.cpus or settings.get("cpus"):
+        yield "cpus-per-task", str(cpus)
+    if task.resources.memory:
+        yield "mem", f"{math.ceil(task.resources.memory / _MEBIBYTE)}M"
+    elif settings.get("memory"):
+        yield "mem", str(settings["memory"])
+    if task.resources.gpus:
+        yield "gres", f"gpu:{task.resources.gpus}"
+    elif settings.get("gres"):
+        yield "gres", str(settings["gres"])
+
+
+def _quote(text: str) -> str:
+    """Return the value of an option as sbatch reads it back: no text ends the line, or begins another option."""
+    if text and all(character.isalnum() or character in "-_.,:/" for character in text):
+        return text
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,110 @@
+"""What Slurm says of jobs: which there are, what one waits for, and how one has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+JOB_FORMAT = "%i|%j|%T|%P|%r"  # in this order, the reason last: it can have any character
+_FIELDS = 5
+FINAL_STATES = frozenset(
+    {
+        *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
+        *("REVOKED", "TIMEOUT"),
+    }
+)
+TIMEOUT_STATES, CANCELED_STATES = frozenset({"TIMEOUT", "DEADLINE"}), frozenset({"CANCELLED", "REVOKED"})
+LOST_STATES = frozenset({"NODE_FAIL", "BOOT_FAIL", "PREEMPTED"})
+_CAUSES = {
+    "NODE_FAIL": "its node failed",
+    "BOOT_FAIL": "its node did not start",
+    "PREEMPTED": "it was preempted by another job",
+    "OUT_OF_MEMORY": "it ran out of the memory that Slurm has given it",
+}
+_WAITS = {
+    "None": "waits for the scheduler of Slurm",
+    "Priority": "waits until jobs before it have started",
+    "Resources": "waits for resources that are in use",
+    "Reservation": "waits for its reservation to begin",
+    "Licenses": "waits for a license",
+    "BeginTime": "waits for the time at which it may begin",
+    "Prolog": "waits for its node to be prepared",
+    "ReqNodeNotAvail": "waits for nodes that are down, drained or reserved: ask who runs the cluster (sinfo -R)",
+    "NodeDown": "waits for nodes that are down: ask who runs the cluster (sinfo -R)",
+    "PartitionDown": "waits for its partition, which is down: ask who runs the cluster (sinfo)",
+    "PartitionInactive": "waits for its partition, which takes no jobs now: ask who runs the cluster (sinfo)",
+    "JobHeldUser": "is held: release it with scontrol release",
+    "JobHeldAdmin": "is held by who runs the cluster",
+}
+_NEVER = {
+    "PartitionTimeLimit": "its time limit is above that of the partition; lower limits.timeout, or set time: there",
+    "PartitionNodeLimit": "the partition allows no job of one node; set another partition: in mlgit.yml",
+    "PartitionConfig": "the partition has no node with what it asks for; correct cpus:, memory: or gres: in mlgit.yml",
+    "BadConstraints": "no node has what it asks for; correct constraint:, cpus:, memory: or gres: in mlgit.yml",
+    "AccountNotAllowed": "the partition does not take its account; correct account: or partition: in mlgit.yml",
+    "AccountingPolicy": "it is above a limit of its account; ask who runs the cluster",
+    "InvalidAccount": "its account is unknown; correct account: in mlgit.yml",
+    "InvalidQOS": "its qos is unknown; correct qos: in mlgit.yml",
+    "QOSNotAllowed": "the partition does not take its qos; correct qos: or partition: in mlgit.yml",
+    "DependencyNeverSatisfied": "what it depends on has failed",
+}
+_LIMIT_PREFIXES, _NEVER_SUFFIX = ("QOS", "Assoc"), "PerJobLimit"
+
+
+class Job(NamedTuple):
+    """A job by the number that Slurm gives it; ``state`` and ``reason`` are Slurm's words."""
+
+    number: str
+    name: str
+    state: str
+    partition: str
+    reason: str
+
+    @property
+    def is_active(self) -> bool:
+        """True if it waits, runs, or is about to end."""
+        return self.state not in FINAL_STATES
+
+
+def parse_jobs(text: str) -> dict[str, Job]:
+    """Return the jobs of a listing by name; of several with one name, the active one, else the last one."""
+    jobs: dict[str, Job] = {}
+    for line in text.splitlines():
+        fields = line.split("|", _FIELDS - 1)
+        if len(fields) == _FIELDS:
+            job = Job(*fields)
+            other = jobs.get(job.name)
+            if other is None or (job.is_active, _order(job)) > (other.is_active, _order(other)):
+                jobs[job.name] = job
+    return jobs
+
+
+def waiting_message(reason: str) -> str:
+    """Return what a job waits for; one that never starts is said to."""
+    name = reason.partition(",")[0].strip("() ")
+    if name in _NEVER:
+        return f"never starts: {_NEVER[name]} ({name})"
+    if name.startswith(_LIMIT_PREFIXES):
+        ends = "never starts: it is above" if name.endswith(_NEVER_SUFFIX) else "waits for"
+        return f"{ends} a limit of its account or qos ({name})"
+    return _WAITS.get(name, "waits") + (f" ({reason})" if name != "None" else "")
+
+
+def end_message(job: Job | None, log: str) -> str:
+    """Return why a job has no result: as Slurm says, or the last line of what it has written."""
+    if job is None:
+        return "its job has left no result, and Slurm does not know it any more"
+    if job.state in _CAUSES:
+        return _CAUSES[job.state]
+    reason = "" if job.reason in {"None", "NonZeroExitCode"} else f", {job.reason}"
+    return f"job {job.number} of Slurm ended without a result ({job.state}{reason})" + (f": {log}" if log else "")
+
+
+def count_waiting(jobs: Iterable[Job], partition: str) -> int:
+    """Return how many jobs wait in a partition."""
+    return sum(job.state == "PENDING" and partition in job.partition.split(",") for job in jobs)
+
+
+def _order(job: Job) -> int:
+    digits = job.number.partition("_")[0]
+    return int(digits) if digits.isdecimal() else 0

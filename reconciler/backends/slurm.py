@@ -1,0 +1,110 @@
+"""The backend `slurm`, as it is known before it is opened: runs are batch jobs of a cluster, each on one node."""
+
+from __future__ import annotations
+
+from reconciler.backends import local, ssh
+from reconciler.model.plugins import BackendPlugin, Form
+from reconciler.model.support import Honoured, Ignored, Support
+
+_SSH = ssh.BACKEND.settings["properties"]
+_OF_MACHINE = ("machine", "port", "user", "host_key", "known_hosts")
+ON_NODE = ("partition", "account", "qos", "reservation", "constraint", "cpus", "memory", "gres", "time")
+"""Settings that say what Slurm is asked for."""
+_BY_SLURM = "settings of the backend in mlgit.yml say what Slurm gives a run"
+_IGNORED_REASONS = {
+    "/resources/shm_size": "the shared memory of its node is not limited for a run",
+    "/resources/docker_args": "runs are processes of a node and in no container",
+    "/resources/instance_type": _BY_SLURM,
+    "/resources/locations": _BY_SLURM,
+    "/resources/properties": _BY_SLURM,
+    "/resources/max_instance_count": "a run has one node, and no other joins it",
+    "/identity": "a run has the rights of who submits jobs to Slurm, and is not signed in to Azure",
+    "/queue_settings": "Slurm decides when a run starts: see partition: and qos: of the backend",
+}
+_LOCAL = local.BACKEND.support
+_INSTANCES = "/resources/instance_count"
+_JOB = (
+    *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
+    Honoured(_INSTANCES, ("1",), None, "a run on Slurm has one node"),
+)
+_IGNORED_OF_JOB = tuple(
+    entry._replace(reason=_IGNORED_REASONS.get(entry.pointer, entry.reason)) for entry in _LOCAL.ignored["job"]
+)
+_IGNORED_OF_COMPUTE = (
+    Ignored("/ssh_settings", "machine:, user: and secrets: of mlgit.yml say how the machine that submits is reached"),
+    Ignored("/max_instances", "Slurm decides how many runs go on at once"),
+    Ignored("/*", _BY_SLURM, is_usual=True),
+)
+_NAME = {
+    "type": "string",
+    "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.,@+-]*$",
+    "errorMessage": "a name, as sinfo or sacctmgr shows it",
+}
+
+_SETTINGS = {
+    "type": "object",
+    "properties": {
+        "folder": {
+            "type": "string",
+            "description": "Folder that the machine that submits and all nodes see, for runs and the cache.",
+            "pattern": r"^[/~][^\\\u0000-\u001f\u007f]*$",
+            "errorMessage": "a whole path without backslashes, such as /shared/mlgit or ~/mlgit",
+        },
+        "python": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Python 3.11 or newer, the same on the machine that submits and on the nodes; or python3.",
+        },
+        **{name: _SSH[name] for name in _OF_MACHINE},
+        "machine": {
+            **_SSH["machine"],
+            "description": "The machine that submits jobs, by ssh; if omitted, this one.",
+        },
+        "partition": {**_NAME, "description": "The partition, or several; if omitted, that of the cluster."},
+        "account": {**_NAME, "description": "The account that runs are charged to."},
+        "qos": {**_NAME, "description": "The quality of service."},
+        "reservation": {**_NAME, "description": "The reservation of nodes."},
+        "constraint": {
+            "type": "string",
+            "description": "Features that the node must have, as for --constraint of sbatch.",
+            "pattern": r"^[A-Za-z0-9_.&|!,:()\[\]*=-]+$",
+            "errorMessage": "features of nodes, such as a100 or intel&gpu",
+        },
+        "cpus": {"description": "Processors of each run; if omitted, one.", "type": "integer", "minimum": 1},
+        "memory": {
+            "type": "string",
+            "description": "Memory of each run; if omitted, as the partition says.",
+            "pattern": "^[1-9][0-9]*[KMGT]$",
+            "errorMessage": "a number and K, M, G or T, such as 16G",
+        },
+        "gres": {
+            "type": "string",
+            "description": "Devices of each run, such as gpu:1.",
+            "pattern": r"^[A-Za-z0-9_.:,-]+$",
+            "errorMessage": "devices as sinfo -o %G shows them, such as gpu:a100:1",
+        },
+        "time": {
+            "description": "Most minutes that Slurm is asked for; a run ends before. If omitted, as its job says.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 525600,
+        },
+    },
+    "required": ["folder"],
+    "dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"},
+    "additionalProperties": False,
+}
+
+BACKEND = BackendPlugin(
+    open="reconciler.backends._slurm:make_slurm_backend",
+    settings=_SETTINGS,
+    support=Support(
+        honoured={"job": _JOB, "compute": ()},
+        ignored={"job": _IGNORED_OF_JOB, "compute": _IGNORED_OF_COMPUTE},
+    ),
+    accepts=frozenset({Form.PREFIX}),
+    find_refusals="reconciler.backends._slurm_find:find_refusals",
+    checked_at_submission={"folder": "whether Slurm takes its runs, and its nodes have the Python of the environment"},
+    variables=frozenset({"SLURM_CONF", "SSH_AUTH_SOCK"}),
+    secrets=ssh.BACKEND.secrets,
+)

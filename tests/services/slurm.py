@@ -1,0 +1,195 @@
+"""A Slurm cluster of two nodes on 127.0.0.1, of which no node sees the checkout of mlgit, nor what else is hidden.
+
+It has a munge of its own. Both nodes are in one namespace of private mounts: they share a disk, as those of a cluster
+do, and their jobs see processes of this machine, so that tests see what is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.mounts import PrivateMounts, find_missing
+from services.ports import free_port
+from services.ssh_node import CHECKOUT, PYTHON
+from workspaces import until
+
+from reconciler.backends import load_backend
+from reconciler.model.backend import Backend
+
+_PROGRAMS = ("/usr/sbin/slurmctld", "/usr/sbin/slurmd", "/usr/bin/sbatch", "/usr/sbin/munged")
+# The partition `one` has one processor, so that a second run waits, and a job of `urgent` preempts those of `one`.
+# A node that is silent is down after seconds.
+_CONFIG = """
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmctldPort={controller}
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+MessageTimeout=5
+SlurmdTimeout=6
+KillWait=12
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} CPUs=2 RealMemory=1000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2} CPUs=1 RealMemory=1000
+PartitionName=main Nodes=n1 Default=YES MaxTime=60 State=UP
+PartitionName=one Nodes=n2 MaxTime=60 State=UP PriorityTier=1
+PartitionName=urgent Nodes=n2 MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
+"""
+
+
+def _find_missing() -> str:
+    programs = [Path(program).name for program in _PROGRAMS if not Path(program).exists()]
+    return f"{', '.join(programs)} of Slurm and munge not installed" if programs else find_missing()
+
+
+MISSING = _find_missing()
+
+
+@dataclass
+class SlurmCluster:
+    """The cluster: its controller and its nodes ``n1`` and ``n2``."""
+
+    folder: Path
+    _ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
+    _mounts: PrivateMounts | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variable by which Slurm's commands find the cluster."""
+        return {"SLURM_CONF": str(self.folder / "slurm.conf")}
+
+    def start(self) -> None:
+        """Start; the checkout of mlgit is hidden from the nodes."""
+        (self.folder / "state").mkdir(parents=True)
+        values = dict(zip(("controller", "n1", "n2"), self._ports, strict=True))
+        text = _CONFIG.format(folder=self.folder, host=os.uname().nodename.partition(".")[0], **values)
+        (self.folder / "slurm.conf").write_text(text, encoding="utf-8")
+        (self.folder / "munge.key").write_bytes(os.urandom(128))
+        (self.folder / "munge.key").chmod(0o600)
+        files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munge.pid", "log-file": "munge.log"}
+        options = [f"--{name}={self.folder / file}" for name, file in {**files, "seed-file": "munge.seed"}.items()]
+        self._call("/usr/sbin/munged", "--force", *options)
+        self._mounts = PrivateMounts(self.folder, has_network=False)
+        self.hide(CHECKOUT)
+        self.start_controller()
+        for node in ("n1", "n2"):
+            (self.folder / f"spool-{node}").mkdir()
+            self.start_node(node)
+        until(lambda: self.states() == {"idle"})
+
+    def start_controller(self) -> None:
+        """Start slurmctld, with the state that it has left."""
+        self._call("/usr/sbin/slurmctld")
+
+    def stop_controller(self) -> None:
+        """Kill slurmctld."""
+        self._kill("slurmctld.pid")
+
+    def start_node(self, node: str) -> None:
+        """Start slurmd of a node."""
+        assert self._mounts
+        self._call(*self._mounts.enter, "/usr/sbin/slurmd", "-N", node)
+
+    def kill_node(self, node: str, process: int) -> None:
+        """Kill slurmd of a node, and a process of a run with all that it descends from."""
+        self._kill(f"slurmd-{node}.pid")
+        while process > 1 and process != os.getpid():
+            status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            process = int(status.rpartition(")")[2].split()[1])
+
+    def states(self) -> set[str]:
+        """Return the states of the nodes; none if the controller does not answer."""
+        return set(self._call("/usr/bin/sinfo", "--noheader", "--format=%T", check=False).split())
+
+    def jobs(self, format_: str = "%i") -> list[str]:
+        """Return the jobs that wait or run."""
+        return self._call("/usr/bin/squeue", "--noheader", f"--format={format_}").splitlines()
+
+    def run(self, *command: str) -> str:
+        """Run a command of Slurm and return what it prints."""
+        return self._call(*command)
+
+    def list_folder(self, path: Path) -> str:
+        """Return what a node sees in a folder."""
+        assert self._mounts
+        return self._mounts.run("ls", "-A", str(path))
+
+    def hide(self, path: Path) -> None:
+        """Let the nodes see an empty folder in the place of one of this machine."""
+        assert self._mounts
+        self._mounts.hide(path)
+
+    def restore(self) -> None:
+        """Start what a test has stopped, and end all jobs."""
+        if not (self.folder / "slurmctld.pid").exists():
+            self.start_controller()
+        for node in ("n1", "n2"):
+            if not (self.folder / f"slurmd-{node}.pid").exists():
+                self.start_node(node)
+        self._call("/usr/bin/scancel", "--me", check=False)
+        until(lambda: self.states() == {"idle"} and not self.jobs())
+
+    def stop(self) -> None:
+        """End the daemons."""
+        for name in ("slurmd-n1.pid", "slurmd-n2.pid", "slurmctld.pid", "munge.pid"):
+            self._kill(name)
+        if self._mounts:
+            self._mounts.stop()
+
+    def _kill(self, name: str) -> None:
+        """Kill the daemon of a pid file, and wait until it has ended."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            process = int((self.folder / name).read_text(encoding="utf-8"))
+            os.kill(process, signal.SIGKILL)
+            until(lambda: not Path(f"/proc/{process}").exists() or _is_zombie(process))
+            (self.folder / name).unlink()
+
+    def _call(self, *command: str, check: bool = True) -> str:
+        done = subprocess.run(
+            command, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=(log := (self.folder / "calls.log").open("a")), check=False, text=True,
+        )  # fmt: skip
+        log.close()
+        assert not check or done.returncode == 0, (self.folder / "calls.log").read_text()
+        return done.stdout
+
+
+def _is_zombie(process: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
+def open_slurm(folder: Path, notes: Path, **settings: Any) -> Backend:
+    """Return the backend `slurm`, whose files are in a folder that the nodes and the tests see."""
+    return load_backend({"type": "slurm", "folder": str(folder), "python": PYTHON, **settings}, notes)
