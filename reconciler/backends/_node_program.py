@@ -19,7 +19,10 @@ _MODULES = (
     *(f"backends/{name}.py" for name in ("__init__", "_folders", "_local", "_local_processes", "_local_queue")),
     *(f"backends/{name}.py" for name in ("_run_folders", "_runner")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store")),
-    *(f"storage/{name}.py" for name in ("__init__", "digests", "disk_files", "entries", "folder_store", "manifest")),
+    *(
+        f"storage/{name}.py"
+        for name in ("__init__", "assembly", "digests", "disk_files", "entries", "folder_store", "manifest")
+    ),
     *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors")),
 )
 _PACKAGES = ("model", "runner")
