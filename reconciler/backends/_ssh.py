@@ -25,6 +25,7 @@ from reconciler.backends._ssh_files import (
     store_outputs,
 )
 from reconciler.backends._ssh_find import EXTRA_HINT, has_extra
+from reconciler.backends._ssh_grants import GrantedTransfers
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
 from reconciler.model.backend import RunFiles, RunResult
@@ -54,6 +55,7 @@ class SshBackend:
 
     def __init__(self, settings: Mapping[str, Json], folder: Path, context: BackendContext) -> None:
         self._settings, self._folder, self._context = settings, folder / "ssh", context
+        self._transfers = GrantedTransfers(str(settings["machine"]))
 
     def check_environment(self, _environment: Environment) -> None:
         """Accept any: the machine is asked when a run is submitted."""
@@ -74,7 +76,10 @@ class SshBackend:
                 paths = environment_paths(environment)
                 missing += channel.ask({**request, "digests": list(paths)})["missing"]
             if missing:
-                send_objects(channel, dict.fromkeys(missing), paths, store)
+                fetched = dict.fromkeys(digest for digest in missing if digest not in paths)
+                left = self._transfers.fetch(channel, fetched, store)
+                if to_send := [*left, *dict.fromkeys(digest for digest in missing if digest in paths)]:
+                    send_objects(channel, to_send, paths, store)
             if paths:
                 channel.ask({"do": "environment", "files": environment.to_json()})
             answer = channel.ask(
@@ -125,7 +130,7 @@ class SshBackend:
     def collect(self, handle: Handle, store: ObjectStore) -> RunResult:
         with self._connection.channel() as channel:
             outputs = channel.ask({"do": "collect", "run": handle.id})["outputs"]
-            return RunResult(store_outputs(channel, outputs, store, self._folder))
+            return RunResult(store_outputs(channel, outputs, store, self._folder, self._transfers))
 
     def describe(self, handle: Handle) -> RunFiles:
         answer = self._ask({"do": "describe", "run": handle.id})

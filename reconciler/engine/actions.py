@@ -21,6 +21,7 @@ from reconciler.format.assets import kind_of
 from reconciler.model import Action, BuilderChoice, Json, Op, ResolvedAsset
 from reconciler.model.builder import ReportProgress
 from reconciler.model.content import Content
+from reconciler.model.notes import listen_to_notes
 from reconciler.model.transfers import listen_to_transfers
 from reconciler.planning.adoption import ADOPTED_FROM
 from reconciler.planning.builds import lock_before
@@ -39,7 +40,8 @@ def execute_action(context: ActionContext, action: Action) -> WriteBatch:
     Raises UserError if it cannot be done, also for an unexpected exception, which is the failure of this action alone.
     """
     try:
-        with listen_to_transfers(transfer_reporter(context.progress_reporter(action))):
+        report = context.progress_reporter(action)
+        with listen_to_transfers(transfer_reporter(report)), listen_to_notes(report):
             return _handler(context, action)(context, action)
     except UserError:
         raise

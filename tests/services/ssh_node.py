@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services import proxy as relay
 from services.git_ssh import MISSING as NO_SSHD
 from services.git_ssh import SSHD
 from services.ports import free_port
@@ -133,6 +134,26 @@ class SshNode:
         if self._holder is not None:
             self._holder.kill()
             self._holder.wait(30)
+
+    @contextmanager
+    def way_out(self, port: int, target: int) -> Iterator[None]:
+        """Let a port of the node's 127.0.0.1 be one of this machine's: its only way out."""
+        socket, script = self.folder / f"way-{port}", self.folder / "relay.py"
+        shutil.copy(relay.__file__, script)
+        proxy = relay.Proxy(socket, target)
+        proxy.start()
+        process = subprocess.Popen([*self._enter(), PYTHON, str(script), str(port), str(socket)])
+        try:
+            until(lambda: self._listens(port))
+            yield
+        finally:
+            process.kill()
+            process.wait(30)
+            proxy.stop()
+            socket.unlink()
+
+    def _listens(self, port: int) -> bool:
+        return f":{port:04X} 00000000:0000 0A" in self.run("cat", "/proc/self/net/tcp")
 
     def key(self, name: str) -> str:
         """Return a private key."""
