@@ -201,6 +201,7 @@ BY_NAME = {
     "source/parse.py",
     "source/validation.py",
     "storage/_filesystems.py",
+    "storage/_remote_grants.py",
     "storage/folder_store.py",
     "sweeps/bayesian.py",
     "sweeps/random_sampling.py",

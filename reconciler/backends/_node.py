@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reconciler.backends import _node_web
 from reconciler.backends._folders import FolderBackend
 from reconciler.backends._local import LocalBackend
 from reconciler.backends._node_environment import EnvironmentFiles, find_environment, make_environment, moved
@@ -49,6 +50,7 @@ class _Node:
         self._store_folder = folder / "store"
         self._backend = backend
         self._stream = stream
+        self._fetched: dict[str, str] = {}  # the sha256 of objects that came from a service
 
     def answer(self, request: Document) -> Iterator[Message]:
         """Yield the answer to a request; its last message is an error if it fails."""
@@ -76,6 +78,26 @@ class _Node:
         NodeStore(self._store_folder).receive(expect_parts(iter(lambda: read_message(self._stream), None)))
         yield Message({})
 
+    def _fetch(self, request: Document) -> Iterator[Message]:
+        """Bring objects from a storage service by the URLs of a request."""
+        store, requests = NodeStore(self._store_folder), _web_requests(request)
+
+        def receive(digest: str, stream: BinaryIO) -> None:
+            try:
+                store.put_object(digest, stream)
+            except UserError as error:
+                raise _node_web.RequestError(error.diagnostics[0].message) from error
+
+        answer = _node_web.fetch(requests, receive, request["seconds"])
+        store.object_files.stamps.flush()
+        self._fetched |= store.sha256
+        yield Message(answer)
+
+    def _upload(self, request: Document) -> Iterator[Message]:
+        """Send objects to a storage service by the URLs of a request."""
+        store = NodeStore(self._store_folder)
+        yield Message(_node_web.upload(_web_requests(request), store.open, request["seconds"]))
+
     def _environment(self, request: Document) -> Iterator[Message]:
         files = EnvironmentFiles.from_json(request["files"])
         make_environment(self._environments, files, NodeStore(self._store_folder))
@@ -84,7 +106,11 @@ class _Node:
     def _submit(self, request: Document) -> Iterator[Message]:
         task, store = task_from_json(request["task"]), NodeStore(self._store_folder)
         for document, files in request["manifests"]:
-            store.manifests[Content.from_json(document)] = tuple(ContentFile(*file) for file in files)
+            content = Content.from_json(document)
+            store.manifests[content] = tuple(ContentFile(*file) for file in files)
+            if any(file.digest in self._fetched for file in store.manifests[content]):
+                store.sha256 |= self._fetched
+                store.check(content, store.manifests[content])
         path = find_environment(self._environments, request["environment"])
         if path is None or not isinstance(task.environment, Prefix):
             message = f"the environment of {task.address} was removed from {os.uname().nodename}"
@@ -125,7 +151,7 @@ class _Node:
         yield Message(
             {
                 "outputs": {
-                    name: {"name": content.name, "files": [list(file) for file in store.manifest(content)]}
+                    name: {"name": content.name, "files": [list(file) for file in store.hashed_files(content)]}
                     for name, content in outputs.items()
                 }
             }
@@ -160,6 +186,10 @@ def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
 def _split(chunk: bytes) -> Iterator[Message]:
     for start in range(0, len(chunk), PART_SIZE):
         yield Message({}, chunk[start : start + PART_SIZE])
+
+
+def _web_requests(request: Document) -> list[_node_web.WebRequest]:
+    return [_node_web.WebRequest(*row) for row in request["objects"]]
 
 
 def _handle(run: str) -> Handle:

@@ -19,6 +19,7 @@ from reconciler.backends._node_files import (
     send_objects,
     store_outputs,
 )
+from reconciler.backends._node_grants import GrantedTransfers
 from reconciler.backends._node_messages import Message, expect_parts, raise_error
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.backend import RunFiles, RunResult
@@ -40,6 +41,7 @@ class NodeClient(ABC):
 
     def __init__(self, notes: Path, place: str) -> None:
         self._folder, self._place = notes, place
+        self._transfers = GrantedTransfers(place or "this machine")
 
     @property
     @abstractmethod
@@ -65,7 +67,10 @@ class NodeClient(ABC):
                 paths = environment_paths(environment)
                 missing += channel.ask({**request, "digests": list(paths)})["missing"]
             if missing:
-                send_objects(channel, dict.fromkeys(missing), paths, store)
+                fetched = dict.fromkeys(digest for digest in missing if digest not in paths)
+                left = self._transfers.fetch(channel, fetched, store)
+                if to_send := [*left, *dict.fromkeys(digest for digest in missing if digest in paths)]:
+                    send_objects(channel, to_send, paths, store)
             if paths:
                 channel.ask({"do": "environment", "files": environment.to_json()})
             answer = channel.ask(
@@ -116,7 +121,7 @@ class NodeClient(ABC):
     def collect(self, handle: Handle, store: ObjectStore) -> RunResult:
         with self._connection.channel() as channel:
             outputs = channel.ask({"do": "collect", "run": handle.id})["outputs"]
-            return RunResult(store_outputs(channel, outputs, store, self._folder))
+            return RunResult(store_outputs(channel, outputs, store, self._folder, self._transfers))
 
     def describe(self, handle: Handle) -> RunFiles:
         answer = self._ask({"do": "describe", "run": handle.id})

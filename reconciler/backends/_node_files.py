@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from reconciler.backends._folders import make_private_folders, write_private_json
 from reconciler.backends._node_channel import Channel
 from reconciler.backends._node_environment import CONFIG_FILE, EnvironmentFile, EnvironmentFiles, machine_name
+from reconciler.backends._node_grants import GrantedTransfers
 from reconciler.backends._node_messages import (
     END,
     Message,
@@ -24,8 +25,8 @@ from reconciler.backends._node_messages import (
     object_parts,
     raise_error,
 )
-from reconciler.diagnostics import user_error
-from reconciler.model.content import Content, UploadFile
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model.content import Content, HashedFile, UploadFile
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Prefix, Task, TaskContent
 from reconciler.regular_files import open_regular_file
@@ -103,30 +104,72 @@ def _walk(root: Path) -> Iterator[EnvironmentFile]:
                 yield EnvironmentFile(relative, stat.S_IMODE(status.st_mode), int(status.st_mtime), digest)
 
 
-def store_outputs(channel: Channel, outputs: Mapping[str, Any], store: ObjectStore, folder: Path) -> dict[str, Content]:
-    """Put the outputs of a run into the store: what it lacks is read from the node, and its digest is checked.
+def store_outputs(
+    channel: Channel, outputs: Mapping[str, Any], store: ObjectStore, folder: Path, transfers: GrantedTransfers
+) -> dict[str, Content]:
+    """Put the outputs of a run into the store, which gets what it lacks from the node if it can.
 
-    Raises UserError ``content-corrupt``.
+    What it does not get so is read from the node, and its digest is checked. Raises UserError ``content-corrupt``.
     """
-    rows = {name: [tuple(file) for file in output["files"]] for name, output in outputs.items()}
-    digests = dict.fromkeys(digest for files in rows.values() for _, _, digest in files)
+    made = tuple(
+        _Output(name, output["name"], tuple(HashedFile(*file) for file in output["files"]))
+        for name, output in outputs.items()
+    )
+    sizes = {file.digest: file.size for output in made for file in output.files if is_object_key(file.digest)}
+    missing, reasons = store.missing(sizes), dict[str, str]()
+    if missing:
+        reasons |= transfers.upload(channel, {digest: sizes[digest] for digest in missing}, store)
+        missing = store.missing(missing)
+    contents, rest = {}, []
+    for output in made:
+        digests = {file.digest for file in output.files}
+        if digests.isdisjoint(missing) and (content := _assemble(output, store)):
+            contents[output.name] = content
+            continue
+        if digests.isdisjoint(missing):  # not all are as the node says
+            missing |= digests
+        rest.append(output)
+    if failed := {digest: reasons[digest] for digest in missing & reasons.keys()}:
+        transfers.explain(failed, store)
+    return {**contents, **dict(_store_through_here(channel, rest, missing, store, folder))}
+
+
+class _Output(NamedTuple):
+    """An output of a run: its name, the name of the file that it is if it is one, and its files."""
+
+    name: str
+    file_name: str
+    files: tuple[HashedFile, ...]
+
+
+def _assemble(output: _Output, store: ObjectStore) -> Content | None:
+    """Return the content of an output whose objects the store has; None if one of them is not as it should be."""
+    try:
+        return store.assemble(output.files, output.file_name)
+    except UserError as error:
+        if error.diagnostics[0].code not in {"content-missing", "content-corrupt"}:
+            raise
+        return None
+
+
+def _store_through_here(
+    channel: Channel, outputs: Iterable[_Output], missing: Iterable[str], store: ObjectStore, folder: Path
+) -> Iterator[tuple[str, Content]]:
+    """Yield the contents of outputs, of which missing objects are read from the node, and all others from the store."""
     make_private_folders(folder)
     with TemporaryDirectory(dir=folder) as temporary:
-        paths = _receive(channel, store.missing(filter(is_object_key, digests)), Path(temporary))
+        paths = _receive(channel, missing, Path(temporary))
 
         def open_object(digest: str) -> BinaryIO:
             return open_regular_file(paths[digest]) if digest in paths else store.open(digest)
 
-        contents = {}
-        for name, output in outputs.items():
-            if output["name"]:
-                with open_object(rows[name][0][2]) as stream:
-                    contents[name] = store.put_file(output["name"], stream)
+        for output in outputs:
+            if output.file_name:
+                with open_object(output.files[0].digest) as stream:
+                    yield output.name, store.put_file(output.file_name, stream)
             else:
-                contents[name] = store.put(
-                    UploadFile(path, mode, partial(open_object, digest)) for path, mode, digest in rows[name]
-                )
-    return contents
+                files = (UploadFile(file.path, file.mode, partial(open_object, file.digest)) for file in output.files)
+                yield output.name, store.put(files)
 
 
 def _receive(channel: Channel, digests: Iterable[str], folder: Path) -> dict[str, Path]:

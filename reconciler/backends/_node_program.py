@@ -18,9 +18,12 @@ _MODULES = (
     *("__init__.py", "abbreviation.py", "diagnostics.py", "private_files.py", "registry.py", "regular_files.py"),
     *(f"backends/{name}.py" for name in ("__init__", "_folders", "_local", "_local_processes", "_local_queue")),
     *(f"backends/{name}.py" for name in ("_run_folders", "_runner")),
-    *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store")),
+    *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
     *(f"backends/_slurm{name}.py" for name in ("_commands", "_node", "_script", "_states")),
-    *(f"storage/{name}.py" for name in ("__init__", "digests", "disk_files", "entries", "folder_store", "manifest")),
+    *(
+        f"storage/{name}.py"
+        for name in ("__init__", "assembly", "digests", "disk_files", "entries", "folder_store", "manifest")
+    ),
     *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors")),
 )
 _PACKAGES = ("model", "runner")

@@ -22,6 +22,7 @@ from reconciler.format.assets import kind_of
 from reconciler.model import Action, BuilderChoice, Json, Op, ResolvedAsset
 from reconciler.model.builder import ReportProgress
 from reconciler.model.content import Content
+from reconciler.model.notes import listen_to_notes
 from reconciler.model.transfers import listen_to_transfers
 from reconciler.planning.adoption import ADOPTED_FROM
 from reconciler.planning.builds import lock_before
@@ -40,7 +41,8 @@ def execute_action(context: ActionContext, action: Action) -> WriteBatch:
     Raises UserError if it cannot be done, also for an unexpected exception, which is the failure of this action alone.
     """
     try:
-        with listen_to_transfers(transfer_reporter(partial(context.report_transfer, action))):
+        report_transfer = transfer_reporter(partial(context.report_transfer, action))
+        with listen_to_transfers(report_transfer), listen_to_notes(context.progress_reporter(action)):
             return _handler(context, action)(context, action)
     except UserError:
         raise

@@ -80,6 +80,16 @@ class UploadFile(NamedTuple):
     open: Callable[[], BinaryIO]
 
 
+class HashedFile(NamedTuple):
+    """A file of a content with all that is known of its bytes: `ContentFile`, their sha256 and how many there are."""
+
+    path: str
+    mode: int
+    digest: str
+    sha256: str
+    size: int
+
+
 class LocalObject(NamedTuple):
     """An object that is a file of this machine, which nothing may change.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Protocol
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.content import Content, ContentFile, Damage, LocalObject, StoredObject, UploadFile
+from reconciler.model.content import Content, ContentFile, Damage, HashedFile, LocalObject, StoredObject, UploadFile
+from reconciler.model.grants import Access, Grant
 
 FRESH_SECONDS = 3600.0
 """How old an object may be that counts as stored just now: it need not be made younger."""
@@ -80,6 +81,22 @@ class ObjectStore(Protocol):
         """Bring objects that are about to be read to this machine, all at once, if the store keeps copies on it.
 
         What is missing or damaged is left out: `open` says so.
+        """
+        ...
+
+    def grant(self, digests: Iterable[str], access: Access, seconds: int) -> Mapping[str, Grant] | None:
+        """Return requests by which another machine reads or creates objects of the store, for so many seconds.
+
+        None if the store cannot give them. What was created so is no content before `assemble` has checked it.
+        """
+        ...
+
+    def assemble(self, files: Iterable[HashedFile], name: str = "") -> Content:
+        """Store a folder of objects that the store has already, or with a name the single file that one of them is.
+
+        It is what `put` would return. Bytes are read only as far as the service does not say what they are. Raises
+        UserError ``content-missing`` or ``content-corrupt`` for an object that is not there as it is described, and
+        for paths and links as `put`.
         """
         ...
 

@@ -61,6 +61,7 @@ def _open_s3(
     _url: StoreUrl, settings: Mapping[str, Json], _folder: Path, read_secret: ReadSecret
 ) -> AbstractFileSystem:
     config = {
+        "signature_version": "s3v4",  # of URLs, too: the older one signs no headers
         "connect_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,
         "retries": {"max_attempts": _ATTEMPTS, "mode": "standard"},

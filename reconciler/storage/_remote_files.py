@@ -17,8 +17,10 @@ from fsspec.asyn import sync
 from fsspec.callbacks import Callback
 
 from reconciler.diagnostics import UserError
+from reconciler.model.grants import Access, Grant
 from reconciler.model.object_store import UNREACHABLE_CODE
 from reconciler.storage._filesystems import BLOCK_SIZE, close_filesystem
+from reconciler.storage._remote_grants import make_grants
 from reconciler.storage._service_errors import service_error
 from reconciler.storage.stamps import Stamp
 
@@ -156,6 +158,12 @@ class RemoteFiles:
         """Yield the bytes of a file as a stream; raises FileNotFoundError."""
         with self._use() as files, files.open(self._full(path), "rb", block_size=BLOCK_SIZE) as stream:
             yield stream
+
+    def grant(self, md5s: Mapping[str, str], access: Access, seconds: int) -> tuple[Grant, ...] | None:
+        """Return a request for each file, by its path and the md5 of its bytes; None if the service has no such."""
+        full = {self._full(path): md5 for path, md5 in md5s.items()}
+        with self._use() as files:
+            return make_grants(files, self._service, full, access, seconds)
 
     def delete(self, path: str) -> None:
         """Delete a file, if there is one."""

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import FOLDER_SUFFIX
+from reconciler.model.grants import Access, Grant
 from reconciler.storage._filesystems import BLOCK_SIZE
 from reconciler.storage._remote_files import RemoteFile, RemoteFiles
 from reconciler.storage._remote_removal import is_old
 from reconciler.storage.digests import Digests, compute_digests
 from reconciler.storage.folder_store import FolderStore
+from reconciler.storage.manifest import ManifestEntry
 from reconciler.storage.objects import is_object_key
 from reconciler.storage.stamps import NO_FILE, Stamp, Stamps
 from reconciler.storage.transfers import Transfer, TransferPool
@@ -194,6 +196,28 @@ class RemoteObjects:
         self._flush()
         changed = {key: key not in digests for key in unknown if key not in right}
         return {**changed, **{key: True for key in wanted if key not in found}}
+
+    def grant(self, keys: Iterable[str], access: Access, seconds: int) -> Mapping[str, Grant] | None:
+        """Return a request for each object by its key; None if the service has no such."""
+        wanted = list(dict.fromkeys(keys))
+        md5s = {object_path(key): key.removesuffix(FOLDER_SUFFIX) for key in wanted}
+        grants = self._remote.grant(md5s, access, seconds)
+        return None if grants is None else dict(zip(wanted, grants, strict=True))
+
+    def check(self, entries: Iterable[ManifestEntry]) -> None:
+        """Check that the service has the objects of files, with their sizes and their bytes.
+
+        Raises UserError ``content-missing`` or ``content-corrupt``.
+        """
+        by_key = {entry.md5: entry for entry in entries}
+        found = self.find(by_key)
+        if missing := by_key.keys() - found.keys():
+            raise self._missing_error(min(missing))
+        wrong = {key for key, entry in by_key.items() if found[key].size != entry.size}
+        wrong = wrong or set(self.find_damaged(by_key))
+        wrong = wrong or {key for key, entry in by_key.items() if self._sha256.get(key, entry.sha256) != entry.sha256}
+        if wrong:
+            raise self._corrupt_error(min(wrong))
 
     def sha256_of(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Return the sha256 of objects that `find_damaged` has read."""

@@ -18,15 +18,27 @@ from typing import BinaryIO
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, LocalObject, StoredObject, UploadFile
+from reconciler.model.content import (
+    FOLDER_SUFFIX,
+    Content,
+    ContentFile,
+    Damage,
+    HashedFile,
+    LocalObject,
+    StoredObject,
+    UploadFile,
+)
+from reconciler.model.grants import Access, Grant
 from reconciler.model.object_store import StoreContext, check_entry_name, is_entry_name
 from reconciler.storage._filesystems import open_filesystem
 from reconciler.storage._remote_files import RemoteFile, RemoteFiles
 from reconciler.storage._remote_objects import MODES_FOLDER, RemoteObjects, object_path
 from reconciler.storage._remote_removal import RemovalNotices, UseMarks, is_old
+from reconciler.storage.assembly import check_entries, content_of_file, make_entry
 from reconciler.storage.folder_store import FolderStore
 from reconciler.storage.manifest import REGULAR_MODE, ManifestEntry, manifest_sha256
 from reconciler.storage.objects import is_object_key
+from reconciler.storage.store_errors import missing_error
 from reconciler.storage.store_url import SECRETS, parse_store_url
 
 _DEFAULT_JOBS = 8
@@ -104,6 +116,21 @@ class UrlStore:
 
     def fetch(self, digests: Iterable[str]) -> None:
         self._objects.download(filter(is_object_key, digests), strict=False)
+
+    def grant(self, digests: Iterable[str], access: Access, seconds: int) -> Mapping[str, Grant] | None:
+        return self._objects.grant(digests, access, seconds)
+
+    def assemble(self, files: Iterable[HashedFile], name: str = "") -> Content:
+        entries = tuple(map(make_entry, files))
+        self._objects.check(entries)
+        check_entries(entries, self.open)
+        content = content_of_file(name, entries) if name else self.cache.put_entries(entries)
+        if not name:
+            self._upload(content.digest)
+            self._upload_modes(content)
+        if not self.keep(content):
+            raise missing_error(content.digest, self.location)
+        return content
 
     def missing(self, digests: Iterable[str]) -> frozenset[str]:
         wanted = dict.fromkeys(digests)

@@ -10,16 +10,27 @@ import importlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, LocalObject, StoredObject, UploadFile
+from reconciler.model.content import (
+    FOLDER_SUFFIX,
+    Content,
+    ContentFile,
+    Damage,
+    HashedFile,
+    LocalObject,
+    StoredObject,
+    UploadFile,
+)
+from reconciler.model.grants import Access
 from reconciler.model.object_store import StoreContext
 from reconciler.regular_files import read_regular_file
+from reconciler.storage.assembly import assemble_by_reading
 from reconciler.storage.digests import compute_digests
 from reconciler.storage.entries import NamedEntries
 from reconciler.storage.manifest import (
@@ -76,7 +87,10 @@ class FolderStore:
             return ""
 
     def put(self, files: Iterable[UploadFile]) -> Content:
-        entries = tuple(map(self._put_source, files))
+        return self.put_entries(tuple(map(self._put_source, files)))
+
+    def put_entries(self, entries: Sequence[ManifestEntry]) -> Content:
+        """Store the list of the files of a folder, and their modes; the files themselves need not be here."""
         check_path_conflicts(entry.path for entry in entries)
         encode_listing = importlib.import_module("reconciler.storage.dvc_listing").encode_listing
         listing: bytes = encode_listing({entry.path: entry.md5 for entry in entries})
@@ -111,6 +125,12 @@ class FolderStore:
 
     def fetch(self, digests: Iterable[str]) -> None:
         """Do nothing: the store is on this machine."""
+
+    def grant(self, _digests: Iterable[str], _access: Access, _seconds: int) -> None:
+        """Return None: no service serves the folder."""
+
+    def assemble(self, files: Iterable[HashedFile], name: str = "") -> Content:
+        return assemble_by_reading(self, files, name)
 
     def missing(self, digests: Iterable[str]) -> frozenset[str]:
         return frozenset(digest for digest in dict.fromkeys(digests) if not self._is_present(digest))

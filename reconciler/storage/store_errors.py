@@ -19,7 +19,7 @@ def store_unusable_error(error: OSError, path: Path) -> UserError:
     return user_error("store-not-usable", message, "check that it is a folder that you may write to")
 
 
-def missing_error(key: str, root: Path) -> UserError:
+def missing_error(key: str, root: Path | str) -> UserError:
     """Return the error of an object or a content that the store does not have."""
     message = f"content {key} is missing or incomplete in the store at {root}"
     return user_error("content-missing", message, "store it again from its source")

@@ -11,6 +11,7 @@ import pytest
 from services.ssh_node import CHECKOUT, PASSPHRASE, open_ssh
 
 from reconciler.backends import _node_client, _node_files
+from reconciler.backends._node_grants import GrantedTransfers
 from reconciler.diagnostics import UserError
 from reconciler.model import Handle, Phase
 from reconciler.model.tasks import Image, Prefix, TaskContent, TaskOutput
@@ -87,12 +88,12 @@ def test_an_output_that_changes_before_it_is_read_is_an_error(bench):
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
     with bench.backend._connection.channel() as channel:
         outputs = channel.ask({"do": "collect", "run": handle.id})["outputs"]
-        ((_, _, digest),) = outputs["model"]["files"]
+        ((_, _, digest, *_),) = outputs["model"]["files"]
         path = bench.folder / "store/files/md5" / digest[:2] / digest[2:]
         path.chmod(0o600)
         path.write_text("no model\n")
         with pytest.raises(UserError) as caught:
-            _node_files.store_outputs(channel, outputs, bench.store, bench.folder / "received")
+            _node_files.store_outputs(channel, outputs, bench.store, bench.folder / "received", GrantedTransfers("box"))
     path.unlink()
     assert code_of(caught) == "content-corrupt"
     assert bench.store.missing([digest])

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from remote.cut_proxy import CutProxy
+from services.azurite import ACCOUNTS
 from services.ssh_node import PYTHON
 from workspaces import APPLY, commit, edit, until, write
 
@@ -50,6 +52,19 @@ def folder(small, ssh_node, disk):
     commit(small)
     ssh_node.hide(small)
     return small
+
+
+@pytest.fixture
+def on_service(folder, azurite):
+    """The workspace with its store on Azure; returns the port of the service."""
+    where = f"url: 'az://{azurite.make_container()}/store', account: {ACCOUNTS[0]}, endpoint: '{azurite.url()}'"
+    key = "store-key: {from: 'file:.secrets/store', for: [store], fields: [/account_key]}"
+    local = next(line for line in (folder / "mlgit.yml").read_text().splitlines() if line.startswith("store:"))
+    edit(folder, "mlgit.yml", local, f"store: {{{where}}}")
+    edit(folder, "mlgit.yml", "secrets: {", f"secrets: {{{key}, ")
+    write(folder, {".secrets/store": azurite.key})
+    commit(folder)
+    return azurite.port
 
 
 def command_lines():
@@ -134,6 +149,37 @@ def test_a_step_of_a_pipeline_runs_on_the_machine(folder, disk, mlgit, run_json)
     assert run["status"] == "completed"
     (log,) = disk.glob("runs/*/user_logs/std_log.txt")
     assert log.read_text() == "one step\n"
+
+
+def test_objects_go_between_the_machine_and_a_store_on_a_service(folder, on_service, ssh_node, mlgit):
+    with CutProxy(on_service) as proxy, ssh_node.way_out(on_service, proxy.port):
+        ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert "by itself" not in ended.out + ended.err
+    assert {method for method, path in proxy.requests if "files/md5" in path} == {"GET", "PUT"}
+    assert "No changes" in mlgit("plan", cwd=folder).out
+
+
+def test_an_apply_notes_that_a_machine_does_not_reach_the_store(folder, on_service, mlgit):
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    (line, *_) = [line for line in ended.out.splitlines() if "by itself" in line]
+    assert "job/sum: 127.0.0.1 does not reach the store at az://" in line
+    assert line.endswith("by itself (127.0.0.1: Connection refused): files go through this machine")
+    secrets = ("sig=", "?se=")
+    assert not [secret for secret in secrets if secret in ended.out + ended.err]
+
+
+def test_a_pipeline_notes_that_a_machine_does_not_reach_the_store(folder, on_service, mlgit):
+    data = "inputs: {table: {type: uri_file, path: data/a.csv}}\n    command: cat ${{inputs.table}}"
+    write(folder, {"jobs/sum.yml": PIPELINE.replace("command: echo one step", data), "jobs/data/a.csv": "1\n"})
+    (folder / "models/total.yml").unlink()
+    commit(folder)
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    log = mlgit("job", "logs", "sum", cwd=folder).out
+    assert log.count("127.0.0.1 does not reach the store at az://") == 1
+    assert "by itself (127.0.0.1: Connection refused): files go through this machine\n" in log
 
 
 def test_cancel_leaves_no_process_on_the_machine(folder, disk, mlgit, run_json):

@@ -22,9 +22,11 @@ from urllib.parse import quote, urlsplit
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, StoredObject, UploadFile
+from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, HashedFile, StoredObject, UploadFile
+from reconciler.model.grants import Access
 from reconciler.model.object_store import StoreContext, check_entry_name, unreachable_error
 from reconciler.model.plugins import StorePlugin
+from reconciler.storage.assembly import assemble_by_reading
 from reconciler.storage.dvc_listing import encode_listing
 from reconciler.storage.manifest import (
     MAX_LINK_BYTES,
@@ -102,6 +104,12 @@ class RemoteStore:
 
     def fetch(self, digests: Iterable[str]) -> None:
         """Do nothing: it keeps no copies on this machine."""
+
+    def grant(self, _digests: Iterable[str], _access: Access, _seconds: int) -> None:
+        """Return None: the server takes no signatures."""
+
+    def assemble(self, files: Iterable[HashedFile], name: str = "") -> Content:
+        return assemble_by_reading(self, files, name)
 
     def missing(self, digests: Iterable[str]) -> frozenset[str]:
         wanted = list(dict.fromkeys(digests))

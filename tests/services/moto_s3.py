@@ -43,7 +43,12 @@ class MotoS3:
             iam.put_user_policy(UserName=user, PolicyName=user, PolicyDocument=json.dumps(policy))
             key = iam.create_access_key(UserName=user)["AccessKey"]
             self.keys[user] = (key["AccessKeyId"], key["SecretAccessKey"])
-        requests.post(f"{self.url}/moto-api/reset-auth", data="0", timeout=30).raise_for_status()
+        self.check_requests(is_checked=True)
+
+    def check_requests(self, *, is_checked: bool) -> None:
+        """Check signatures and permissions, or none: those that are in a URL it cannot check, and refuses."""
+        unchecked = "0" if is_checked else "1000000000"
+        requests.post(f"{self.url}/moto-api/reset-auth", data=unchecked, timeout=30).raise_for_status()
 
     @property
     def url(self) -> str:

@@ -45,18 +45,27 @@ async def _connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 class Proxy:
-    """The proxy, in a thread of its own."""
+    """The proxy, in a thread of its own; with a port, it connects to that one of 127.0.0.1 and is asked for nothing."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, port: int = 0) -> None:
         self._socket = socket
+        self._port = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def start(self) -> None:
         """Start to listen."""
         self._thread.start()
-        server = asyncio.start_unix_server(_connect, self._socket)
+        server = asyncio.start_unix_server(self._forward if self._port else _connect, self._socket)
         self._server = asyncio.run_coroutine_threadsafe(server, self._loop).result(30)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            outside = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            writer.close()
+            return
+        await _join((reader, writer), outside)
 
     def stop(self) -> None:
         """End all connections."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,10 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services import proxy as relay
 from services.git_ssh import MISSING as NO_SSHD
 from services.git_ssh import SSHD
 from services.mounts import PrivateMounts, find_missing
 from services.ports import free_port
+from workspaces import until
 
 from reconciler.backends import load_backend
 from reconciler.model.backend import Backend
@@ -122,6 +125,26 @@ class SshNode:
         self.cut()
         if self._mounts:
             self._mounts.stop()
+
+    @contextmanager
+    def way_out(self, port: int, target: int) -> Iterator[None]:
+        """Let a port of the node's 127.0.0.1 be one of this machine's: its only way out."""
+        socket, script = self.folder / f"way-{port}", self.folder / "relay.py"
+        shutil.copy(relay.__file__, script)
+        proxy = relay.Proxy(socket, target)
+        proxy.start()
+        process = subprocess.Popen([*self._enter(), PYTHON, str(script), str(port), str(socket)])
+        try:
+            until(lambda: self._listens(port))
+            yield
+        finally:
+            process.kill()
+            process.wait(30)
+            proxy.stop()
+            socket.unlink()
+
+    def _listens(self, port: int) -> bool:
+        return f":{port:04X} 00000000:0000 0A" in self.run("cat", "/proc/self/net/tcp")
 
     def key(self, name: str) -> str:
         """Return a private key."""

@@ -19,7 +19,8 @@ from remote.url_store import UrlBench
 from stored_files import put_bytes, put_files, read_files, read_object, source_files
 
 from reconciler.diagnostics import UserError
-from reconciler.model.content import Content, UploadFile
+from reconciler.model.content import Content, HashedFile, UploadFile
+from reconciler.model.grants import Access
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.export import Export, export_contents
 from reconciler.storage.folder_store import FolderStore
@@ -447,3 +448,93 @@ def test_what_is_stored_while_old_objects_are_removed_is_whole(removing_bench):
         assert bench.open().missing([content.digest]) == frozenset()
         assert bench.open().verify(content, deep=True) == ()
     assert removed > 0
+
+
+def hashed(files):
+    digests = (
+        (path, mode, hashlib.md5(data, usedforsecurity=False).hexdigest(), hashlib.sha256(data).hexdigest(), len(data))
+        for path, mode, data in files
+    )
+    return [HashedFile(*row) for row in digests]
+
+
+def put_objects(store, files):
+    for _, _, data in files:
+        put_bytes(store, data)
+
+
+@pytest.mark.parametrize("files", [[], FILES, [("é", PLAIN, b""), ("d/e", EXECUTABLE, b"x"), ("d/f", PLAIN, b"x")]])
+def test_a_content_that_is_assembled_of_objects_is_the_same_as_one_that_is_stored(bench, store, tmp_path, files):
+    put_objects(store, files)
+    content = bench.open().assemble(hashed(files))
+    assert content == put_files(FolderStore(tmp_path / "other"), files)
+    reader = bench.open()
+    assert (reader.missing([content.digest]), reader.verify(content, deep=True)) == (frozenset(), ())
+    assert read_files(reader, content) == sorted(files)
+
+
+def test_a_file_that_is_assembled_has_its_name(store, tmp_path):
+    content = put_bytes(store, b"text", "before")
+    assert store.assemble(hashed([("whatever", PLAIN, b"text")]), "after.txt") == content._replace(name="after.txt")
+    with pytest.raises(UserError) as caught:
+        store.assemble(hashed([("whatever", PLAIN, b"text")]), "../after.txt")
+    assert code_of(caught) == "path-outside"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"digest": ABSENT}, "content-missing"),
+        ({"digest": "../../id"}, "content-corrupt"),
+        ({"sha256": "0"}, "content-corrupt"),
+        ({"size": 3}, "content-corrupt"),
+        ({"size": -1}, "content-corrupt"),
+        ({"path": "../a"}, "path-outside"),
+        ({"mode": SUBMODULE}, "not-a-file"),
+    ],
+)
+def test_what_is_not_as_it_is_described_is_not_assembled(store, change, code):
+    put_objects(store, FILES)
+    first, *rest = hashed(FILES)
+    with pytest.raises(UserError) as caught:
+        store.assemble([first._replace(**change), *rest])
+    assert code_of(caught) == code
+    assert not store.missing([hashed(FILES)[0].digest])
+
+
+@pytest.mark.parametrize("target", [b"/etc/passwd", b"../../outside"])
+def test_a_link_that_leaves_its_folder_is_not_assembled(store, target):
+    put_objects(store, [("sub/link", LINK, target)])
+    with pytest.raises(UserError) as caught:
+        store.assemble(hashed([("sub/link", LINK, target)]))
+    assert code_of(caught) == "link-outside"
+
+
+def test_an_object_that_was_damaged_is_not_assembled(bench):
+    put_objects(bench.open(), FILES)
+    bench.damage(hashed(FILES)[0].digest, b"2\n")
+    with pytest.raises(UserError) as caught:
+        bench.open().assemble(hashed(FILES))
+    assert code_of(caught) == "content-corrupt"
+
+
+def test_old_objects_that_are_assembled_are_as_young_as_new(removing_bench):
+    bench = removing_bench
+    put_objects(bench.open(), FILES)
+    before = bench.age()
+    content = bench.open().assemble(hashed(FILES))
+    store = bench.open()
+    assert store.remove([item.digest for item in store.objects()], before) == frozenset()
+    assert store.verify(content, deep=True) == ()
+
+
+def test_a_store_grants_a_request_for_each_object_or_none(store, request):
+    is_signed = request.node.callspec.params["bench"] in {"azure", "s3"}
+    content = put_bytes(store, b"text")
+    for access in Access:
+        grants = store.grant([content.digest, ABSENT], access, 60)
+        assert (grants is not None) == is_signed
+        if grants is not None:
+            assert list(grants) == [content.digest, ABSENT]
+            assert len({grant.url for grant in grants.values()}) == 2
+            assert not any(grant.url.partition("?")[2] in repr(grants) for grant in grants.values())

@@ -24,6 +24,7 @@ from reconciler.engine.driver.reuse import ReuseIndex, is_kept_for_reuse
 from reconciler.engine.driver.sweeps import MetricReader, decide_sweeps
 from reconciler.model import RunStatus
 from reconciler.model.backend import Backend
+from reconciler.model.notes import listen_to_notes
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
 from reconciler.timestamps import utc_timestamp
@@ -47,6 +48,7 @@ class Driver:
     metrics: MetricReader = field(init=False)
     started_at: str = ""
     _canceled_tokens: set[str] = field(default_factory=set)
+    _notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.log = EventLog(self.store, self.graph)
@@ -76,12 +78,16 @@ class Driver:
 
     def step(self) -> bool:
         """Observe, decide and do what follows; return True if anything changed."""
+        with listen_to_notes(self._notes.append):
+            return self._step()
+
+    def _step(self) -> bool:
         has_news = self.log.read_new()
         is_canceled = self.store.read(f"{CANCELS}/{self.graph.token}") is not None
         observed = self._observe(is_canceled=is_canceled)
         decided = self._decide({**self.log.table, **observed}, is_canceled=is_canceled)
         changes = [*observed.values(), *decided.values()]
-        if changes and self.log.append(self.host, changes):
+        if changes and self.log.append(self.host, changes, self._take_notes()):
             self._keep_results(changes)
         elif changes:
             self._cancel_unwanted(observed.values())
@@ -132,6 +138,12 @@ class Driver:
         self._cancel(table[path] for path in sweeps.stopped if path in table)
         table = {**table, **sweeps.changes}
         return sweeps.changes | decide_steps(self.graph, table, self.index.find, is_canceled=is_canceled)
+
+    def _take_notes(self) -> str:
+        """Return what backends have told of what they did since the last event."""
+        text = "; ".join(dict.fromkeys(self._notes))
+        self._notes.clear()
+        return text
 
     def _cancel(self, runs: Iterable[StepRun]) -> None:
         """Ask runs to stop, all at once, each one once."""

@@ -1,0 +1,263 @@
+"""A node gets objects from the service of a store and gives outputs back, and none of them comes by mlgit's machine."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from remote.cut_proxy import CutProxy
+from remote.url_store import SERVICES
+from services.fault_proxy import in_front_of, s3_answer
+from stored_files import read_files
+
+from reconciler.backends import _node_client, _node_files
+from reconciler.diagnostics import UserError
+from reconciler.model import Phase
+from reconciler.model.notes import listen_to_notes
+from reconciler.model.tasks import TaskContent, TaskOutput
+
+CODE_SIZE = 16  # of the start of the text of a job, so that no other job has the same code
+MODEL = {"model": TaskOutput("uri_folder")}
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(params=["ssh"])
+def bench(bench):
+    return bench
+
+
+@pytest.fixture(params=["azure", "s3"])
+def service(request, bench, tmp_path):
+    """The store of the bench is on a service."""
+    fixture, make_bench = SERVICES[request.param]
+    running = request.getfixturevalue(fixture)
+    url_bench = make_bench(running, tmp_path / "url")
+    if request.param == "s3":
+        running.check_requests(is_checked=False)
+    bench.store, bench.reader = url_bench.open(), url_bench.open
+    yield url_bench, running.port
+    if request.param == "s3":
+        running.check_requests(is_checked=True)
+
+
+@pytest.fixture
+def way(bench, service):
+    """The node reaches the service; the proxy knows its requests."""
+    _, port = service
+    with CutProxy(port) as proxy, bench.node.way_out(port, proxy.port):
+        yield proxy
+
+
+@pytest.fixture
+def through_here(monkeypatch):
+    """Return the digests of the objects that went through the channel so far."""
+    digests = []
+    send, receive = _node_files.send_objects, _node_files._receive
+
+    def send_objects(channel, wanted, paths, store):
+        digests.extend(digest for digest in wanted if digest not in paths)
+        return send(channel, wanted, paths, store)
+
+    def _receive(channel, wanted, folder):
+        digests.extend(wanted)
+        return receive(channel, wanted, folder)
+
+    monkeypatch.setattr(_node_client, "send_objects", send_objects)
+    monkeypatch.setattr(_node_files, "_receive", _receive)
+    return digests
+
+
+@pytest.fixture
+def notes():
+    with listen_to_notes((written := []).append):
+        yield written
+
+
+def job(bench, text, name="train", command=""):
+    """Return a task that copies a table, with its code after it, to an output."""
+    inputs = {"table": TaskContent("uri_file", "ro_mount", bench.file("a.csv", text))}
+    command = command or "cat ${{inputs.table}} code.txt > ${{outputs.model}}/a"
+    return bench.task(command, {"code.txt": text[:CODE_SIZE]}, name, inputs=inputs, outputs=MODEL)
+
+
+def result_of(text):
+    return f"{text}{text[:CODE_SIZE]}".encode()
+
+
+def run(bench, task):
+    handle = bench.submit(task)
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED, bench.log(handle)
+    return handle
+
+
+def model_of(bench, handle):
+    return bench.backend.collect(handle, bench.store).outputs["model"]
+
+
+def files_of(bench, content):
+    """Return the files of a content as another machine reads them from the service."""
+    return {path: (mode, data) for path, mode, data in read_files(bench.reader(), content)}
+
+
+def objects(requests):
+    """Return the methods of the requests for objects."""
+    return [method for method, path in requests if "files/md5" in path]
+
+
+def test_inputs_and_outputs_go_between_the_node_and_the_service_alone(bench, way, through_here, notes):
+    text = os.urandom(1_500_000).hex()
+    more = "; mkdir ${{outputs.model}}/b; echo 1 > ${{outputs.model}}/b/run; chmod +x ${{outputs.model}}/b/run"
+    handle = run(
+        bench, job(bench, text, command=f"cat ${{{{inputs.table}}}} code.txt > ${{{{outputs.model}}}}/a{more}")
+    )
+    assert objects(way.requests) == ["GET", "GET"]
+    way.requests.clear()
+    content = model_of(bench, handle)
+    assert objects(way.requests) == ["PUT", "PUT"]
+    assert (through_here, notes) == ([], [])
+    assert files_of(bench, content) == {"a": (0o100644, result_of(text)), "b/run": (0o100755, b"1\n")}
+    assert bench.reader().verify(content, deep=True) == ()
+    way.requests.clear()
+    assert model_of(bench, handle) == content
+    assert (objects(way.requests), through_here) == ([], [])
+
+
+def test_what_is_in_the_cache_of_the_node_is_fetched_by_no_other_run(bench, way, through_here):
+    handle = run(bench, job(bench, os.urandom(20).hex()))
+    inputs = {"model": TaskContent("uri_folder", "ro_mount", model_of(bench, handle))}
+    way.requests.clear()
+    run(bench, bench.task("cat ${{inputs.model}}/a", inputs=inputs, name="second"))
+    assert (objects(way.requests), through_here) == ([], [])
+
+
+def test_a_node_without_a_way_to_the_service_gets_and_gives_all_through_this_machine(
+    bench, service, through_here, notes
+):
+    text = os.urandom(20).hex()
+    handle = run(bench, job(bench, text))
+    content = model_of(bench, handle)
+    assert files_of(bench, content) == {"a": (0o100644, result_of(text))}
+    assert len(through_here) == 3
+    note = f"127.0.0.1 does not reach the store at {bench.store.location} by itself (127.0.0.1: Connection refused): "
+    assert notes == [f"{note}files go through this machine"] * 2  # by two openings of the backend
+
+
+def test_a_backend_asks_a_node_that_reached_nothing_no_more_for_a_while(bench, service, through_here, notes):
+    backend = bench.backend
+    for name in ("first", "second"):
+        task = job(bench, os.urandom(20).hex(), name)
+        bench.started[task.token] = handle = backend.submit(task, bench.store)
+        bench.wait_until_ended(handle)
+    assert (len(notes), len(through_here)) == (1, 4)
+
+
+def test_a_transfer_that_is_cut_goes_on_where_it_was_cut(bench, service, through_here, notes):
+    _, port = service
+    text = os.urandom(1_000_000).hex()
+    task = job(bench, text)
+    # The answers of a service are cut after 700 kB: three connections bring the table.
+    with in_front_of(port, cut_after=700_000) as proxy, bench.node.way_out(port, proxy.port):
+        handle = run(bench, task)
+    assert (through_here, notes) == ([], [])
+    with CutProxy(port) as proxy, bench.node.way_out(port, proxy.port):
+        assert files_of(bench, model_of(bench, handle)) == {"a": (0o100644, result_of(text))}
+    assert through_here == []
+
+
+def test_an_upload_that_is_cut_is_sent_again_or_goes_through_this_machine(bench, way, through_here, notes):
+    text = os.urandom(400_000).hex()
+    handle = run(bench, job(bench, text))
+    way.cut_after(300_000)
+    content = model_of(bench, handle)
+    assert files_of(bench, content) == {"a": (0o100644, result_of(text))}
+    assert len(through_here) == 1
+    (note,) = notes
+    assert note.startswith(f"127.0.0.1 cannot store 1 file at {bench.store.location} by itself (127.0.0.1: ")
+    assert note.endswith("): it goes through this machine")
+
+
+def test_a_service_that_is_busy_is_asked_again(bench, service, through_here, notes):
+    _, port = service
+    busy = s3_answer(503, "SlowDown", "Please reduce your request rate.")
+    with in_front_of(port, busy, times=2) as proxy, bench.node.way_out(port, proxy.port):
+        run(bench, job(bench, os.urandom(20).hex()))
+    assert (proxy.answered, through_here, notes) == (2, [], [])
+
+
+def test_urls_that_the_service_refuses_are_no_failure(bench, service, through_here, notes):
+    _, port = service
+    denied = s3_answer(403, "AccessDenied", "Request has expired")
+    with in_front_of(port, denied, times=1000) as proxy, bench.node.way_out(port, proxy.port):
+        handle = run(bench, job(bench, text := os.urandom(20).hex()))
+        content = model_of(bench, handle)
+    assert files_of(bench, content) == {"a": (0o100644, result_of(text))}
+    assert len(through_here) == 3
+    start = f"127.0.0.1 cannot fetch 2 files at {bench.store.location} by itself"
+    assert notes[0] == f"{start} (127.0.0.1 answers 403 Forbidden): they go through this machine"
+    assert len(notes) == 2
+
+
+def test_other_bytes_on_the_service_are_no_input(bench, service, way):
+    url_bench, _ = service
+    task = job(bench, "the right bytes")
+    url_bench.damage(task.inputs["table"].content.digest, b"the WRONG bytes")
+    with pytest.raises(UserError) as caught:
+        bench.submit(task)
+    assert caught.value.diagnostics[0].code == "content-corrupt"
+
+
+def test_a_content_of_right_objects_with_another_sha256_is_no_input(bench, way):
+    table = bench.file("a.csv", os.urandom(20).hex())
+    inputs = {"table": TaskContent("uri_file", "ro_mount", table._replace(sha256="0" * 64))}
+    with pytest.raises(UserError) as caught:
+        bench.submit(bench.task("true", inputs=inputs))
+    assert caught.value.diagnostics[0].code == "content-corrupt"
+
+
+def test_an_object_that_lies_on_the_service_with_other_bytes_is_replaced(bench, service, way, through_here):
+    """Whoever can write to the service has stored other bytes as an output that is not there yet."""
+    url_bench, _ = service
+    handle = run(bench, job(bench, text := os.urandom(20).hex()))
+    digest = hashlib.md5(result_of(text), usedforsecurity=False).hexdigest()
+    url_bench.damage_remote(digest, b"OTHER")
+    content = model_of(bench, handle)
+    assert files_of(bench, content) == {"a": (0o100644, result_of(text))}
+    assert through_here == [digest]
+
+
+def test_a_url_is_nowhere_but_on_the_connection(bench, way, caplog, tmp_path):
+    """Names of what is in every URL are looked for in processes, files, logs, notes and results."""
+    marks = [b"sig=", b"X-Amz-Signature", b"Signature="]
+    seen, ends = [], threading.Event()
+
+    def watch():
+        while not ends.wait(0.02):
+            for process in Path("/proc").glob("[0-9]*"):
+                for path in (process / "cmdline", process / "environ"):
+                    with suppress(OSError):
+                        seen.extend(path for mark in marks if mark in path.read_bytes())
+
+    caplog.set_level(logging.INFO)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with listen_to_notes((notes := []).append):
+        handle = run(bench, job(bench, os.urandom(400_000).hex()))
+        way.cut_after(300_000)
+        content = model_of(bench, handle)
+        way.cut_after(None)
+    ends.set()
+    watcher.join()
+    assert any(b"sig=" in path.encode() or b"X-Amz-Signature" in path.encode() for _, path in way.requests)
+    assert notes
+    texts = [*notes, caplog.text, bench.log(handle), repr(content), repr(bench.condition(handle))]
+    assert not [text for text in texts for mark in marks if mark.decode() in text]
+    written = [*bench.folder.rglob("*"), *bench.node.folder.rglob("*"), *tmp_path.rglob("*")]
+    files = [path for path in written if path.is_file() and "programs" not in path.parts]
+    assert len(files) > 10
+    assert [path for path in files for mark in marks if mark in path.read_bytes()] == []
+    assert seen == []
