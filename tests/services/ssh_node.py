@@ -133,7 +133,8 @@ class SshNode:
         shutil.copy(relay.__file__, script)
         proxy = relay.Proxy(socket, target)
         proxy.start()
-        process = subprocess.Popen([*self._enter(), PYTHON, str(script), str(port), str(socket)])
+        assert self._mounts
+        process = subprocess.Popen([*self._mounts.enter, PYTHON, str(script), str(port), str(socket)])
         try:
             until(lambda: self._listens(port))
             yield
