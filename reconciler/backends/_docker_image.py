@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -134,11 +135,12 @@ def find_interpreter(client: DockerClient, image: FoundImage, runner: Path, sour
     Python have none, and each run would compile the modules anew. Raises UserError ``image-unusable``.
     """
     source = source or os.path.realpath(sys.base_prefix)
-    bytecode = notes / f"{image.id.rpartition(':')[2][:32]}-{runner.stem}"
+    bytecode = notes / f"{_note_name(image.id)}-{runner.stem}"
     note = bytecode.with_suffix(".json")
     known = read_json_object(note) if bytecode.is_dir() else None
     if known is None or known.get("source") != source:
         make_private_folder(notes)
+        _forget_images(client, notes)
         make_private_folder(bytecode)
         known = {"source": source, "path": _probe(client, image, runner, source, bytecode)}
         temporary = note.with_suffix(f".{os.urandom(6).hex()}")
@@ -146,6 +148,22 @@ def find_interpreter(client: DockerClient, image: FoundImage, runner: Path, sour
         temporary.replace(note)
     path = str(known["path"])
     return Interpreter(path, bytecode, source if path.startswith(INTERPRETER_FOLDER) else "")
+
+
+def _note_name(image_id: str) -> str:
+    return image_id.rpartition(":")[2][:32]
+
+
+def _forget_images(client: DockerClient, notes: Path) -> None:
+    """Remove what was noted of images that the engine has no more, some 2 MB of bytecode each.
+
+    The notes are listed first: an image that is noted meanwhile was there before.
+    """
+    noted = list(notes.iterdir())
+    present = {_note_name(image_id) for image_id in client.api.images(quiet=True, all=True)}
+    for path in noted:
+        if path.name.partition("-")[0] not in present:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _probe(client: DockerClient, image: FoundImage, runner: Path, source: str, bytecode: Path) -> str:

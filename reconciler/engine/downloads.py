@@ -7,11 +7,12 @@ and one of a registered version for what was there when it was registered: if th
 
 from __future__ import annotations
 
-import threading
+import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from reconciler.config.config import Config
 from reconciler.diagnostics import SET_OPTION, Diagnostic, Span, UserError, option_span, user_error
@@ -27,6 +28,7 @@ from reconciler.engine.locations import (
     web_files,
 )
 from reconciler.engine.remote_contents import bring
+from reconciler.engine.transfer_locks import transfer_lock
 from reconciler.format.pointers import find_value, split_pointer
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Action, Record, Reference
@@ -44,7 +46,6 @@ from reconciler.timestamps import utc_timestamp
 _ATTEMPTS, _PAUSE_SECONDS = 3, 1.0
 _FILE_TYPE = "uri_file"
 _CHANGED = "input-changed"
-_LOCKS: dict[str, threading.Lock] = {}  # by URL: of the actions that need one, the first downloads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ class _Inputs:
     places: Mapping[str, str]
     datastores: Datastores
     open_datastore: OpenDatastore
+
+    @property
+    def local_folder(self) -> Path:
+        """The folder of this clone for what is known on this machine only."""
+        return self.context.transaction.state_store.local_folder
 
 
 def download_inputs(
@@ -157,7 +163,7 @@ def _bring_from_datastore(inputs: _Inputs, uri_input: UriInput) -> Download:
     if pinned is not None and is_other and own is None:
         raise _changed_error(inputs, uri_input, pinned, location)
     store, report = inputs.context.providers.store, inputs.context.progress_reporter(inputs.action)
-    content = bring(store, inputs.open_datastore(location.datastore), location, report)
+    content = bring(store, inputs.open_datastore(location.datastore), location, inputs.local_folder, report)
     if pinned is not None and own is not None and content.sha256 != own.sha256:
         raise _changed_error(inputs, uri_input, pinned, location)
     return _make_download(uri_input, content, location.identity)
@@ -171,8 +177,11 @@ def _make_download(uri_input: UriInput, content: Content, identity: Identity) ->
 def _download_once(inputs: _Inputs, uri_input: UriInput) -> Download:
     """Return what a URL stands for; it is downloaded if it never was, or if the store has lost it."""
     context = inputs.context
-    with _LOCKS.setdefault(uri_input.uri, threading.Lock()):
+    source, report = hashlib.sha256(uri_input.uri.encode()).hexdigest(), context.progress_reporter(inputs.action)
+    with transfer_lock(inputs.local_folder, source, report):
         pinned = context.state.find_download(uri_input.uri)
+        if pinned is None:  # another apply may have downloaded it since this one began
+            pinned = context.transaction.state_store.read().find_download(uri_input.uri)
         if pinned is not None and not context.providers.store.verify(pinned.content):
             return pinned
         download = _download(inputs, uri_input)

@@ -59,7 +59,8 @@ def _register(context: ActionContext, action: Action, asset: Asset, uri: str) ->
         return location, None
     if location.datastore:
         datastore = open_datastore(location.datastore)
-        return location, bring(context.providers.store, datastore, location, report_progress)
+        local_folder = context.transaction.state_store.local_folder
+        return location, bring(context.providers.store, datastore, location, local_folder, report_progress)
     source = find_mirror(config.mirrors, uri).url or uri
     report_progress(f"downloading {mask_url_secrets(source)}")
     return location, store_web_file(config, context.providers.store, uri, source).content

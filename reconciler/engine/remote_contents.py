@@ -7,15 +7,16 @@ was cut goes on with the files that it lacks.
 from __future__ import annotations
 
 import posixpath
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from reconciler.abbreviation import pluralize
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.fetched import FETCHED, fetched_source
 from reconciler.engine.locations import is_changed, list_place, stat_place, to_place
 from reconciler.engine.staged import store_once
+from reconciler.engine.transfer_locks import transfer_lock
 from reconciler.model.builder import ReportProgress
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.datastores import Datastore, DatastoreEntry, Identity, Location, folder_identity
@@ -24,16 +25,22 @@ from reconciler.storage.transfers import Transfer, TransferPool
 
 _PARALLEL_FILES = 8
 _REGULAR_MODE = 0o100644
-_LOCKS: dict[str, threading.Lock] = {}  # by entry: of the actions that need one, the first brings it
 
 
-def bring(store: ObjectStore, datastore: Datastore, location: Location, report_progress: ReportProgress) -> Content:
+def bring(
+    store: ObjectStore,
+    datastore: Datastore,
+    location: Location,
+    local_folder: Path,
+    report_progress: ReportProgress,
+) -> Content:
     """Return the content of a location: as the store has it, or else read from its datastore.
 
+    ``local_folder`` is that of the clone: of all that need the location there, the first brings it.
     Raises UserError of the datastore, ``datastore-file-changed`` if it changes while it is read.
     """
     source = fetched_source(location)
-    with _LOCKS.setdefault(source, threading.Lock()):
+    with transfer_lock(local_folder, source, report_progress):
         return store_once(store, source, lambda: _read(store, datastore, location, report_progress), FETCHED)
 
 

@@ -13,7 +13,7 @@ from reconciler.model.content import Content
 from reconciler.model.datastores import Identity
 from reconciler.model.lineage import Lineage, LineageEdge, LineageNode
 from reconciler.planning.data_places import Datastores
-from reconciler.planning.lineage_places import read_places, written_places
+from reconciler.planning.lineage_places import make_place, read_places, registered_place, written_places
 
 ReadEverything = Callable[[], Iterable[Record | Run]]
 """Reads every version and every run of the live state."""
@@ -27,6 +27,8 @@ class _Graph:
     def __init__(self, state: State, datastores: Datastores, read_everything: ReadEverything) -> None:
         self.items: dict[LineageNode, Record | Run | None] = {}
         self.sizes: dict[LineageNode, int] = {}
+        self.contents: tuple[LineageEdge, ...] = ()  # from the place where the trace starts to what was there
+        self.versions: tuple[tuple[LineageEdge, Record | Run], ...] = ()  # that were registered from that place
         self._state = state
         self._datastores = datastores
         self._read_everything = read_everything
@@ -84,10 +86,43 @@ def trace_lineage(  # noqa: PLR0913 - each direction by itself
     """
     graph = _Graph(state, datastores, read_everything)
     graph.items[node_of(start)] = start
-    above = tuple(_trace_up(state, graph, start)) if up else ()
-    below = tuple(_trace_down(graph, start)) if down else ()
+    return _trace(state, graph, [node_of(start)], up=up, down=down)
+
+
+def trace_place(  # noqa: PLR0913 - each direction by itself
+    state: State,
+    uri: str,
+    datastores: Datastores,
+    read_everything: ReadEverything,
+    *,
+    up: bool = True,
+    down: bool = True,
+) -> Lineage | None:
+    """Return the lineage of what was at a URI, None if no run has read or written it and no version names it.
+
+    Where several contents were there, or versions were registered from it, it starts at the place, which leads to them.
+    """
+    graph = _Graph(state, datastores, read_everything)
+    place = make_place(uri, None, datastores)
+    runs = [item for item in graph.everything if isinstance(item, Run)]
+    read = {edge.used for run in runs for edge in graph.used_by(run)}
+    contents = sorted(node for node in read | graph.writers.keys() if node.uri == place.uri and node.version)
+    versions = [item for item in graph.everything if registered_place(item, datastores) == place]
+    if not contents and not versions and place not in read | graph.writers.keys():
+        return None
+    if contents and len(contents) == 1 and not versions and place not in read | graph.writers.keys():
+        place = contents.pop()
+    graph.items |= dict.fromkeys([place, *contents])
+    graph.contents = tuple(LineageEdge(place, content, "content") for content in contents)
+    graph.versions = tuple((LineageEdge(node_of(version), place, "path"), version) for version in versions)
+    return _trace(state, graph, [place, *contents], up=up, down=down)
+
+
+def _trace(state: State, graph: _Graph, starts: Sequence[LineageNode], *, up: bool, down: bool) -> Lineage:
+    above = (*graph.contents, *_trace_up(state, graph, starts)) if up else ()
+    below = (*(edge._replace(node=edge.used, used=edge.node) for edge in graph.contents), *_trace_down(graph, starts))
     details = {node: _describe(graph, node, item) for node, item in graph.items.items()}
-    return Lineage(node_of(start), above, below, details)
+    return Lineage(starts[0], above, below if down else (), details)
 
 
 def node_of(item: Record | Run) -> LineageNode:
@@ -97,9 +132,9 @@ def node_of(item: Record | Run) -> LineageNode:
     return LineageNode(item.address, item.version)
 
 
-def _trace_up(state: State, graph: _Graph, start: Record | Run) -> Iterator[LineageEdge]:
-    """Yield what an item was made of, and what that was made of, nearest first."""
-    waiting: list[Record | Run | LineageNode] = [start]
+def _trace_up(state: State, graph: _Graph, starts: Iterable[LineageNode]) -> Iterator[LineageEdge]:
+    """Yield what some items were made of, and what that was made of, nearest first."""
+    waiting: list[Record | Run | LineageNode] = [graph.items[node] or node for node in starts]
     for item in waiting:  # grows while it is read
         if isinstance(item, LineageNode):
             edges = list(graph.writers.get(item, ()))
@@ -113,15 +148,18 @@ def _trace_up(state: State, graph: _Graph, start: Record | Run) -> Iterator[Line
                 waiting += [edge.used] if edge.used.uri else [found] if found is not None else []
 
 
-def _trace_down(graph: _Graph, start: Record | Run) -> Iterator[LineageEdge]:
-    """Yield what was made of an item, and of that, nearest first."""
+def _trace_down(graph: _Graph, starts: Iterable[LineageNode]) -> Iterator[LineageEdge]:
+    """Yield what was made of some items, and of that, nearest first."""
     users: dict[LineageNode, list[tuple[LineageEdge, Record | Run | None]]] = {}
     for user in graph.everything:
         for edge in graph.used_by(user):
             users.setdefault(edge.used, []).append((edge, user))
     for edge in chain.from_iterable(graph.writers.values()):
         users.setdefault(edge.used, []).append((edge, None))
-    waiting, seen = [node_of(start)], {node_of(start)}
+    for edge, version in graph.versions:
+        users.setdefault(edge.used, []).append((edge, version))
+    waiting = list(starts)
+    seen = {*waiting}
     for node in waiting:
         for edge, item in users.get(node, ()):
             yield edge
@@ -165,7 +203,11 @@ def _find_item(state: State, node: LineageNode) -> Record | Run | None:
 def _describe(graph: _Graph, node: LineageNode, item: Record | Run | None) -> str:
     """Return the facts about an item in one line; a compute without a file was never recorded."""
     if node.uri:
-        return format_size(graph.sizes[node]) if node.version else "read or written by the command itself"
+        if node.version:
+            return format_size(graph.sizes[node])
+        is_registered = any(edge.used == node for edge, _ in graph.versions)
+        has_contents = any(edge.node == node for edge in graph.contents)
+        return "" if has_contents or is_registered else "read or written by the command itself"
     if item is None:
         return "not recorded any more" if node.version else "not recorded"
     facts = _run_facts(item) if isinstance(item, Run) else _version_facts(item)

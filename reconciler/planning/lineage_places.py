@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.format.pointers import join_pointer, split_pointer
-from reconciler.model import DRIVER, Address, Json, Run, RunStatus, StepRun
+from reconciler.model import DRIVER, Address, Json, Record, Run, RunStatus, StepRun
 from reconciler.model.content import Content
 from reconciler.model.lineage import LineageEdge, LineageNode
 from reconciler.model.runs import UNWRITTEN
@@ -27,7 +27,7 @@ def read_places(run: Run, datastores: Datastores) -> Iterator[tuple[LineageEdge,
     node = LineageNode(run.address, run.id, is_run=True)
     downloads: Mapping[str, Mapping[str, Json]] = run.realised.get("downloads", {})
     for pointer, download in sorted(downloads.items()):
-        place = _place_node(str(download["url"]), Content.from_json(download), datastores)
+        place = make_place(str(download["url"]), Content.from_json(download), datastores)
         yield LineageEdge(node, place, _role(pointer)), int(download["size"])
     inputs = run.spec.get("inputs")
     for name, value in inputs.items() if isinstance(inputs, Mapping) else ():
@@ -37,7 +37,7 @@ def read_places(run: Run, datastores: Datastores) -> Iterator[tuple[LineageEdge,
         if pointer in downloads or is_version or not isinstance(value, Mapping) or not is_direct(value):
             continue
         if "://" in str(value.get(_PATH)):
-            yield LineageEdge(node, _place_node(str(value[_PATH]), None, datastores), _role(pointer)), 0
+            yield LineageEdge(node, make_place(str(value[_PATH]), None, datastores), _role(pointer)), 0
 
 
 def written_places(run: Run, steps: Iterable[StepRun], datastores: Datastores) -> Iterator[tuple[LineageEdge, int]]:
@@ -52,13 +52,19 @@ def written_places(run: Run, steps: Iterable[StepRun], datastores: Datastores) -
             content, path = Content.from_json(output), str(output[_PATH])
             path += content.name if path.endswith("/") and not content.is_folder else ""
             if datastores.find_place(path):
-                yield LineageEdge(_place_node(path, content, datastores), node, role), content.size
+                yield LineageEdge(make_place(path, content, datastores), node, role), content.size
     if run.status is RunStatus.COMPLETED and run.backend != DRIVER:
         for name, uri in direct_uris(run.spec, run.id).items():
-            yield LineageEdge(_place_node(uri, None, datastores), node, f"output {name}"), 0
+            yield LineageEdge(make_place(uri, None, datastores), node, f"output {name}"), 0
 
 
-def _place_node(uri: str, content: Content | None, datastores: Datastores) -> LineageNode:
+def registered_place(item: Record | Run, datastores: Datastores) -> LineageNode | None:
+    """Return the place that a version was registered from, None if it was from none."""
+    location = item.realised.get("locations", {}).get("/path") if isinstance(item, Record) else None
+    return make_place(str(location["uri"]), None, datastores) if location else None
+
+
+def make_place(uri: str, content: Content | None, datastores: Datastores) -> LineageNode:
     """Return the node of a place: the same however its URI is written."""
     place = datastores.find_place(uri)
     text = f"azureml://datastores/{place.datastore}/paths/{place.path}" if place else mask_url_secrets(uri)

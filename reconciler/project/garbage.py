@@ -248,7 +248,7 @@ def remove_garbage(store: ObjectStore, garbage: Garbage, on_progress: OnProgress
     for name in garbage.unused:  # who has read it already keeps what it names, or finds it gone
         store.delete(name)
     keys = [key for key in garbage.plan.digests if key not in removed]
-    for start in range(0, len(keys), _BATCH):
+    for start in range(0, max(1, len(keys)), _BATCH):  # a store also removes what transfers that were killed left
         removed |= store.remove(keys[start : start + _BATCH], before)
         on_progress(len(removed), measure(garbage.objects[key] for key in removed).size)
     for name, key in garbage.memos.items():

@@ -70,7 +70,13 @@ class RemoteData(NamedTuple):
             if not location.datastore:
                 source = find_mirror(config.mirrors, uri).url or uri
                 return store_web_file(config, self.store, uri, source).content
-            return bring(self.store, self.open_datastore(location.datastore), location, ignore_note)
+            return bring(
+                self.store,
+                self.open_datastore(location.datastore),
+                location,
+                self.session.workspace.local_folder,
+                ignore_note,
+            )
         except WebError as error:
             message, hint = mask_url_secrets(str(error)), mask_url_secrets(error.hint)
             raise user_error("download-failed", message, hint) from error

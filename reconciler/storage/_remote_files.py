@@ -21,10 +21,12 @@ from reconciler.model.grants import Access, Grant
 from reconciler.model.object_store import UNREACHABLE_CODE
 from reconciler.storage._filesystems import BLOCK_SIZE, close_filesystem
 from reconciler.storage._remote_grants import make_grants
+from reconciler.storage._s3_uploads import abort_uploads
 from reconciler.storage._service_errors import service_error
 from reconciler.storage.stamps import Stamp
 
 _MD5_DIGITS = 32
+_TEMPORARY = "tmp"
 _TIMES = ("mtime", "modificationTime", "last_modified", "LastModified")  # of sftp, WebHDFS, Azure and S3
 _RENAMING = threading.Lock()  # one channel beside those of sshfs: servers allow ten
 _RENAME_FAILURES = frozenset({"SFTPFailure", "SFTPFileAlreadyExists"})
@@ -170,6 +172,15 @@ class RemoteFiles:
         with self._use() as files, suppress(FileNotFoundError):
             files.rm_file(self._full(path))
 
+    def remove_abandoned(self, before: float) -> None:
+        """Remove what processes that were killed left in writing before a time; on S3 parts of large files, too."""
+        for name, file in self.list(_TEMPORARY).items():
+            if file is not None and file.modified < before:
+                self.delete(f"{_TEMPORARY}/{name}")
+        if self._service == "s3":
+            with self._use() as files:
+                abort_uploads(files, self._root, before)
+
     def missing_root_error(self) -> UserError:
         """Return the error of a store whose bucket, container or folder does not exist and cannot be made."""
         return service_error(self.location, FileNotFoundError("the bucket, container or folder does not exist"))
@@ -209,7 +220,7 @@ class RemoteFiles:
     @contextmanager
     def _temporary(self, files: AbstractFileSystem) -> Iterator[str]:
         """Yield a path on the service to write to; what is left there is removed afterwards."""
-        path = self._full(f"tmp/{uuid.uuid4().hex}")
+        path = self._full(f"{_TEMPORARY}/{uuid.uuid4().hex}")
         if self._service != "webhdfs":  # which makes folders by itself
             files.makedirs(path.rpartition("/")[0], exist_ok=True)
         try:

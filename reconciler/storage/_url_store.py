@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
@@ -40,6 +41,7 @@ from reconciler.storage.manifest import REGULAR_MODE, ManifestEntry, manifest_sh
 from reconciler.storage.objects import is_object_key
 from reconciler.storage.store_errors import missing_error
 from reconciler.storage.store_url import SECRETS, parse_store_url
+from reconciler.storage.temporary_files import ABANDONED_SECONDS
 
 _DEFAULT_JOBS = 8
 _STAMPS_FOLDER = "remotes"
@@ -177,6 +179,7 @@ class UrlStore:
             yield StoredObject(key, file.size, max(file.modified, used.get(key, 0.0)))
 
     def remove(self, digests: Iterable[str], before: float) -> frozenset[str]:
+        self._remote.remove_abandoned(time.time() - ABANDONED_SECONDS)
         removed: set[str] = set()
         rest = list(dict.fromkeys(filter(is_object_key, digests)))
         while rest:

@@ -11,7 +11,6 @@ import os
 import re
 import stat
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -25,6 +24,7 @@ from reconciler.storage.digests import CHUNK_SIZE, Digests, compute_digests, rea
 from reconciler.storage.removal import hold_removal_lock, list_objects, remove_if_old
 from reconciler.storage.stamps import NO_FILE, Stamp, Stamps, stamp_of
 from reconciler.storage.store_errors import missing_error, store_unusable_error
+from reconciler.storage.temporary_files import TemporaryFiles
 
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _LARGE_SIZE = 16 << 20  # from here on, what is written in vain costs less than reading twice
@@ -39,6 +39,7 @@ class ObjectFiles:
         self.folder = root / "files" / "md5"
         self.modes = root / "modes"
         self.stamps = Stamps(root)
+        self._temporary = TemporaryFiles(root)
 
     def object_path(self, key: str) -> Path:
         """Return the path of an object, whether it exists or not; raises UserError for an invalid key."""
@@ -133,6 +134,7 @@ class ObjectFiles:
 
     def remove(self, keys: Iterable[str], before: float) -> frozenset[str]:
         """Remove those of the objects that are older than a time, and the modes of folders; return what was removed."""
+        self._temporary.remove_abandoned()  # what a process that was killed left in writing
         with self.translate_write_errors():
             return frozenset(
                 key
@@ -185,9 +187,8 @@ class ObjectFiles:
     @contextmanager
     def _temporary_path(self) -> Iterator[Path]:
         """Yield a path on the disk of the store to write to; what is left there is removed afterwards."""
-        path = self.root / "tmp" / uuid.uuid4().hex
         with self.translate_write_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path = self._temporary.make_path()
         try:
             yield path
         finally:

@@ -253,6 +253,23 @@ def test_the_modules_of_the_runner_are_compiled_once_for_an_image_and_no_job_can
     assert "Read-only file system: '/mlgit/bytecode/more'" in log
 
 
+def test_the_bytecode_of_an_image_that_is_gone_is_removed_when_another_image_is_first_used(bench):
+    notes, backend = bench.folder / "images", bench.open()
+    one, two, three = (
+        import_image(bench, f"mlgit-tests/{name}", lambda name: "usr/local" not in name, [f"LABEL n={name}"])
+        for name in ("one", "two", "three")
+    )
+    backend.check_environment(one)
+    of_one = {path.name for path in notes.iterdir()}
+    backend.check_environment(two)
+    of_two = {path.name for path in notes.iterdir()} - of_one
+    assert len(of_one) == len(of_two) == 2, "its bytecode, and which Python it has"
+    bench.engine.run("rmi", "--force", one.digest)
+    backend.check_environment(three)
+    assert of_two < {path.name for path in notes.iterdir()}
+    assert not of_one & {path.name for path in notes.iterdir()}
+
+
 def test_a_python_of_this_machine_that_the_engine_cannot_mount_matters_only_to_an_image_without_one(bench, tmp_path):
     settings = {"interpreter": str(tmp_path / "none")}
     _, handle = submit(bench, "echo good day", settings)

@@ -108,6 +108,11 @@ def test_the_same_file_by_every_name_is_one_object_and_one_transfer(applied, lak
     assert result.code == 0, result.out
     assert mlgit("job", "logs", "jobs/all", cwd=applied).out == (lake / "in/a.csv").read_text() * 6
     assert len(list((applied / ".mlgit/store").rglob("fetched/*"))) == 1
+    traced = mlgit("lineage", f"{WASBS}in/a.csv", cwd=applied)
+    assert traced.code == 0, traced.err
+    for user in ("data/far@1  [path]", "data/same@1  [path]", "[inputs.i2]"):
+        assert user in traced.out
+    assert "[place-unknown]" in mlgit("lineage", f"{URI}in/none.csv", cwd=applied).err
 
 
 def test_folders_wildcards_spaces_and_modes(applied, lake, mlgit):

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from engine.test_killed_transfers import kill
+from remote.cut_proxy import CutProxy
 from s3fs import S3FileSystem
 from workspaces import APPLY, SMALL, commit, git, until
 
@@ -134,6 +136,34 @@ def test_dvc_pulls_from_the_store_as_from_a_remote_of_its_own(first, mlgit, s3_s
         "a.csv": "a.csv\n",
         "b.csv": "b.csv\n",
     }
+
+
+def test_an_apply_that_is_killed_while_it_uploads_goes_on_with_what_is_missing(
+    first, mlgit, mlgit_process, s3_server, find_files
+):
+    count, size = 40, 1 << 20
+    asset = (first / "data/numbers.yml").read_text().replace("numbers.csv", "folder").replace("uri_file", "uri_folder")
+    commit(first, "folder", {"data/folder.yml": asset.replace("numbers", "folder")})
+    (first / "data/folder").mkdir()
+    for number in range(count):
+        (first / f"data/folder/{number:02}").write_bytes(os.urandom(size))
+    command = ("apply", "--auto-approve", "--select", "data/folder")
+    with CutProxy(s3_server.port) as proxy:
+        config = (first / "mlgit.yml").read_text().replace(s3_server.url, f"http://127.0.0.1:{proxy.port}")
+        commit(first, "proxy", {"mlgit.yml": config})
+        proxy.hold_after(count // 2 * size, together=True)
+        process = mlgit_process(*command, cwd=first)
+        until(lambda: proxy.held, 60)
+        kill(process, proxy)
+        finished = {path.rpartition("files/")[2] for path in find_files("files")}
+        assert 0 < len(finished) < count
+        proxy.requests.clear()
+        ended = mlgit(*command, cwd=first)
+        assert ended.code == 0, ended.out + ended.err
+        sent = [path.rpartition("files/")[2] for path in proxy.uploads("/files/md5/")]
+        assert mlgit("verify", "--deep", "data/folder", cwd=first).code == 0
+    assert not finished.intersection(sent)
+    assert len(sent) == len(set(sent)) <= count + 1 - len(finished)
 
 
 def find_value(document, key):

@@ -11,7 +11,7 @@ from reconciler.model import Address, Record, ResolvedReference, Run, RunStatus,
 from reconciler.model.lineage import Lineage
 from reconciler.model.step_runs import StepRun
 from reconciler.planning.data_places import Datastores
-from reconciler.planning.lineage import trace_lineage
+from reconciler.planning.lineage import trace_lineage, trace_place
 from reconciler.render.lineage import draw_lineage, format_lineage, lineage_to_json
 
 pytestmark = pytest.mark.fast
@@ -167,6 +167,45 @@ def test_places_agree_in_both_directions_and_are_in_json_and_mermaid():
     drawn = draw_lineage(trace(READERS[0]))
     assert '  n1[("lake/paths/out/t#46;csv#32;#40;sha256#32;bbbbbbbbbb#41;")]' in drawn.splitlines()
     assert '  n2 -- "output table" --> n1' in drawn.splitlines()
+
+
+def lines_at(uri: str, *items: Record | Run, **directions: bool) -> list[str]:
+    lineage = trace_place(make_state(*items), uri, LAKE, lambda: items, **directions)
+    assert lineage is not None
+    return [line.split("  completed")[0] for line in format_lineage(lineage).splitlines()]
+
+
+def test_a_lineage_starts_at_a_place_which_leads_to_all_contents_that_were_there():
+    """However its URI is written."""
+    assert lines_at(LONG, *PLACES) == [
+        TABLE,
+        f"  <- {TABLE} (sha256 aaaaaaaaaa)  [content]  12 bytes",
+        "       <- run make-a  [output table]",
+        f"  <- {TABLE} (sha256 bbbbbbbbbb)  [content]  12 bytes",
+        "       <- run make-b  [output table]",
+        f"  -> {TABLE} (sha256 aaaaaaaaaa)  [content]  12 bytes",
+        f"  -> {TABLE} (sha256 bbbbbbbbbb)  [content]  12 bytes",
+        "       -> run read-b  [inputs.in]",
+    ]
+
+
+def test_a_place_with_one_content_is_that_content_and_a_password_is_not_shown():
+    assert lines_at("https://u:secret@x.y/t.csv", *PLACES) == [
+        "https://u:***@x.y/t.csv (sha256 eeeeeeeeee)  12 bytes",
+        "  -> run read-x  [inputs.in]",
+    ]
+
+
+def test_a_place_leads_to_the_versions_that_were_registered_from_it_and_to_who_uses_them():
+    location = {"uri": TABLE, "datastore": "lake", "path": "out/t.csv", "folder": False, "size": 12, "etag": "0x1"}
+    data = replace(DATA_1, realised={"locations": {"/path": location}})
+    lines = lines_at(TABLE, data, RUN_1, up=False)
+    assert (lines[0], lines[2]) == (TABLE, "       -> run train-1  [inputs.data]")
+    assert lines[1].startswith("  -> data/iris@1  [path]")
+
+
+def test_a_place_that_nothing_names_has_no_lineage():
+    assert trace_place(make_state(*PLACES), "https://x.y/other", LAKE, lambda: PLACES) is None
 
 
 def test_what_a_command_reads_and_writes_by_itself_is_a_place_without_a_content():

@@ -1,4 +1,4 @@
-"""A proxy before a service of HTTP: it notes the requests, and cuts the connection after some bytes.
+"""A proxy before a service of HTTP: it notes the requests, and holds or cuts the connection after some bytes.
 
 It can drop a header of requests, and replace words of answers.
 """
@@ -15,11 +15,19 @@ _REQUEST = re.compile(rb"(?:^|(?<=\n)|(?<=\r\n\r\n))(GET|PUT|HEAD|POST|DELETE) (
 
 
 class CutProxy:
-    """Listens on a port of 127.0.0.1 and passes on what comes; ``requests`` are the methods and paths so far."""
+    """Listens on a port of 127.0.0.1 and passes on what comes.
+
+    ``requests`` are the methods and paths so far, ``passed`` is the number of bytes, ``held`` that of connections.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._left: int | None = None
+        self._limit: int | None = None
+        self._total: int | None = None
+        self._released = threading.Event()
+        self.passed = 0
+        self.held = 0
         self._mutex = threading.Lock()
         self._sockets: list[socket.socket] = []
         self.requests: list[tuple[str, str]] = []
@@ -47,6 +55,20 @@ class CutProxy:
         with self._mutex:
             self._left = count
 
+    def hold_after(self, count: int, *, together: bool = False) -> None:
+        """Pass on nothing more in each direction of a connection once so many bytes went there, until `release`.
+
+        With ``together`` the bytes of all connections count.
+        """
+        self._released.clear()
+        self._total = self.passed + count if together else None
+        self._limit = None if together else count
+
+    def release(self) -> None:
+        """Pass on what was held, and all that comes."""
+        self._limit = self._total = None
+        self._released.set()
+
     def uploads(self, part: str) -> list[str]:
         """Return the paths that were written to, of those with a part."""
         return [path.partition("?")[0] for method, path in self.requests if method == "PUT" and part in path]
@@ -63,6 +85,7 @@ class CutProxy:
                     threading.Thread(target=self._copy, args=(service, client, False), daemon=True).start()
 
     def _copy(self, source: socket.socket, target: socket.socket, is_request: bool) -> None:  # noqa: FBT001
+        passed = 0
         with suppress(OSError):
             while data := source.recv(65536):
                 if is_request:
@@ -72,6 +95,10 @@ class CutProxy:
                         return
                 elif self.replaced[0]:
                     data = data.replace(*self.replaced)
+                passed += len(data)
+                self._count(len(data))
+                if self._is_beyond(passed):
+                    self._hold()
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):
@@ -83,6 +110,21 @@ class CutProxy:
         if self.dropped_header:
             return re.sub(rb"(?i)\r\n" + self.dropped_header + rb":[^\r]*", b"", data)
         return data
+
+    def _count(self, count: int) -> None:
+        with self._mutex:
+            self.passed += count
+
+    def _is_beyond(self, passed: int) -> bool:
+        limit, total = self._limit, self._total
+        return (limit is not None and passed > limit) or (total is not None and self.passed > total)
+
+    def _hold(self) -> None:
+        with self._mutex:
+            self.held += 1
+        self._released.wait(120)
+        with self._mutex:
+            self.held -= 1
 
     def _take(self, count: int) -> bool:
         with self._mutex:

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -44,6 +45,21 @@ def objects(store: FolderStore) -> list[Path]:
 
 def code_of(error: pytest.ExceptionInfo[UserError]) -> str:
     return error.value.diagnostics[0].code
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later_by_the_next_one_that_writes(tmp_path):
+    content = put_bytes(FolderStore(tmp_path / "store"), b"x")
+    folder = tmp_path / "store/tmp"
+    (folder / "left").write_bytes(b"half")
+    (folder / "going-on").write_bytes(b"half")
+    os.utime(folder / "left", (time.time() - 90_000,) * 2)
+    put_bytes(FolderStore(tmp_path / "store"), b"y")
+    assert [path.name for path in folder.iterdir()] == ["going-on"]
+    os.utime(folder / "going-on", (time.time() - 90_000,) * 2)
+    store = FolderStore(tmp_path / "store")
+    store.remove([], 0)
+    assert list(folder.iterdir()) == []
+    assert store.verify(content, deep=True) == ()
 
 
 def test_objects_are_read_only_and_no_temporary_file_remains(store: FolderStore) -> None:

@@ -20,7 +20,7 @@ from stored_files import put_bytes, put_files, read_files, read_object
 from reconciler.diagnostics import UserError
 from reconciler.model.object_store import StoreContext
 from reconciler.model.transfers import listen_to_transfers
-from reconciler.storage import _remote_removal
+from reconciler.storage import _remote_removal, _url_store
 from reconciler.storage.export import Export, export_contents
 from reconciler.storage.stores import open_store
 
@@ -154,6 +154,27 @@ def test_what_is_killed_in_an_upload_leaves_nothing_that_is_taken_for_whole(url_
     assert content.digest == digest
     assert url_bench.open().verify(content, deep=True) == ()
     assert not is_there or read_object(url_bench.open(), digest)[:1]
+
+
+def test_what_a_killed_upload_left_is_removed_after_a_day(url_bench, monkeypatch):
+    """That is a file beside the objects, and on S3 the parts of a large file, which no listing has."""
+    store = url_bench.open()
+    content = put_files(store, FILES)
+    left = f"{url_bench.root}/tmp/left"  # noqa: S108 - in the store
+    url_bench.client.makedirs(left.rpartition("/")[0], exist_ok=True)
+    url_bench.client.pipe_file(left, b"half")
+    bucket, _, prefix = url_bench.root.partition("/")
+    is_s3 = isinstance(url_bench.client, S3FileSystem)
+    if is_s3:
+        url_bench.client.call_s3("create_multipart_upload", Bucket=bucket, Key=f"{prefix}/files/md5/aa/left")
+    store.remove([], 0)
+    assert url_bench.client.exists(left), "its upload may go on"
+    time.sleep(1.1)
+    monkeypatch.setattr(_url_store, "ABANDONED_SECONDS", 0.0)
+    store.remove([], 0)
+    assert not url_bench.client.exists(left)
+    assert not is_s3 or not url_bench.client.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads")
+    assert store.verify(content, deep=True) == ()
 
 
 def test_the_notice_of_a_removal_that_was_killed_counts_for_some_time_and_is_removed(url_bench, monkeypatch):
