@@ -49,6 +49,7 @@ class Bench:
     prefix: Prefix = PYTHON
     started: dict[str, Handle] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    _opened: dict[str, Backend] = field(default_factory=dict)
 
     @property
     def backend(self) -> Backend:
@@ -63,8 +64,16 @@ class Bench:
         if self.node:
             return open_ssh(self.node, self.folder, **settings)
         if self.cluster:
-            return open_slurm(self.folder, self.cluster.folder / "notes", **{**self.settings, **settings})
+            return self._open_slurm(**{**self.settings, **settings})
         return load_backend({"type": self.type, **address, **settings}, self.folder)
+
+    def _open_slurm(self, **settings: Any) -> Backend:
+        """Return the backend, the same one for the same settings: to start its program takes a quarter of a second."""
+        assert self.cluster
+        key = json.dumps([str(self.folder), os.environ["PATH"], settings])
+        if key not in self._opened:
+            self._opened[key] = open_slurm(self.folder, self.cluster.folder / "notes", **settings)
+        return self._opened[key]
 
     @property
     def environment(self) -> Environment:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.backends import _slurm_commands, _slurm_find
 from reconciler.backends._slurm_script import make_script, time_limits
-from reconciler.backends._slurm_states import Job, end_message, parse_jobs, waiting_message
+from reconciler.backends._slurm_states import Job, end_message, parse_jobs, stopped_state, waiting_message
 from reconciler.backends.slurm import BACKEND
 from reconciler.diagnostics import UserError
 from reconciler.model.tasks import Prefix, Resources, Task
@@ -30,7 +30,7 @@ ALL = {
     "cpus": 4,
     "memory": "16G",
     "gres": "gpu:a100:1",
-    "time": 120,
+    "time": "2h",
 }
 
 
@@ -73,19 +73,20 @@ def test_no_text_adds_a_line_to_a_script(address, name):
 
 
 @pytest.mark.parametrize(
-    ("timeout", "minutes", "limits"),
+    ("timeout", "longest", "limits"),
     [
         (None, None, (None, None)),
         (60.0, None, (6, 60.0)),
         (61.0, None, (7, 61.0)),
-        (None, 10, (10, 540)),
-        (None, 1, (1, 30)),
-        (60.0, 10, (6, 60.0)),
-        (600.0, 10, (10, 540)),
+        (None, "10m", (10, 540)),
+        (None, "1m", (1, 30)),
+        (None, "2d", (2880, 172740)),
+        (60.0, "10m", (6, 60.0)),
+        (600.0, "10m", (10, 540)),
     ],
 )
-def test_the_command_is_ended_before_slurm_ends_the_job(timeout, minutes, limits):
-    assert time_limits(timeout, minutes) == limits
+def test_the_command_is_ended_before_slurm_ends_the_job(timeout, longest, limits):
+    assert time_limits(timeout, longest) == limits
 
 
 def test_of_several_jobs_with_one_name_the_active_one_counts_else_the_last():
@@ -114,6 +115,19 @@ def test_a_reason_to_wait_is_said_in_words(reason, message):
     assert waiting_message(reason) == message
 
 
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("JobId=1 JobState=COMPLETING Reason=None PreemptTime=2026-11-30T17:14:12", "PREEMPTED"),
+        ("JobId=1 JobState=COMPLETING Reason=TimeLimit PreemptTime=None", "TIMEOUT"),
+        ("JobId=1 JobState=COMPLETING Reason=None PreemptTime=None", ""),
+        ("", ""),
+    ],
+)
+def test_why_slurm_stops_a_job_is_read_from_what_it_says_meanwhile(text, state):
+    assert stopped_state(text) == state
+
+
 def test_a_run_without_a_result_says_how_its_job_ended():
     job = Job("7", "a", "FAILED", "main", "NonZeroExitCode")
     assert end_message(job, "sh: 1: python: not found") == (
@@ -138,6 +152,7 @@ def test_a_run_without_a_result_says_how_its_job_ended():
         ({"folder": "/a", "constraint": "a\n#SBATCH --uid=0"}, False),
         ({"folder": "/a", "memory": "16"}, False),
         ({"folder": "/a", "time": "2:00:00"}, False),
+        ({"folder": "/a", "time": 7200}, False),
         ({"folder": "/a", "nodes": 2}, False),
     ],
 )
