@@ -39,17 +39,17 @@ class GrantedTransfers:
             self._write_failure("cannot fetch", reasons, store)
         return left
 
-    def upload(self, channel: Channel, sizes: Mapping[str, int], store: ObjectStore) -> Mapping[str, str]:
+    def upload(self, channel: Channel, sizes: Mapping[str, int], store: ObjectStore) -> Mapping[str, str] | None:
         """Let the node store objects of these sizes; return why it said that it could not, by digest.
 
-        Whether the store has them is for the store to say.
+        Whether the store has them is for the store to say. None if nothing was tried.
         """
         small = [digest for digest, size in sizes.items() if size <= MAX_UPLOAD_SIZE]
-        _, reasons = self._transfer(channel, "upload", Access.CREATE, small, store)
+        left, reasons = self._transfer(channel, "upload", Access.CREATE, small, store)
         large = sizes.keys() - set(small)
         if large and self._grant(store, [], Access.CREATE) is not None:
             reasons |= dict.fromkeys(large, "it is larger than a service takes in one request")
-        return reasons
+        return reasons if reasons or len(left) < len(small) else None
 
     def explain(self, reasons: Mapping[str, str], store: ObjectStore) -> None:
         """Write a note of objects that go through this machine because the node could not store them."""
