@@ -111,25 +111,22 @@ def store_outputs(
 
     What it does not get so is read from the node, and its digest is checked. Raises UserError ``content-corrupt``.
     """
-    made = tuple(
-        _Output(name, output["name"], tuple(HashedFile(*file) for file in output["files"]))
-        for name, output in outputs.items()
-    )
+    made = [_Output(name, item["name"], tuple(map(HashedFile._make, item["files"]))) for name, item in outputs.items()]
     sizes = {file.digest: file.size for output in made for file in output.files if is_object_key(file.digest)}
-    missing, reasons = store.missing(sizes), dict[str, str]()
-    if missing:
-        reasons |= transfers.upload(channel, {digest: sizes[digest] for digest in missing}, store)
+    missing = store.missing(sizes)
+    reasons = transfers.upload(channel, {digest: sizes[digest] for digest in missing}, store)
+    if reasons is not None:
         missing = store.missing(missing)
-    contents, rest = {}, []
+    contents = {}
     for output in made:
-        digests = {file.digest for file in output.files}
-        if digests.isdisjoint(missing) and (content := _assemble(output, store)):
-            contents[output.name] = content
-            continue
-        if digests.isdisjoint(missing):  # not all are as the node says
-            missing |= digests
-        rest.append(output)
-    if failed := {digest: reasons[digest] for digest in missing & reasons.keys()}:
+        digests = sizes.keys() & {file.digest for file in output.files}
+        if digests.isdisjoint(missing):
+            if content := _assemble(output, store):
+                contents[output.name] = content
+            else:  # not all are as the node says
+                missing |= digests
+    rest = [output for output in made if output.name not in contents]
+    if reasons and (failed := {digest: reasons[digest] for digest in missing & reasons.keys()}):
         transfers.explain(failed, store)
     return {**contents, **dict(_store_through_here(channel, rest, missing, store, folder))}
 

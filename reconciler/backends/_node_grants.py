@@ -39,17 +39,17 @@ class GrantedTransfers:
             self._write_failure("cannot fetch", reasons, store)
         return left
 
-    def upload(self, channel: Channel, sizes: Mapping[str, int], store: ObjectStore) -> Mapping[str, str]:
+    def upload(self, channel: Channel, sizes: Mapping[str, int], store: ObjectStore) -> Mapping[str, str] | None:
         """Let the node store objects of these sizes; return why it said that it could not, by digest.
 
-        Whether the store has them is for the store to say.
+        Whether the store has them is for the store to say. None if nothing was tried.
         """
         small = [digest for digest, size in sizes.items() if size <= MAX_UPLOAD_SIZE]
-        _, reasons = self._transfer(channel, "upload", Access.CREATE, small, store)
+        left, reasons = self._transfer(channel, "upload", Access.CREATE, small, store)
         large = sizes.keys() - set(small)
         if large and self._grant(store, [], Access.CREATE) is not None:
             reasons |= dict.fromkeys(large, "it is larger than a service takes in one request")
-        return reasons
+        return reasons if reasons or len(left) < len(small) else None
 
     def explain(self, reasons: Mapping[str, str], store: ObjectStore) -> None:
         """Write a note of objects that go through this machine because the node could not store them."""
@@ -68,7 +68,7 @@ class GrantedTransfers:
             rows = [[digest, grant.url, dict(grant.headers)] for digest, grant in grants.items()]
             answer = channel.ask({"do": verb, "objects": rows, "seconds": _SECONDS})
             if reason := answer["unreachable"]:
-                self._pause(store, reason)
+                self._pause(store, f"{self._machine} does not reach the store at {store.location} by itself ({reason})")
                 return [*failed, *batch, *wanted], failed
             failed |= answer["failed"]
             late = answer["late"]
@@ -85,15 +85,12 @@ class GrantedTransfers:
         try:
             return store.grant(digests, access, _SECONDS)
         except UserError as error:
-            self._pause(store, error.diagnostics[0].message)
+            self._pause(store, f"no URLs for {self._machine} can be made ({error.diagnostics[0].message})")
             return None
 
-    def _pause(self, store: ObjectStore, reason: str) -> None:
+    def _pause(self, store: ObjectStore, problem: str) -> None:
         self._paused_until[store.location] = time.monotonic() + _PAUSE_SECONDS
-        write_note(
-            f"{self._machine} does not reach the store at {store.location} by itself ({reason}): "
-            "files go through this machine"
-        )
+        write_note(f"{problem}: files go through this machine")
 
     def _write_failure(self, what: str, reasons: Mapping[str, str], store: ObjectStore) -> None:
         reason, _ = Counter(reasons.values()).most_common(1)[0]

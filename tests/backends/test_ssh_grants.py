@@ -8,6 +8,7 @@ import os
 import threading
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from remote.cut_proxy import CutProxy
@@ -15,13 +16,14 @@ from remote.url_store import SERVICES
 from services.fault_proxy import in_front_of, s3_answer
 from stored_files import read_files
 
-from reconciler.backends import _node_client, _node_files
-from reconciler.diagnostics import UserError
+from reconciler.backends import _node_client, _node_files, _node_grants
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Phase
 from reconciler.model.notes import listen_to_notes
 from reconciler.model.tasks import TaskContent, TaskOutput
 
 CODE_SIZE = 16  # of the start of the text of a job, so that no other job has the same code
+COPY = "cat ${{inputs.table}} code.txt > ${{outputs.model}}/a"
 MODEL = {"model": TaskOutput("uri_folder")}
 pytestmark = pytest.mark.services
 
@@ -81,8 +83,7 @@ def notes():
 def job(bench, text, name="train", command=""):
     """Return a task that copies a table, with its code after it, to an output."""
     inputs = {"table": TaskContent("uri_file", "ro_mount", bench.file("a.csv", text))}
-    command = command or "cat ${{inputs.table}} code.txt > ${{outputs.model}}/a"
-    return bench.task(command, {"code.txt": text[:CODE_SIZE]}, name, inputs=inputs, outputs=MODEL)
+    return bench.task(command or COPY, {"code.txt": text[:CODE_SIZE]}, name, inputs=inputs, outputs=MODEL)
 
 
 def result_of(text):
@@ -261,3 +262,57 @@ def test_a_url_is_nowhere_but_on_the_connection(bench, way, caplog, tmp_path):
     assert len(files) > 10
     assert [path for path in files for mark in marks if mark in path.read_bytes()] == []
     assert seen == []
+
+
+def test_a_store_that_can_sign_nothing_at_present_is_no_failure(bench, way, through_here, notes, monkeypatch):
+    refused = user_error("store-not-usable", "the object store refuses to give a key")
+    monkeypatch.setattr(type(bench.store), "grant", Mock(side_effect=refused))
+    run(bench, job(bench, os.urandom(20).hex()))
+    assert len(through_here) == 2
+    problem = "no URLs for 127.0.0.1 can be made (the object store refuses to give a key)"
+    assert notes == [f"{problem}: files go through this machine"]
+
+
+def test_many_objects_are_granted_and_fetched_some_at_a_time(bench, way, through_here, monkeypatch):
+    monkeypatch.setattr(_node_grants, "_OBJECTS", 3)
+    granted = Mock(wraps=bench.store.grant)
+    monkeypatch.setattr(bench.store, "grant", granted)
+    code = {f"{number}": f"{number} {os.urandom(20).hex()}" for number in range(7)}
+    handle = run(bench, bench.task("mkdir ${{outputs.model}}; cp ? ${{outputs.model}}", code, outputs=MODEL))
+    assert [len(call.args[0]) for call in granted.call_args_list] == [3, 3, 1]
+    # The code of another job has the files too, so that the store lacks none of what it copied.
+    assert files_of(bench, model_of(bench, handle)) == {name: (0o100644, text.encode()) for name, text in code.items()}
+    assert through_here == []
+
+
+def test_what_the_node_did_not_begin_in_time_is_granted_again_unless_nothing_was(bench, way, monkeypatch):
+    channel = Mock()
+    answers = [{"unreachable": "", "failed": {}, "late": late} for late in (["b" * 32], [], ["c" * 32])]
+    channel.ask.side_effect = answers
+    transfers = _node_grants.GrantedTransfers("box")
+    with listen_to_notes((notes := []).append):
+        assert transfers.fetch(channel, ["a" * 32, "b" * 32], bench.store) == []
+        assert transfers.fetch(channel, ["c" * 32], bench.store) == ["c" * 32]
+    asked = [[row[0] for row in call.args[0]["objects"]] for call in channel.ask.call_args_list]
+    assert asked == [["a" * 32, "b" * 32], ["b" * 32], ["c" * 32]]
+    assert [note.partition("(")[2] for note in notes] == ["it takes too long): it goes through this machine"]
+
+
+def test_what_is_too_large_for_one_request_goes_through_this_machine(bench, way, through_here, notes, monkeypatch):
+    monkeypatch.setattr(_node_grants, "MAX_UPLOAD_SIZE", 30)
+    handle = run(bench, job(bench, text := os.urandom(20).hex(), command="echo 1 > ${{outputs.model}}/b; " + COPY))
+    assert files_of(bench, model_of(bench, handle))["a"] == (0o100644, result_of(text))
+    assert len(through_here) == 1
+    assert "(it is larger than a service takes in one request): it goes through this machine" in notes[0]
+
+
+@pytest.mark.parametrize("digest", ["../../../id", "/etc/passwd", "", "0" * 32 + ".dir"])
+def test_a_digest_of_an_output_that_is_none_leads_nowhere(bench, way, through_here, digest, tmp_path):
+    row = ["a", 0o100644, digest, "0" * 64, 1]
+    outputs = {"model": {"name": "", "files": [row]}}
+    transfers = _node_grants.GrantedTransfers("box")
+    with bench.backend._connection.channel() as channel, pytest.raises(UserError) as caught:
+        _node_files.store_outputs(channel, outputs, bench.store, tmp_path / "received", transfers)
+    assert caught.value.diagnostics[0].code in {"content-missing", "content-key-invalid"}
+    assert through_here in ([], [digest])
+    assert not any((tmp_path / "received").rglob("*"))

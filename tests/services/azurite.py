@@ -37,19 +37,23 @@ class Azurite:
     folder: Path
     port: int = field(default_factory=free_port)
     key: str = field(default_factory=make_key)
+    certificate: tuple[Path, Path] | None = None  # with that of its key: it speaks HTTPS, and takes tokens unchecked
 
     def __post_init__(self) -> None:
         assert _COMMAND
         self.folder.mkdir(parents=True)
         command = [_COMMAND, "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--location", str(self.folder)]
         options = ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+        if self.certificate:
+            certificate, key = map(str, self.certificate)
+            options += ["--oauth", "basic", "--cert", certificate, "--key", key]
         accounts = ";".join(f"{account}:{self.key}" for account in ACCOUNTS)
         self._service = Service([*command, *options], self.folder, self.port, {"AZURITE_ACCOUNTS": accounts})
         self.stop = self._service.stop
 
     def url(self, account: str = ACCOUNTS[0], port: int = 0) -> str:
         """Return the URL of an account; with a port, behind a proxy."""
-        return f"http://127.0.0.1:{port or self.port}/{account}"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{port or self.port}/{account}"
 
     def make_container(self, account: str = ACCOUNTS[0]) -> str:
         """Make a container; return its name."""

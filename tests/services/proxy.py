@@ -45,9 +45,12 @@ async def _connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 class Proxy:
-    """The proxy, in a thread of its own; with a port, it connects to that one of 127.0.0.1 and is asked for nothing."""
+    """The proxy, in a thread of its own, on a socket or on a port of 127.0.0.1.
 
-    def __init__(self, socket: Path, port: int = 0) -> None:
+    With a port to forward to, it connects to that one of 127.0.0.1 and is asked for nothing.
+    """
+
+    def __init__(self, socket: Path | int, port: int = 0) -> None:
         self._socket = socket
         self._port = port
         self._loop = asyncio.new_event_loop()
@@ -56,8 +59,13 @@ class Proxy:
     def start(self) -> None:
         """Start to listen."""
         self._thread.start()
-        server = asyncio.start_unix_server(self._forward if self._port else _connect, self._socket)
-        self._server = asyncio.run_coroutine_threadsafe(server, self._loop).result(30)
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(30)
+
+    async def _listen(self) -> asyncio.Server:
+        answer = self._forward if self._port else _connect
+        if isinstance(self._socket, int):
+            return await asyncio.start_server(answer, "127.0.0.1", self._socket)
+        return await asyncio.start_unix_server(answer, self._socket)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

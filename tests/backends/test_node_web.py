@@ -1,0 +1,94 @@
+"""The requests of a node to a service: by HTTPS and through a proxy, and what it says of those that fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from services.ports import free_port
+from services.proxy import Proxy
+from services.tls import TlsRecorder
+
+TEXT = "some text"
+# As on a node: a process of its own, with its own environment.
+SCRIPT = """
+import json, sys, time
+from reconciler.backends import _node_web
+urls, seconds = json.load(sys.stdin)
+received = {}
+requests = [_node_web.WebRequest(str(number), url, {}) for number, url in enumerate(urls)]
+answer = _node_web.fetch(requests, lambda digest, stream: received.update({digest: stream.read().decode()}), seconds)
+print(json.dumps([received, answer]))
+"""
+
+
+@pytest.fixture
+def server(tmp_path):
+    recorder = TlsRecorder(tmp_path, lambda asked: (200 if "good" in asked.path else 404, {}, TEXT.encode()))
+    yield recorder
+    recorder.stop()
+
+
+def fetch(*urls, seconds=60, **variables):
+    command = [sys.executable, "-c", SCRIPT]
+    environment = {"PATH": os.environ["PATH"], **variables}
+    document = json.dumps([urls, seconds])
+    done = subprocess.run(command, input=document, env=environment, capture_output=True, text=True, check=True)
+    assert "secret" not in done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_objects_are_fetched_by_https_and_those_that_are_refused_are_named(server):
+    urls = [f"{server.url}/good?sig=secret", f"{server.url}/bad?sig=secret", f"{server.url}/good?sig=secret"]
+    received, answer = fetch(*urls, SSL_CERT_FILE=str(server.certificate))
+    assert received == {"0": TEXT, "2": TEXT}
+    assert answer == {"failed": {"1": "127.0.0.1 answers 404 Not Found"}, "late": [], "unreachable": ""}
+    assert len(server.asked) == 3
+
+
+def test_a_service_with_an_unknown_certificate_gets_no_url(server):
+    received, answer = fetch(f"{server.url}/good?sig=secret")
+    assert received == {}
+    assert answer["unreachable"] == "127.0.0.1: its certificate is not accepted: self-signed certificate"
+    assert server.asked == []
+
+
+def test_a_proxy_of_the_environment_is_asked_for_a_tunnel(server):
+    url = f"{server.url}/good?sig=secret"
+    port = free_port()
+    variables = {"https_proxy": f"http://127.0.0.1:{port}", "SSL_CERT_FILE": str(server.certificate)}
+    assert fetch(url, **variables)[1]["unreachable"] == "127.0.0.1: Connection refused"
+    proxy = Proxy(port)
+    proxy.start()
+    try:
+        assert fetch(url, **variables)[0] == {"0": TEXT}
+    finally:
+        proxy.stop()
+    assert fetch(url, **variables, no_proxy="127.0.0.1")[0] == {"0": TEXT}
+
+
+def test_what_is_not_asked_for_in_time_is_asked_for_no_more(server):
+    received, answer = fetch(f"{server.url}/good?sig=secret", seconds=0, SSL_CERT_FILE=str(server.certificate))
+    assert (received, answer["late"], answer["failed"]) == ({}, ["0"], {})
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://no-such-host.invalid/x?sig=secret", "no-such-host.invalid: "),
+        ("https://127.0.0.1:99999/x?sig=secret", "127.0.0.1: ValueError"),
+        (f"http://127.0.0.1:{free_port()}/x?sig=secret", "127.0.0.1: Connection refused"),
+    ],
+)
+def test_a_host_that_is_not_reached_is_named_without_the_rest_of_the_url(url, reason):
+    received, answer = fetch(url)
+    assert (received, answer["failed"]) == ({}, {})
+    assert answer["unreachable"].startswith(reason)
+
+
+def test_a_url_that_cannot_be_sent_is_not_shown(server):
+    _, answer = fetch(f"{server.url}/good x?sig=secret", SSL_CERT_FILE=str(server.certificate))
+    assert answer["failed"] == {"0": "127.0.0.1: InvalidURL"}
