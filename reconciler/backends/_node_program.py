@@ -26,7 +26,7 @@ _PACKAGES = ("model", "runner")
 # Started by a shell on the node with the folder, the digest of the archive and its size. A line before the first
 # message says how it goes on: what a shell prints when it starts comes before it.
 _START = f"""
-import hashlib, io, os, sys, zipfile
+import hashlib, io, os, shutil, sys, zipfile
 out, wanted = sys.stdout.buffer, sys.argv[2]
 def say(line):
     out.write(b"\\n" + line.encode() + b"\\n"); out.flush()
@@ -40,13 +40,18 @@ if not os.path.isdir(program):
     data = sys.stdin.buffer.read(int(sys.argv[3]))
     if hashlib.sha256(data).hexdigest() != wanted: sys.exit("the program of the node was not received as it was sent")
     part = program + "." + os.urandom(6).hex()
-    os.makedirs(part)
-    zipfile.ZipFile(io.BytesIO(data)).extractall(part)
-    try: os.rename(part, program)
+    try:
+        os.makedirs(part)
+        zipfile.ZipFile(io.BytesIO(data)).extractall(part)
+        os.rename(part, program)
     except OSError:
+        shutil.rmtree(part, ignore_errors=True)
         if not os.path.isdir(program): raise
 sys.path.insert(0, program)
-from reconciler.backends._node import serve
+try: from reconciler.backends._node import serve
+except BaseException:  # as of bytecode that a full disk has cut off: the next connection sends it again
+    shutil.rmtree(program, ignore_errors=True)
+    raise
 say({READY!r})
 serve(folder, sys.stdin.buffer, out)
 """
@@ -66,4 +71,7 @@ def program_command(python: str, folder: str) -> str:
     """Return the shell command that starts the program with a Python of the node, below a folder of it."""
     program = build_program()
     digest = hashlib.sha256(program).hexdigest()
-    return "exec " + shlex.join([python, "-I", "-S", "-c", _START, folder, digest, str(len(program))])
+    # A shell replaces a ~ that is not quoted only; of other characters it must see none.
+    home, name = ('"$HOME"/', python[2:]) if python.startswith("~/") else ("", python)
+    arguments = shlex.join(["-I", "-S", "-c", _START, folder, digest, str(len(program))])
+    return f"exec {home}{shlex.quote(name)} {arguments}"

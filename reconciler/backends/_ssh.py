@@ -11,12 +11,21 @@ import getpass
 import importlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from reconciler.backends._node_messages import Message, expect_parts, raise_error
+from reconciler.backends._node_messages import Message, expect_parts
+from reconciler.backends._ssh_answers import (
+    read_conditions,
+    read_files,
+    read_log_end,
+    read_outputs,
+    read_prepared,
+    read_run,
+    read_usage,
+)
 from reconciler.backends._ssh_files import (
     contents_of,
     environment_paths,
@@ -37,6 +46,7 @@ from reconciler.model.tasks import Environment, Prefix, Task
 if TYPE_CHECKING:
     from reconciler.backends._ssh_connection import SshConnection
 
+T = TypeVar("T")
 _LABELS = {"/private_key": "private key", "/passphrase": "passphrase", "/password": "password"}
 _ON_NODE = ("slots", "gpus", "gpus_per_run")  # settings of the backend `local` there
 _PORT = 22
@@ -66,13 +76,13 @@ class SshBackend:
         digests = [file.digest for files in manifests.values() for file in files]
         with self._connection.channel() as channel:
             request = {"do": "prepare", "token": task.token, "environment": environment.name}
-            known = channel.ask({**request, "digests": digests})
-            if known["run"] is not None:
-                return Handle(self.provider, known["run"])
-            missing, paths = known["missing"], {}
-            if not known["has_environment"]:
+            known = read_prepared(channel.ask({**request, "digests": digests}), digests)
+            if known.run is not None:
+                return Handle(self.provider, known.run)
+            missing, paths = known.missing, {}
+            if not known.has_environment:
                 paths = environment_paths(environment)
-                missing += channel.ask({**request, "digests": list(paths)})["missing"]
+                missing += read_prepared(channel.ask({**request, "digests": list(paths)}), paths).missing
             if missing:
                 send_objects(channel, dict.fromkeys(missing), paths, store)
             if paths:
@@ -85,10 +95,11 @@ class SshBackend:
                     "manifests": [[content.to_json(), files] for content, files in manifests.items()],
                 }
             )
-        return Handle(self.provider, answer["run"])
+            read_run(answer, task.run)
+        return Handle(self.provider, task.run)
 
     def find(self, token: str) -> Handle | None:
-        run = self._ask({"do": "find", "token": token})["run"]
+        run = self._ask({"do": "find", "token": token}, read_run)
         return Handle(self.provider, run) if run is not None else None
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
@@ -96,23 +107,22 @@ class SshBackend:
         if not wanted:
             return {}
         try:
-            answer = self._ask({"do": "poll", "runs": [handle.id for handle in wanted]})["conditions"]
+            request = {"do": "poll", "runs": [handle.id for handle in wanted]}
+            return self._ask(request, lambda answer: read_conditions(answer, wanted))
         except UserError as error:
             return {handle: Condition(Phase.UNKNOWN, message=error.diagnostics[0].message) for handle in wanted}
-        return {handle: Condition.from_json(answer[handle.id]) for handle in wanted}
 
     def cancel(self, handle: Handle) -> bool:
-        return bool(self._ask({"do": "cancel", "run": handle.id})["was_running"])
+        return self._ask({"do": "cancel", "run": handle.id}, lambda answer: bool(answer.get("was_running")))
 
     def log(self, handle: Handle, since: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         while True:
             with self._connection.channel() as channel:
                 channel.send([Message({"do": "log", "run": handle.id, "since": since})])
-                while "end" not in (message := channel.receive()).document:
-                    raise_error(message.document)
+                while "end" not in (message := channel.receive_answer()).document:
                     yield message.data
-            since = int(message.document["position"])
-            if not follow or not message.document["is_active"]:
+                since, is_active = read_log_end(message.document)
+            if not follow or not is_active:
                 return
             time.sleep(_FOLLOW_SECONDS)
 
@@ -124,20 +134,21 @@ class SshBackend:
 
     def collect(self, handle: Handle, store: ObjectStore) -> RunResult:
         with self._connection.channel() as channel:
-            outputs = channel.ask({"do": "collect", "run": handle.id})["outputs"]
+            outputs = read_outputs(channel.ask({"do": "collect", "run": handle.id}))
             return RunResult(store_outputs(channel, outputs, store, self._folder))
 
     def describe(self, handle: Handle) -> RunFiles:
-        answer = self._ask({"do": "describe", "run": handle.id})
-        locations = {name: f"{self._settings['machine']}:{path}" for name, path in answer["locations"].items()}
-        return RunFiles(locations, tuple(answer["artifacts"]))
+        files = self._ask({"do": "describe", "run": handle.id}, read_files)
+        locations = {name: f"{self._settings['machine']}:{path}" for name, path in files.locations.items()}
+        return RunFiles(locations, files.artifacts)
 
     def usage(self) -> Iterable[Usage]:
-        return tuple(Usage(*usage) for usage in self._ask({"do": "usage"})["usage"])
+        return self._ask({"do": "usage"}, read_usage)
 
-    def _ask(self, request: Mapping[str, Any]) -> Any:
+    def _ask(self, request: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+        """Return what a function reads in the answer to a request."""
         with self._connection.channel() as channel:
-            return channel.ask(request)
+            return read(channel.ask(request))
 
     @cached_property
     def _connection(self) -> SshConnection:
@@ -145,13 +156,14 @@ class SshBackend:
         if not has_extra():
             message = f"the backend {self._context.name} needs the package asyncssh, which is not installed"
             raise user_error("extra-missing", message, EXTRA_HINT)
+        machine_module = importlib.import_module("reconciler.backends._ssh_machine")
         module = importlib.import_module("reconciler.backends._ssh_connection")
         own = self._settings
         values = {pointer: self._context.read_secret(pointer) for pointer in _LABELS}
         names = " and ".join(f"the {_LABELS[pointer]}" for pointer, value in values.items() if value)
         known_hosts = Path(own.get("known_hosts") or "~/.ssh/known_hosts").expanduser()
         connection: SshConnection = module.SshConnection(
-            module.Machine(
+            machine_module.Machine(
                 name=self._context.name,
                 host=own["machine"],
                 port=int(own.get("port") or _PORT),

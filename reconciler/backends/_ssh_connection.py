@@ -7,16 +7,13 @@ a file and a password from another program, by its arguments or its environment.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import socket
 import threading
 import weakref
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import asyncssh
 
@@ -26,46 +23,24 @@ from reconciler.backends._node_messages import (
     READY,
     TOO_OLD,
     Message,
+    MessageError,
+    check_head,
     encode_message,
+    parse_body,
     parse_head,
     raise_error,
 )
 from reconciler.backends._node_program import build_program, program_command
-from reconciler.diagnostics import UserError, user_error
+from reconciler.backends._ssh_machine import Machine, connection_error, program_error, read_known_hosts
+from reconciler.diagnostics import UserError
 
 T = TypeVar("T")
-_PORT = 22  # known_hosts has the names of machines with this one without it
 _MAX_CHANNELS = 8  # of ten that servers allow on a connection
 _CONNECT_SECONDS = 20
 _KEEPALIVE_SECONDS, _KEEPALIVE_COUNT = 5, 3  # a node that does not answer is noticed after this product
 _MAX_GREETING = 1 << 16
-_ERRORS = (asyncssh.Error, asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError, EOFError)
-
-
-class Machine(NamedTuple):
-    """A machine and how to log on to it.
-
-    ``host_key`` is its key as known_hosts has it, without the name; blank if the file ``known_hosts`` is to say it.
-    ``credentials`` are the values of secrets by field; without any, the keys and the agent of the user count.
-    ``python`` and ``folder`` are of that machine, and ``settings`` those of the backend `local` there.
-    """
-
-    name: str
-    host: str
-    port: int
-    user: str
-    known_hosts: Path
-    host_key: str
-    credentials: Mapping[str, str]
-    credential_names: str
-    python: str
-    folder: str
-    settings: Mapping[str, Any]
-
-    @property
-    def place(self) -> str:
-        """The machine as messages name it."""
-        return f"{self.user}@{self.host}:{self.port}"
+_MAX_WORDS = 300  # characters of what a program has written last
+_ERRORS = (asyncssh.Error, asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError, EOFError, MessageError)
 
 
 @cache
@@ -89,9 +64,7 @@ class Channel:
     def ask(self, document: Mapping[str, Any]) -> Any:
         """Send a request and return its answer; raises UserError if it is one."""
         self.send([Message(document)])
-        answer = self.receive().document
-        raise_error(answer)
-        return answer
+        return self.receive_answer().document
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send messages; the node reads them as they come."""
@@ -99,8 +72,14 @@ class Channel:
             _wait_for(self._write(encode_message(*message)))
 
     def receive(self) -> Message:
-        """Return the next message; raises EOFError if the program has ended."""
+        """Return the next message; raises EOFError if the program has ended, MessageError if it is none."""
         return _wait_for(self._read())
+
+    def receive_answer(self) -> Message:
+        """Return the next message, whose document is an object; raises UserError if it is an error."""
+        message = self.receive()
+        raise_error(message.document)
+        return message
 
     def close(self) -> None:
         """End the program."""
@@ -108,17 +87,18 @@ class Channel:
 
     async def start(self, settings: Mapping[str, Any]) -> None:
         """Wait until the program says that it is ready, and give it what it lacks. Raises UserError."""
-        size = 0
+        size, is_sent = 0, False
         while True:
             line = (await self._process.stdout.readline()).decode("utf-8", "replace").rstrip("\n")
             size += len(line) + 1
             if line == READY:
                 break
-            if line == NEEDED:
+            if line == NEEDED and not is_sent:
+                is_sent = True
                 await self._write(build_program())
             elif line.startswith(TOO_OLD):
                 message = f"{self._place} has Python {line.removeprefix(TOO_OLD)}, and a run needs 3.11 or newer"
-                raise _unusable(message, "name another one of that machine with python: in mlgit.yml")
+                raise program_error(message, "name another one of that machine with python: in mlgit.yml")
             elif size > _MAX_GREETING or self._process.stdout.at_eof():
                 raise await self._failed()
         await self._write(encode_message({"settings": dict(settings)}))
@@ -126,7 +106,7 @@ class Channel:
     async def _failed(self) -> UserError:
         """Return the error of a program that could not be started, with what was last written to stderr."""
         last = await self._last_words() or "it ended without a message"
-        return _unusable(
+        return program_error(
             f"the program of mlgit could not be started on {self._place}: {last}",
             "python: of the backend names a Python 3.11 or newer of that machine, folder: one that its user can write",
         )
@@ -134,7 +114,7 @@ class Channel:
     async def _last_words(self) -> str:
         """Return the last line of what a program that has ended has written to stderr; "" if the connection is cut."""
         lines = (await self._process.stderr.read(_MAX_GREETING)).decode("utf-8", "replace").strip().splitlines()
-        return str(lines[-1]) if lines else ""
+        return str(lines[-1]).strip()[-_MAX_WORDS:] if lines else ""
 
     async def _write(self, data: bytes) -> None:
         self._process.stdin.write(data)
@@ -144,14 +124,15 @@ class Channel:
         stdout = self._process.stdout
         try:
             document, data = parse_head(await stdout.readexactly(HEAD_SIZE))
+            check_head(document, data)
             body = await stdout.readexactly(document + data)
         except EOFError:
             if text := await self._last_words():
-                raise _unusable(
+                raise program_error(
                     f"the program of mlgit on {self._place} ended: {text}", "report this as a bug"
                 ) from None
             raise
-        return Message(json.loads(body[:document]), body[document:])
+        return parse_body(body, document)
 
 
 class SshConnection:
@@ -176,7 +157,7 @@ class SshConnection:
                 yield channel
             except _ERRORS as error:
                 self._forget(channel)
-                raise _unreachable(self._machine, error) from error
+                raise connection_error(self._machine, error) from error
             except BaseException:  # an answer may not have been read to its end
                 if channel is not None:
                     channel.close()
@@ -244,7 +225,7 @@ async def _connect(machine: Machine) -> Any:
         machine.host,
         port=machine.port,
         username=machine.user,
-        known_hosts=_read_known_hosts(machine),
+        known_hosts=read_known_hosts(machine),
         config=None,
         connect_timeout=_CONNECT_SECONDS,
         login_timeout=_CONNECT_SECONDS,
@@ -252,46 +233,3 @@ async def _connect(machine: Machine) -> Any:
         keepalive_count_max=_KEEPALIVE_COUNT,
         **options,
     )
-
-
-def _read_known_hosts(machine: Machine) -> Any:
-    """Return the known hosts, among which the machine is; raises UserError if it is not."""
-    name = machine.host if machine.port == _PORT else f"[{machine.host}]:{machine.port}"
-    if machine.host_key:
-        return asyncssh.import_known_hosts(f"{name} {machine.host_key}\n")
-    try:
-        known = asyncssh.read_known_hosts(str(machine.known_hosts))
-    except FileNotFoundError:
-        known = asyncssh.import_known_hosts("")
-    if not any(known.match(machine.host, "", machine.port)[:2]):
-        message = f"the host key of {name} is not known: {machine.known_hosts} has none of it"
-        hint = f"compare the key with that of the machine, then add it: ssh-keyscan -p {machine.port} {machine.host}"
-        raise user_error("backend-unreachable", message, hint)
-    return known
-
-
-def _unreachable(machine: Machine, error: BaseException) -> UserError:
-    """Return the error of a connection that failed: what happened, and what to do; no secret is in it."""
-    where = "host_key: of mlgit.yml" if machine.host_key else str(machine.known_hosts)
-    credential = machine.credential_names or "the keys of the user"
-    match error:
-        case asyncssh.HostKeyNotVerifiable():
-            what = f"shows another host key than {where} has: it was set up anew, or another machine answers"
-            hint = "ask who runs the machine before you replace the key"
-        case asyncssh.PermissionDenied():
-            what = f"does not accept {credential}"
-            hint = "correct the secret, or the user; or add the public key to authorized_keys of that user"
-        case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
-            what, hint = f"is not asked: {credential} cannot be read as a private key", "correct the secrets"
-        case socket.gaierror():
-            what, hint = "cannot be reached: its name has no address", "correct machine: in mlgit.yml"
-        case _:
-            reason = str(error) or type(error).__name__
-            if isinstance(error, EOFError):
-                reason = "the connection was cut"
-            what, hint = f"does not answer: {reason}", "check that it runs and that this machine reaches it"
-    return user_error("backend-unreachable", f"{machine.place} (backend {machine.name}) {what}", hint)
-
-
-def _unusable(message: str, hint: str) -> UserError:
-    return user_error("backend-unreachable", message, hint)

@@ -11,18 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from reconciler.backends._folders import make_private_folders, write_private_json
 from reconciler.backends._node_environment import CONFIG_FILE, EnvironmentFile, EnvironmentFiles, machine_name
 from reconciler.backends._node_messages import (
     END,
     Message,
+    MessageError,
     PartsStream,
     expect_parts,
     object_parts,
     raise_error,
 )
+from reconciler.backends._ssh_answers import Output
 from reconciler.diagnostics import user_error
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.object_store import ObjectStore
@@ -30,7 +32,7 @@ from reconciler.model.tasks import Prefix, Task, TaskContent
 from reconciler.regular_files import open_regular_file
 from reconciler.runner.files import read_json_object
 from reconciler.storage.digests import compute_digests
-from reconciler.storage.objects import is_object_key
+from reconciler.storage.store_errors import store_unusable_error
 
 if TYPE_CHECKING:
     from reconciler.backends._ssh_connection import Channel  # asyncssh is slow to import
@@ -51,10 +53,18 @@ def send_objects(channel: Channel, digests: Iterable[str], paths: Mapping[str, P
     channel.send([Message({"do": "store"})])
     for digest in digests:
         path = paths.get(digest)
-        with open_regular_file(path) if path else store.open(digest) as stream:
+        with _open_file(path) if path else store.open(digest) as stream:
             channel.send(object_parts(digest, stream))
     channel.send([END])
     raise_error(channel.receive().document)
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        return open_regular_file(path)
+    except OSError as error:
+        message = f"the environment cannot be sent: {path} cannot be read: {error.strerror}"
+        raise user_error("environment-unusable", message, "remove the environment, and build it again") from error
 
 
 def list_environment(prefix: Prefix, notes: Path) -> EnvironmentFiles:
@@ -105,45 +115,61 @@ def _walk(root: Path) -> Iterator[EnvironmentFile]:
                 yield EnvironmentFile(relative, stat.S_IMODE(status.st_mode), int(status.st_mtime), digest)
 
 
-def store_outputs(channel: Channel, outputs: Mapping[str, Any], store: ObjectStore, folder: Path) -> dict[str, Content]:
+def store_outputs(
+    channel: Channel, outputs: Mapping[str, Output], store: ObjectStore, folder: Path
+) -> dict[str, Content]:
     """Put the outputs of a run into the store: what it lacks is read from the node, and its digest is checked.
 
     Raises UserError ``content-corrupt``.
     """
-    rows = {name: [tuple(file) for file in output["files"]] for name, output in outputs.items()}
-    digests = dict.fromkeys(digest for files in rows.values() for _, _, digest in files)
+    digests = dict.fromkeys(digest for output in outputs.values() for _, _, digest in output.files)
     make_private_folders(folder)
     with TemporaryDirectory(dir=folder) as temporary:
-        paths = _receive(channel, store.missing(filter(is_object_key, digests)), Path(temporary))
+        paths = _receive(channel, store.missing(digests), Path(temporary))
 
         def open_object(digest: str) -> BinaryIO:
             return open_regular_file(paths[digest]) if digest in paths else store.open(digest)
 
         contents = {}
         for name, output in outputs.items():
-            if output["name"]:
-                with open_object(rows[name][0][2]) as stream:
-                    contents[name] = store.put_file(output["name"], stream)
+            if output.name:
+                with open_object(output.files[0][2]) as stream:
+                    contents[name] = store.put_file(output.name, stream)
             else:
                 contents[name] = store.put(
-                    UploadFile(path, mode, partial(open_object, digest)) for path, mode, digest in rows[name]
+                    UploadFile(path, mode, partial(open_object, digest)) for path, mode, digest in output.files
                 )
     return contents
 
 
 def _receive(channel: Channel, digests: Iterable[str], folder: Path) -> dict[str, Path]:
-    """Read objects from the node into a folder, each checked by its digest."""
+    """Read objects from the node into a folder, each checked by its digest.
+
+    Raises UserError, and MessageError if it sends others than it was asked for.
+    """
     wanted = sorted(digests)
     paths = {digest: folder / digest for digest in wanted}
     if not wanted:
         return paths
     channel.send([Message({"do": "read", "digests": wanted})])
-    parts = expect_parts(iter(channel.receive, None))
+    remaining, parts = set(wanted), expect_parts(iter(channel.receive, None))
     for first in parts:
-        digest, stream = str(first.document["digest"]), PartsStream(first, parts)
-        with paths[digest].open("xb") as file:
-            received = compute_digests(cast("BinaryIO", stream), file.write)
-        if received.md5 != digest:
+        digest = str(first.document.get("digest"))
+        if digest not in remaining:
+            raise MessageError("an object that it was not asked for")
+        remaining.remove(digest)
+        if _write_object(PartsStream(first, parts), paths[digest]) != digest:
             message = f"the object {digest} of the node has other bytes than when the run ended"
             raise user_error("content-corrupt", message, "run the command again; if it remains, run the job again")
+    if remaining:
+        raise MessageError("fewer objects than it was asked for")
     return paths
+
+
+def _write_object(stream: PartsStream, path: Path) -> str:
+    """Write an object and return its digest; raises UserError if this machine has no space for it."""
+    try:
+        with path.open("xb") as file:
+            return compute_digests(cast("BinaryIO", stream), file.write).md5
+    except OSError as error:
+        raise store_unusable_error(error, path.parent) from error

@@ -38,7 +38,7 @@ _SETTINGS = {
         "machine": {
             **_TEXT,
             "description": "The machine: a name or an address.",
-            "pattern": r"^[^/\s@]+$",
+            "pattern": r"^[\w:][\w.:%-]*$",
             "errorMessage": "the name or the address of a machine, such as gpu1.example.com",
         },
         "port": {"description": "Its port; if omitted, 22.", "type": "integer", "minimum": 1, "maximum": 65535},
