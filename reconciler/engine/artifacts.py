@@ -18,6 +18,7 @@ from reconciler.engine.providers import Providers
 from reconciler.engine.staged import part_source, store_once
 from reconciler.format.mirrors import Mirrors
 from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
+from reconciler.model.backend import BACKEND_CODES
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.docker_arguments import parse_size
 from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
@@ -31,9 +32,13 @@ JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
 _MAX_NAMES = 10
 # Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
-_INFRASTRUCTURE_CODES = frozenset(
-    {"store-full", "store-not-usable", "store-unreachable", "file-changed", "backend-missing"}
-)
+_INFRASTRUCTURE_CODES = BACKEND_CODES | {
+    "store-full",
+    "store-not-usable",
+    "store-unreachable",
+    "file-changed",
+    "backend-missing",
+}
 
 
 def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:

@@ -13,6 +13,11 @@ from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Environment, Task
 
+BACKEND_CODES = frozenset(
+    {"backend-unreachable", "backend-broken", "backend-host-key", "backend-credential", "backend-program"}
+)
+"""The errors of a backend that cannot be used at present: what is recorded of its runs stays as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
@@ -67,7 +72,7 @@ class RunFolders(Protocol):
 class Backend(Protocol):
     """Runs jobs on one type of infrastructure.
 
-    A backend that cannot be reached raises UserError ``backend-unreachable``; only `poll` returns the phase *unknown*
+    A backend that cannot be used raises UserError with one of `BACKEND_CODES`; only `poll` returns the phase *unknown*
     instead. Nothing that it takes or returns is a path of the caller's machine.
     """
 

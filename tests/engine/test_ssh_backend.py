@@ -29,6 +29,22 @@ jobs:
     compute: azureml:local
 """
 
+# A Python whose program of mlgit ends when the outputs of a run are asked for, as long as a file is there.
+CUT = """\
+#!{python}
+import os, sys
+words = sys.argv[sys.argv.index("-c") + 1:]
+program = words[0].replace("\\nserve(", '''
+from reconciler.backends import _node
+answer = _node._Node.answer
+def cut(self, request):
+    if request["do"] == "collect" and os.path.exists({cut!r}): os._exit(1)
+    yield from answer(self, request)
+_node._Node.answer = cut
+serve(''')
+os.execv({python!r}, [{python!r}, "-I", "-S", "-c", program, *words[1:]])
+"""
+
 
 @pytest.fixture
 def disk(ssh_node, tmp_path_factory):
@@ -153,11 +169,32 @@ def test_cancel_leaves_no_process_on_the_machine(folder, disk, mlgit, run_json):
     until(lambda: not find_marked(files), 60 - (time.monotonic() - started))
 
 
+def test_a_run_whose_outputs_could_not_be_read_because_of_a_cut_is_not_failed(folder, disk, mlgit, run_json, tmp_path):
+    program, cut = tmp_path / "python", tmp_path / "cut"
+    program.write_text(CUT.format(python=PYTHON, cut=str(cut)))
+    program.chmod(0o755)
+    edit(folder, "mlgit.yml", f"python: {PYTHON}", f"python: {program}")
+    commit(folder)
+    cut.touch()
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    assert "[backend-unreachable]" in ended.out
+    assert "the connection was cut" in ended.out
+    assert "waiting until it answers" not in ended.out + ended.err
+    (run,) = run_json(folder, "job", "list")
+    assert run["status"] != "failed"
+    cut.unlink()
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert f"model/total: version 1 from run {run['run']}" in ended.out
+
+
 def test_a_machine_with_another_host_key_gets_nothing_and_the_error_says_why(folder, ssh_node, disk, mlgit):
     shutil.copy(ssh_node.folder / "other_hosts", folder / ".secrets/hosts")
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1
     assert "shows another host key than" in ended.out + ended.err
+    assert "[backend-host-key]" in ended.out
     (folder / ".secrets/hosts").write_text("")
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1
@@ -167,7 +204,17 @@ def test_a_machine_with_another_host_key_gets_nothing_and_the_error_says_why(fol
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1
     assert "does not accept the private key" in ended.out + ended.err
+    assert "[backend-credential]" in ended.out
     assert not disk.exists()
+
+
+@pytest.mark.parametrize("machine", ["gpu1;id", "$(id)", "-oProxyCommand=id", "gpu1`id`"])
+def test_a_machine_whose_name_a_shell_would_obey_is_refused(folder, mlgit, machine):
+    edit(folder, "mlgit.yml", "machine: 127.0.0.1", f"machine: '{machine}'")
+    checked = mlgit("validate", cwd=folder)
+    assert checked.code == 1
+    assert "mlgit.yml:" in checked.out + checked.err
+    assert "the name or the address of a machine, such as gpu1.example.com" in checked.out + checked.err
 
 
 def test_what_the_machine_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):
