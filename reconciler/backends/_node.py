@@ -24,7 +24,9 @@ from reconciler.backends._node_messages import (
     read_message,
 )
 from reconciler.backends._node_store import NodeStore
+from reconciler.backends._run_folders import REMOVED_FOLDER
 from reconciler.diagnostics import UserError, user_error
+from reconciler.model.backend import RunFolder
 from reconciler.model.content import Content, ContentFile
 from reconciler.model.providers import Handle, Phase
 from reconciler.model.task_json import task_from_json
@@ -42,6 +44,12 @@ class _NodeBackend(LocalBackend):
     def log_size(self, handle: Handle) -> int:
         path = self._folder(handle) / LOG_FILE
         return path.stat().st_size if path.is_file() else 0
+
+    def remove_listed(self, path: str) -> bool:
+        """Remove a folder by the path that it was listed with; return True if it is gone."""
+        kinds = {self._runs: False, self._runs.parent / REMOVED_FOLDER: True}
+        is_left = kinds.get(Path(path).parent)
+        return is_left is not None and self.remove_run_folder(RunFolder(path, "", 0.0, 0, is_left=is_left))
 
 
 class _Node:
@@ -141,6 +149,13 @@ class _Node:
     def _describe(self, request: Document) -> Iterator[Message]:
         files = self._backend.describe(_handle(request["run"]))
         yield Message({"locations": dict(files.locations), "artifacts": list(files.artifacts)})
+
+    def _run_folders(self, _request: Document) -> Iterator[Message]:
+        yield Message({"folders": [list(folder) for folder in self._backend.run_folders()]})
+
+    def _remove_run_folder(self, request: Document) -> Iterator[Message]:
+        """Remove a folder that `_run_folders` has listed, unless its run goes on by now."""
+        yield Message({"is_gone": self._backend.remove_listed(request["path"])})
 
     def _usage(self, _request: Document) -> Iterator[Message]:
         yield Message({"usage": [list(usage) for usage in self._backend.usage()]})

@@ -24,6 +24,7 @@ from reconciler.backends._ssh_answers import (
     read_outputs,
     read_prepared,
     read_run,
+    read_run_folders,
     read_usage,
 )
 from reconciler.backends._ssh_files import (
@@ -36,7 +37,7 @@ from reconciler.backends._ssh_files import (
 from reconciler.backends._ssh_find import EXTRA_HINT, has_extra
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.backend import RunFiles, RunResult
+from reconciler.model.backend import RunFiles, RunFolder, RunResult
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.plugins import BackendContext
 from reconciler.model.providers import Condition, Handle, Phase, Usage
@@ -139,11 +140,24 @@ class SshBackend:
 
     def describe(self, handle: Handle) -> RunFiles:
         files = self._ask({"do": "describe", "run": handle.id}, read_files)
-        locations = {name: f"{self._settings['machine']}:{path}" for name, path in files.locations.items()}
+        locations = {name: f"{self._prefix}{path}" for name, path in files.locations.items()}
         return RunFiles(locations, files.artifacts)
+
+    def run_folders(self) -> Iterable[RunFolder]:
+        folders = self._ask({"do": "run_folders"}, read_run_folders)
+        return tuple(folder._replace(path=f"{self._prefix}{folder.path}") for folder in folders)
+
+    def remove_run_folder(self, folder: RunFolder) -> bool:
+        request = {"do": "remove_run_folder", "path": folder.path.removeprefix(self._prefix)}
+        return self._ask(request, lambda answer: bool(answer.get("is_gone")))
 
     def usage(self) -> Iterable[Usage]:
         return self._ask({"do": "usage"}, read_usage)
+
+    @property
+    def _prefix(self) -> str:
+        """What is before a path of the machine where people read it."""
+        return f"{self._settings['machine']}:"
 
     def _ask(self, request: Mapping[str, Any], read: Callable[[Any], T]) -> T:
         """Return what a function reads in the answer to a request."""

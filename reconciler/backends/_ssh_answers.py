@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from reconciler.backends._node_messages import MessageError
-from reconciler.model.backend import RunFiles
+from reconciler.model.backend import RunFiles, RunFolder
 from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.run_results import is_result
 
@@ -122,6 +122,21 @@ def read_files(document: Any) -> RunFiles:
             if all(isinstance(text, str) for text in (*locations.values(), *artifacts)):
                 return RunFiles(locations, tuple(artifacts))
     raise MessageError("no files of a run")
+
+
+def read_run_folders(document: Any) -> tuple[RunFolder, ...]:
+    """Return the folders of runs on a machine."""
+    match document:
+        case {"folders": list(rows)}:
+            return tuple(map(_run_folder, rows))
+    raise MessageError("no folders of runs")
+
+
+def _run_folder(row: Any) -> RunFolder:
+    match row:
+        case [str(path), str(token), int() | float() as modified, int(size), bool(is_active), bool(is_left)]:
+            return RunFolder(path, token, modified, size, is_active, is_left)
+    raise MessageError("no folders of runs")
 
 
 def read_usage(document: Any) -> tuple[Usage, ...]:

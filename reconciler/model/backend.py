@@ -39,9 +39,10 @@ class RunFiles:
 
 
 class RunFolder(NamedTuple):
-    """The folder of a run on this machine: the token of the run, when it changed last, and its size in bytes.
+    """The folder of a run: the token of the run, when it changed last, and its size in bytes.
 
-    ``modified`` is in seconds since 1970. ``is_left`` is True for what is left of one whose removal was interrupted.
+    ``path`` is MACHINE:PATH on another machine. ``modified`` is in seconds since 1970. ``is_left`` is True for what is
+    left of one whose removal was interrupted.
     """
 
     path: str
@@ -58,7 +59,10 @@ class RunFolder(NamedTuple):
 
 
 class RunFolders(Protocol):
-    """What a backend has too whose runs have folders on this machine, so that `mlgit gc` can remove old ones."""
+    """What a backend has too whose runs have folders, so that `mlgit gc` can remove old ones.
+
+    Both raise UserError if the folders are on a machine that cannot be reached.
+    """
 
     def run_folders(self) -> Iterable[RunFolder]:
         """Return the folders that there are."""

@@ -17,6 +17,7 @@ from reconciler.backends._node_program import program_command
 from reconciler.backends._ssh_answers import read_outputs
 from reconciler.diagnostics import UserError
 from reconciler.model import Handle, Phase
+from reconciler.model.backend import RunFolder
 from reconciler.model.tasks import Image, Prefix, TaskContent, TaskOutput
 
 MODEL = {"model": TaskOutput("uri_folder")}
@@ -299,3 +300,11 @@ def test_what_ends_the_program_on_the_machine_is_in_the_error(bench):
     with pytest.raises(UserError) as caught, bench.backend._connection.channel() as channel:
         channel.ask({"do": "dance"})
     assert "ended: AttributeError: '_Node' object has no attribute '_dance'" in message_of(caught)
+
+
+def test_no_other_folder_of_the_machine_is_removed_than_that_of_a_run(bench, tmp_path):
+    (tmp_path / "own").mkdir()
+    for path in (tmp_path / "own", bench.folder / "store", bench.folder / "runs/../store"):
+        assert not bench.backend.remove_run_folder(RunFolder(f"127.0.0.1:{path}", "", 0.0, 0, is_left=True))
+    assert (tmp_path / "own").is_dir()
+    assert bench.folder.is_dir()

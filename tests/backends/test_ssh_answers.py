@@ -161,10 +161,11 @@ def test_outputs_that_are_answered_wrongly_are_not_stored(bench, hostile, do, ch
         ("usage", lambda backend, _: backend.usage()),
         ("log", lambda backend, handle: list(backend.log(handle))),
         ("find", lambda backend, _: backend.find("0" * 40)),
+        ("run_folders", lambda backend, _: backend.run_folders()),
     ],
 )
 def test_every_other_answer_is_checked_too(hostile, do, use):
-    backend = hostile(do, "document = {'end': 1, 'run': 7, 'usage': [[1]], 'locations': []}")
+    backend = hostile(do, "document = {'end': 1, 'run': 7, 'usage': [[1]], 'locations': [], 'folders': [[1]]}")
     with pytest.raises(UserError) as caught:
         use(backend, Handle("ssh", "train-00000000"))
     assert refusal(caught)[0] == "backend-broken"

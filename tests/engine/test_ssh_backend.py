@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import time
@@ -187,6 +189,45 @@ def test_a_run_whose_outputs_could_not_be_read_because_of_a_cut_is_not_failed(fo
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err
     assert f"model/total: version 1 from run {run['run']}" in ended.out
+
+
+def test_gc_removes_old_folders_of_runs_from_the_machine(folder, ssh_node, disk, mlgit, run_json):
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    (run,) = run_json(folder, "job", "list")
+    path = disk / "runs" / run["run"]
+    assert "Not needed: nothing" in mlgit("gc", cwd=folder).out.partition("Run folders")[2]
+    for file in (path, *path.rglob("*")):
+        os.utime(file, (0, 0), follow_symlinks=False)
+    shown = mlgit("gc", cwd=folder)
+    assert f"Run folders {folder}/.mlgit/store/runs, 127.0.0.1:{disk}/runs" in shown.out
+    assert json.loads(mlgit("gc", "--format", "json", cwd=folder).out)["run_folders"]["garbage"][0]["paths"] == [
+        f"127.0.0.1:{path}"
+    ]
+    assert path.is_dir()
+    ssh_node.cut()
+    try:
+        unreachable = mlgit("gc", "--remove", cwd=folder)
+    finally:
+        ssh_node.join()
+    assert unreachable.code == 0, unreachable.out + unreachable.err
+    assert "its folders of runs are not looked at" in unreachable.err
+    removed = mlgit("gc", "--remove", cwd=folder)
+    assert "Run folders: removed 1 folder" in removed.out
+    assert not path.exists()
+
+
+def test_gc_leaves_the_folder_of_a_run_that_goes_on(folder, disk, mlgit, run_json):
+    edit(folder, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(300)\n")
+    commit(folder)
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    (run,) = run_json(folder, "job", "list")
+    until((disk / "runs" / run["run"] / "command.json").exists, 60)
+    for file in (disk / "runs" / run["run"]).iterdir():
+        os.utime(file, (0, 0), follow_symlinks=False)
+    assert "of runs whose end is not recorded" in mlgit("gc", "--remove", cwd=folder).out
+    assert (disk / "runs" / run["run"]).is_dir()
+    assert mlgit("job", "cancel", "sum", cwd=folder).code == 0
 
 
 def test_a_machine_with_another_host_key_gets_nothing_and_the_error_says_why(folder, ssh_node, disk, mlgit):
