@@ -31,7 +31,6 @@ from reconciler.model.content import Content, ContentFile
 from reconciler.model.providers import Handle, Phase
 from reconciler.model.task_json import task_from_json
 from reconciler.model.tasks import Prefix
-from reconciler.private_files import make_private_folder
 from reconciler.runner.result import LOG_FILE
 
 _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
@@ -162,13 +161,14 @@ class _Node:
 
 
 def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until their stream ends; the first message has the settings of the backend."""
+    """Answer requests until their stream ends; the first message has the settings of the backend.
+
+    The folder exists, and belongs to the user of this process alone.
+    """
     opening = read_message(requests)
     if opening is None:
         return
-    path = Path(folder)
-    make_private_folder(path)
-    node = _Node(path, opening.document["settings"], requests)
+    node = _Node(Path(folder), opening.document["settings"], requests)
     while (request := read_message(requests)) is not None:
         answers.writelines(encode_message(*message) for message in node.answer(request.document))
         answers.flush()

@@ -23,6 +23,7 @@ _MODULES = (
     *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors")),
 )
 _PACKAGES = ("model", "runner")
+_FOLDERS = (*("environments", "programs", "queues", "removed", "runners", "runs", "store", "submissions", "tokens"),)
 # Started by a shell on the node with the folder, the digest of the archive and its size. A line before the first
 # message says how it goes on: what a shell prints when it starts comes before it.
 _START = f"""
@@ -34,6 +35,14 @@ if sys.version_info < (3, 11):
     say({TOO_OLD!r} + ".".join(map(str, sys.version_info[:3]))); sys.exit(1)
 os.umask(0o077)
 folder = os.path.abspath(os.path.expanduser(sys.argv[1]))
+os.makedirs(folder, exist_ok=True)
+status = os.stat(folder)
+if status.st_uid != os.geteuid():
+    sys.exit(folder + " belongs to another user: what is in it would be executed")
+if status.st_mode & 0o022:  # a folder of others, as /tmp, is not closed to them
+    if set(os.listdir(folder)) - {{*{_FOLDERS!r}}}:
+        sys.exit(folder + " can be written by other users: name a new folder for mlgit with folder:")
+    os.chmod(folder, 0o700)
 program = os.path.join(folder, "programs", wanted)
 if not os.path.isdir(program):
     say({NEEDED!r})

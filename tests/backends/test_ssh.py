@@ -308,3 +308,34 @@ def test_no_other_folder_of_the_machine_is_removed_than_that_of_a_run(bench, tmp
         assert not bench.backend.remove_run_folder(RunFolder(f"127.0.0.1:{path}", "", 0.0, 0, is_left=True))
     assert (tmp_path / "own").is_dir()
     assert bench.folder.is_dir()
+
+
+def test_a_folder_that_others_can_write_to_is_not_used_and_stays_open_to_them(bench, tmp_path):
+    folder = tmp_path / "shared"
+    (folder / "of_others").mkdir(parents=True)
+    folder.chmod(0o777)
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, folder).usage()
+    assert code_of(caught) == "backend-program"
+    assert message_of(caught).endswith("can be written by other users: name a new folder for mlgit with folder:")
+    assert (folder.stat().st_mode & 0o777, [path.name for path in folder.iterdir()]) == (0o777, ["of_others"])
+
+
+def test_a_folder_of_another_user_is_not_used(bench, tmp_path):
+    folder = tmp_path / "foreign"
+    folder.mkdir(0o755)
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, folder).usage()
+    assert message_of(caught).endswith("belongs to another user: what is in it would be executed")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "mode", "after"), [("notes", 0o755, 0o755), ("runs", 0o775, 0o700)])
+def test_a_folder_of_the_user_keeps_its_mode_unless_it_is_of_mlgit_alone(bench, tmp_path, name, mode, after):
+    folder = tmp_path / "own"
+    (folder / name).mkdir(parents=True)
+    folder.chmod(mode)
+    assert open_ssh(bench.node, folder).find("0" * 40) is None
+    assert folder.stat().st_mode & 0o777 == after
+    assert (folder / "programs").stat().st_mode & 0o777 == 0o700
