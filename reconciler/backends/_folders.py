@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import Pool, Queues, queue_message, start
-from reconciler.backends._run_folders import list_run_folders, remove_run_folder
+from reconciler.backends._run_folders import REMOVED_FOLDER, list_run_folders, remove_run_folder
 from reconciler.backends._runner import OBJECTS_FOLDER, store_output
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
@@ -117,6 +117,12 @@ class FolderBackend(ABC):
 
     def remove_run_folder(self, folder: RunFolder) -> bool:
         return remove_run_folder(self._runs, folder)
+
+    def remove_listed(self, path: str) -> bool:
+        """Remove a folder by the path that it was listed with; return True if it is gone."""
+        kinds = {self._runs: False, self._runs.parent / REMOVED_FOLDER: True}
+        is_left = kinds.get(Path(path).parent)
+        return is_left is not None and self.remove_run_folder(RunFolder(path, "", 0.0, 0, is_left=is_left))
 
     def _folder(self, handle: Handle) -> Path:
         """Return the folder of a run; whatever a record has for an id, it is a folder below that of the runs."""

@@ -32,7 +32,6 @@ from reconciler.model.content import Content, ContentFile
 from reconciler.model.providers import Handle, Phase
 from reconciler.model.task_json import task_from_json
 from reconciler.model.tasks import Prefix
-from reconciler.private_files import make_private_folder
 
 _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 Document = dict[str, Any]
@@ -165,17 +164,26 @@ class _Node:
         files = self._backend.describe(_handle(request["run"]))
         yield Message({"locations": dict(files.locations), "artifacts": list(files.artifacts)})
 
+    def _run_folders(self, _request: Document) -> Iterator[Message]:
+        yield Message({"folders": [list(folder) for folder in self._backend.run_folders()]})
+
+    def _remove_run_folder(self, request: Document) -> Iterator[Message]:
+        """Remove a folder that `_run_folders` has listed, unless its run goes on by now."""
+        yield Message({"is_gone": self._backend.remove_listed(request["path"])})
+
     def _usage(self, _request: Document) -> Iterator[Message]:
         yield Message({"usage": [list(usage) for usage in self._backend.usage()]})
 
 
 def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until their stream ends; the first message has the backend to be and its settings."""
+    """Answer requests until their stream ends; the first message has the backend to be and its settings.
+
+    The folder exists, and belongs to the user of this process alone.
+    """
     opening = read_message(requests)
     if opening is None:
         return
     path = Path(folder)
-    make_private_folder(path)
     backend = _BACKENDS[opening.document["backend"]](path, opening.document["settings"])
     node = _Node(path, backend, requests)
     while (request := read_message(requests)) is not None:

@@ -17,6 +17,7 @@ from reconciler.backends._node_messages import (
     READY,
     TOO_OLD,
     Message,
+    MessageError,
     encode_message,
     raise_error,
     read_message,
@@ -25,6 +26,7 @@ from reconciler.backends._node_program import build_program, program_command
 from reconciler.diagnostics import UserError, user_error
 
 _MAX_GREETING = 1 << 16
+MAX_WORDS = 300  # characters of what a program has written last
 
 
 class Channel(ABC):
@@ -33,9 +35,7 @@ class Channel(ABC):
     def ask(self, document: Mapping[str, Any]) -> Any:
         """Send a request and return its answer; raises UserError if it is one."""
         self.send([Message(document)])
-        answer = self.receive().document
-        raise_error(answer)
-        return answer
+        return self.receive_answer().document
 
     @abstractmethod
     def send(self, messages: Iterable[Message]) -> None:
@@ -43,7 +43,13 @@ class Channel(ABC):
 
     @abstractmethod
     def receive(self) -> Message:
-        """Return the next message; raises EOFError if the program has ended."""
+        """Return the next message; raises EOFError if the program has ended, MessageError if it is none."""
+
+    def receive_answer(self) -> Message:
+        """Return the next message, whose document is an object; raises UserError if it is an error."""
+        message = self.receive()
+        raise_error(message.document)
+        return message
 
     @abstractmethod
     def close(self) -> None:
@@ -62,19 +68,19 @@ def unusable_program(place: str, words: str) -> UserError:
     """Return the error of a program that could not be started, with what was last written to stderr."""
     message = f"the program of mlgit could not be started on {place}: {words or 'it ended without a message'}"
     hint = "python: of the backend names a Python 3.11 or newer of that machine, folder: one that its user can write"
-    return user_error("backend-unreachable", message, hint)
+    return user_error("backend-program", message, hint)
 
 
 def old_python(place: str, version: str) -> UserError:
     """Return the error of a machine whose Python is too old."""
     message = f"{place} has Python {version}, and a run needs 3.11 or newer"
-    return user_error("backend-unreachable", message, "name another one of that machine with python: in mlgit.yml")
+    return user_error("backend-program", message, "name another one of that machine with python: in mlgit.yml")
 
 
 def ended_program(place: str, words: str) -> UserError:
     """Return the error of a program that has ended while it was asked: a fault of ours."""
     message = f"the program of mlgit on {place} ended: {words or 'without a message'}"
-    return user_error("backend-unreachable", message, "report this as a bug")
+    return user_error("backend-program", message, "report this as a bug")
 
 
 class _ProcessChannel(Channel):
@@ -139,7 +145,7 @@ class _ProcessChannel(Channel):
         self._process.wait()
         self._errors.seek(0)
         lines = self._errors.read(_MAX_GREETING).decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return lines[-1].strip()[-MAX_WORDS:] if lines else ""
 
 
 class ProcessConnection:
@@ -157,6 +163,10 @@ class ProcessConnection:
         channel = self._take()
         try:
             yield channel
+        except MessageError as error:
+            channel.close()
+            message = f"the program of mlgit on {os.uname().nodename} sent an answer that is not valid: {error}"
+            raise user_error("backend-broken", message, "check the disk with its folder") from error
         except BaseException:  # an answer may not have been read to its end
             channel.close()
             raise

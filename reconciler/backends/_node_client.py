@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from reconciler.backends._node_answers import (
+    read_conditions,
+    read_files,
+    read_log_end,
+    read_outputs,
+    read_prepared,
+    read_run,
+    read_run_folders,
+    read_usage,
+)
 from reconciler.backends._node_channel import Connection
 from reconciler.backends._node_files import (
     contents_of,
@@ -20,14 +30,15 @@ from reconciler.backends._node_files import (
     store_outputs,
 )
 from reconciler.backends._node_grants import GrantedTransfers
-from reconciler.backends._node_messages import Message, expect_parts, raise_error
+from reconciler.backends._node_messages import Message, expect_parts
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.backend import RunFiles, RunResult
+from reconciler.model.backend import RunFiles, RunFolder, RunResult
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.task_json import task_to_json
 from reconciler.model.tasks import Environment, Prefix, Task
 
+T = TypeVar("T")
 _FOLLOW_SECONDS = 0.5
 
 
@@ -59,13 +70,13 @@ class NodeClient(ABC):
         digests = [file.digest for files in manifests.values() for file in files]
         with self._connection.channel() as channel:
             request = {"do": "prepare", "token": task.token, "environment": environment.name}
-            known = channel.ask({**request, "digests": digests})
-            if known["run"] is not None:
-                return Handle(self.provider, known["run"])
-            missing, paths = known["missing"], {}
-            if not known["has_environment"]:
+            known = read_prepared(channel.ask({**request, "digests": digests}), digests)
+            if known.run is not None:
+                return Handle(self.provider, known.run)
+            missing, paths = known.missing, {}
+            if not known.has_environment:
                 paths = environment_paths(environment)
-                missing += channel.ask({**request, "digests": list(paths)})["missing"]
+                missing += read_prepared(channel.ask({**request, "digests": list(paths)}), paths).missing
             if missing:
                 fetched = dict.fromkeys(digest for digest in missing if digest not in paths)
                 left = self._transfers.fetch(channel, fetched, store)
@@ -81,10 +92,11 @@ class NodeClient(ABC):
                     "manifests": [[content.to_json(), files] for content, files in manifests.items()],
                 }
             )
-        return Handle(self.provider, answer["run"])
+            read_run(answer, task.run)
+        return Handle(self.provider, task.run)
 
     def find(self, token: str) -> Handle | None:
-        run = self._ask({"do": "find", "token": token})["run"]
+        run = self._ask({"do": "find", "token": token}, read_run)
         return Handle(self.provider, run) if run is not None else None
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
@@ -92,23 +104,22 @@ class NodeClient(ABC):
         if not wanted:
             return {}
         try:
-            answer = self._ask({"do": "poll", "runs": [handle.id for handle in wanted]})["conditions"]
+            request = {"do": "poll", "runs": [handle.id for handle in wanted]}
+            return self._ask(request, lambda answer: read_conditions(answer, wanted))
         except UserError as error:
             return {handle: Condition(Phase.UNKNOWN, message=error.diagnostics[0].message) for handle in wanted}
-        return {handle: Condition.from_json(answer[handle.id]) for handle in wanted}
 
     def cancel(self, handle: Handle) -> bool:
-        return bool(self._ask({"do": "cancel", "run": handle.id})["was_running"])
+        return self._ask({"do": "cancel", "run": handle.id}, lambda answer: bool(answer.get("was_running")))
 
     def log(self, handle: Handle, since: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         while True:
             with self._connection.channel() as channel:
                 channel.send([Message({"do": "log", "run": handle.id, "since": since})])
-                while "end" not in (message := channel.receive()).document:
-                    raise_error(message.document)
+                while "end" not in (message := channel.receive_answer()).document:
                     yield message.data
-            since = int(message.document["position"])
-            if not follow or not message.document["is_active"]:
+                since, is_active = read_log_end(message.document)
+            if not follow or not is_active:
                 return
             time.sleep(_FOLLOW_SECONDS)
 
@@ -120,19 +131,31 @@ class NodeClient(ABC):
 
     def collect(self, handle: Handle, store: ObjectStore) -> RunResult:
         with self._connection.channel() as channel:
-            outputs = channel.ask({"do": "collect", "run": handle.id})["outputs"]
+            outputs = read_outputs(channel.ask({"do": "collect", "run": handle.id}))
             return RunResult(store_outputs(channel, outputs, store, self._folder, self._transfers))
 
     def describe(self, handle: Handle) -> RunFiles:
-        answer = self._ask({"do": "describe", "run": handle.id})
-        locations = {
-            name: f"{self._place}:{path}" if self._place else path for name, path in answer["locations"].items()
-        }
-        return RunFiles(locations, tuple(answer["artifacts"]))
+        files = self._ask({"do": "describe", "run": handle.id}, read_files)
+        locations = {name: f"{self._prefix}{path}" for name, path in files.locations.items()}
+        return RunFiles(locations, files.artifacts)
+
+    def run_folders(self) -> Iterable[RunFolder]:
+        folders = self._ask({"do": "run_folders"}, read_run_folders)
+        return tuple(folder._replace(path=f"{self._prefix}{folder.path}") for folder in folders)
+
+    def remove_run_folder(self, folder: RunFolder) -> bool:
+        request = {"do": "remove_run_folder", "path": folder.path.removeprefix(self._prefix)}
+        return self._ask(request, lambda answer: bool(answer.get("is_gone")))
 
     def usage(self) -> Iterable[Usage]:
-        return tuple(Usage(*usage) for usage in self._ask({"do": "usage"})["usage"])
+        return self._ask({"do": "usage"}, read_usage)
 
-    def _ask(self, request: Mapping[str, Any]) -> Any:
+    @property
+    def _prefix(self) -> str:
+        """What is before a path of the node where people read it."""
+        return f"{self._place}:" if self._place else ""
+
+    def _ask(self, request: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+        """Return what a function reads in the answer to a request."""
         with self._connection.channel() as channel:
-            return channel.ask(request)
+            return read(channel.ask(request))

@@ -11,28 +11,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
 from reconciler.backends._folders import make_private_folders, write_private_json
+from reconciler.backends._node_answers import Output
 from reconciler.backends._node_channel import Channel
 from reconciler.backends._node_environment import CONFIG_FILE, EnvironmentFile, EnvironmentFiles, machine_name
 from reconciler.backends._node_grants import GrantedTransfers
 from reconciler.backends._node_messages import (
     END,
     Message,
+    MessageError,
     PartsStream,
     expect_parts,
     object_parts,
     raise_error,
 )
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.content import Content, HashedFile, UploadFile
+from reconciler.model.content import Content, UploadFile
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Prefix, Task, TaskContent
 from reconciler.regular_files import open_regular_file
 from reconciler.runner.files import read_json_object
 from reconciler.storage.digests import compute_digests
-from reconciler.storage.objects import is_object_key
+from reconciler.storage.store_errors import store_unusable_error
 
 _SERIES = re.compile(r"python(3\.\d+)")
 
@@ -50,10 +52,18 @@ def send_objects(channel: Channel, digests: Iterable[str], paths: Mapping[str, P
     channel.send([Message({"do": "store"})])
     for digest in digests:
         path = paths.get(digest)
-        with open_regular_file(path) if path else store.open(digest) as stream:
+        with _open_file(path) if path else store.open(digest) as stream:
             channel.send(object_parts(digest, stream))
     channel.send([END])
     raise_error(channel.receive().document)
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        return open_regular_file(path)
+    except OSError as error:
+        message = f"the environment cannot be sent: {path} cannot be read: {error.strerror}"
+        raise user_error("environment-unusable", message, "remove the environment, and build it again") from error
 
 
 def list_environment(prefix: Prefix, notes: Path) -> EnvironmentFiles:
@@ -105,44 +115,35 @@ def _walk(root: Path) -> Iterator[EnvironmentFile]:
 
 
 def store_outputs(
-    channel: Channel, outputs: Mapping[str, Any], store: ObjectStore, folder: Path, transfers: GrantedTransfers
+    channel: Channel, outputs: Mapping[str, Output], store: ObjectStore, folder: Path, transfers: GrantedTransfers
 ) -> dict[str, Content]:
     """Put the outputs of a run into the store, which gets what it lacks from the node if it can.
 
     What it does not get so is read from the node, and its digest is checked. Raises UserError ``content-corrupt``.
     """
-    made = [_Output(name, item["name"], tuple(map(HashedFile._make, item["files"]))) for name, item in outputs.items()]
-    sizes = {file.digest: file.size for output in made for file in output.files if is_object_key(file.digest)}
+    sizes = {file.digest: file.size for output in outputs.values() for file in output.files}
     missing = store.missing(sizes)
     reasons = transfers.upload(channel, {digest: sizes[digest] for digest in missing}, store)
     if reasons is not None:
         missing = store.missing(missing)
     contents = {}
-    for output in made:
-        digests = sizes.keys() & {file.digest for file in output.files}
+    for name, output in outputs.items():
+        digests = {file.digest for file in output.files}
         if digests.isdisjoint(missing):
             if content := _assemble(output, store):
-                contents[output.name] = content
+                contents[name] = content
             else:  # not all are as the node says
                 missing |= digests
-    rest = [output for output in made if output.name not in contents]
+    rest = {name: output for name, output in outputs.items() if name not in contents}
     if reasons and (failed := {digest: reasons[digest] for digest in missing & reasons.keys()}):
         transfers.explain(failed, store)
     return {**contents, **dict(_store_through_here(channel, rest, missing, store, folder))}
 
 
-class _Output(NamedTuple):
-    """An output of a run: its name, the name of the file that it is if it is one, and its files."""
-
-    name: str
-    file_name: str
-    files: tuple[HashedFile, ...]
-
-
-def _assemble(output: _Output, store: ObjectStore) -> Content | None:
+def _assemble(output: Output, store: ObjectStore) -> Content | None:
     """Return the content of an output whose objects the store has; None if one of them is not as it should be."""
     try:
-        return store.assemble(output.files, output.file_name)
+        return store.assemble(output.files, output.name)
     except UserError as error:
         if error.diagnostics[0].code not in {"content-missing", "content-corrupt"}:
             raise
@@ -150,7 +151,7 @@ def _assemble(output: _Output, store: ObjectStore) -> Content | None:
 
 
 def _store_through_here(
-    channel: Channel, outputs: Iterable[_Output], missing: Iterable[str], store: ObjectStore, folder: Path
+    channel: Channel, outputs: Mapping[str, Output], missing: Iterable[str], store: ObjectStore, folder: Path
 ) -> Iterator[tuple[str, Content]]:
     """Yield the contents of outputs, of which missing objects are read from the node, and all others from the store."""
     make_private_folders(folder)
@@ -160,28 +161,43 @@ def _store_through_here(
         def open_object(digest: str) -> BinaryIO:
             return open_regular_file(paths[digest]) if digest in paths else store.open(digest)
 
-        for output in outputs:
-            if output.file_name:
+        for name, output in outputs.items():
+            if output.name:
                 with open_object(output.files[0].digest) as stream:
-                    yield output.name, store.put_file(output.file_name, stream)
+                    yield name, store.put_file(output.name, stream)
             else:
                 files = (UploadFile(file.path, file.mode, partial(open_object, file.digest)) for file in output.files)
-                yield output.name, store.put(files)
+                yield name, store.put(files)
 
 
 def _receive(channel: Channel, digests: Iterable[str], folder: Path) -> dict[str, Path]:
-    """Read objects from the node into a folder, each checked by its digest."""
+    """Read objects from the node into a folder, each checked by its digest.
+
+    Raises UserError, and MessageError if it sends others than it was asked for.
+    """
     wanted = sorted(digests)
     paths = {digest: folder / digest for digest in wanted}
     if not wanted:
         return paths
     channel.send([Message({"do": "read", "digests": wanted})])
-    parts = expect_parts(iter(channel.receive, None))
+    remaining, parts = set(wanted), expect_parts(iter(channel.receive, None))
     for first in parts:
-        digest, stream = str(first.document["digest"]), PartsStream(first, parts)
-        with paths[digest].open("xb") as file:
-            received = compute_digests(cast("BinaryIO", stream), file.write)
-        if received.md5 != digest:
+        digest = str(first.document.get("digest"))
+        if digest not in remaining:
+            raise MessageError("an object that it was not asked for")
+        remaining.remove(digest)
+        if _write_object(PartsStream(first, parts), paths[digest]) != digest:
             message = f"the object {digest} of the node has other bytes than when the run ended"
             raise user_error("content-corrupt", message, "run the command again; if it remains, run the job again")
+    if remaining:
+        raise MessageError("fewer objects than it was asked for")
     return paths
+
+
+def _write_object(stream: PartsStream, path: Path) -> str:
+    """Write an object and return its digest; raises UserError if this machine has no space for it."""
+    try:
+        with path.open("xb") as file:
+            return compute_digests(cast("BinaryIO", stream), file.write).md5
+    except OSError as error:
+        raise store_unusable_error(error, path.parent) from error

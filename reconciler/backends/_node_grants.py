@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.abbreviation import pluralize
+from reconciler.backends._node_answers import read_transfers
 from reconciler.diagnostics import UserError
 from reconciler.model.grants import Access, Grant
 from reconciler.model.notes import write_note
@@ -66,12 +67,12 @@ class GrantedTransfers:
             if grants is None:
                 return [*failed, *batch, *wanted], failed
             rows = [[digest, grant.url, dict(grant.headers)] for digest, grant in grants.items()]
-            answer = channel.ask({"do": verb, "objects": rows, "seconds": _SECONDS})
-            if reason := answer["unreachable"]:
+            answer = read_transfers(channel.ask({"do": verb, "objects": rows, "seconds": _SECONDS}), batch)
+            if reason := answer.unreachable:
                 self._pause(store, f"{self._machine} does not reach the store at {store.location} by itself ({reason})")
                 return [*failed, *batch, *wanted], failed
-            failed |= answer["failed"]
-            late = answer["late"]
+            failed |= answer.failed
+            late = answer.late
             if len(late) == len(batch):
                 failed |= dict.fromkeys(late, "it takes too long")
             else:

@@ -7,6 +7,7 @@ an object by its digest and has its next bytes, the last one of an object says `
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from io import RawIOBase
@@ -17,7 +18,13 @@ from reconciler.diagnostics import Diagnostic, UserError
 READY, NEEDED, TOO_OLD = "mlgit-node ready", "mlgit-node needs its program", "mlgit-node has Python "
 """The lines by which the program says, before its first message, what it is or lacks."""
 PART_SIZE = 1 << 18
+MAX_DOCUMENT = 1 << 27  # of an answer; one with a million files has about 100 MB
+_CODE = re.compile(r"[a-z]+(-[a-z]+)+")
 _HEAD = struct.Struct(">II")  # the lengths of the document and of the bytes
+
+
+class MessageError(ValueError):
+    """What came is no message of this protocol, or no answer to what was asked; the text says what is wrong."""
 
 
 class Message(NamedTuple):
@@ -42,6 +49,20 @@ def parse_head(head: bytes) -> tuple[int, int]:
     return document, data
 
 
+def check_head(document: int, data: int) -> None:
+    """Raise MessageError for an answer that is longer than any: it would fill the memory."""
+    if document > MAX_DOCUMENT or data > PART_SIZE:
+        raise MessageError(f"a message of {document + data} bytes")
+
+
+def parse_body(body: bytes, document: int) -> Message:
+    """Return the message of a body, whose document has a length; raises MessageError if that is no document."""
+    try:
+        return Message(json.loads(body[:document]), body[document:])
+    except (ValueError, RecursionError):
+        raise MessageError("a message that is no JSON") from None
+
+
 def read_message(stream: BinaryIO) -> Message | None:
     """Read the next message; None at the end of the stream, also if that is in the middle of one."""
     head = stream.read(HEAD_SIZE)
@@ -49,7 +70,7 @@ def read_message(stream: BinaryIO) -> Message | None:
         return None
     document, data = parse_head(head)
     body = stream.read(document + data)
-    return Message(json.loads(body[:document]), body[document:]) if len(body) == document + data else None
+    return parse_body(body, document) if len(body) == document + data else None
 
 
 def object_parts(digest: str, stream: BinaryIO) -> Iterator[Message]:
@@ -67,7 +88,10 @@ END = Message({"end": True})
 
 
 class PartsStream(RawIOBase):
-    """The bytes of one object as a stream that can be read once; `drain` reads what is left of it."""
+    """The bytes of one object as a stream that can be read once; `drain` reads what is left of it.
+
+    Reading raises MessageError if the sequence ends in the middle, or goes on without bytes.
+    """
 
     def __init__(self, first: Message, parts: Iterator[Message]) -> None:
         self._part, self._parts, self._position = first, parts, 0
@@ -89,9 +113,12 @@ class PartsStream(RawIOBase):
 
     def _next_piece(self, size: int) -> bytes:
         while self._position == len(self._part.data):
-            if self._part.document["last"]:
+            if self._part.document.get("last") is not False:
                 return b""
-            self._part, self._position = next(self._parts), 0
+            following = next(self._parts, None)
+            if following is None or not (following.data or following.document.get("last")):
+                raise MessageError("an object that is not complete")
+            self._part, self._position = following, 0
         end = len(self._part.data) if size < 0 else self._position + size
         piece = self._part.data[self._position : end]
         self._position += len(piece)
@@ -104,9 +131,20 @@ def error_document(error: UserError) -> Any:
 
 
 def raise_error(document: Any) -> None:
-    """Raise UserError if an answer is one."""
-    if isinstance(document, dict) and (errors := document.get("error")):
-        raise UserError(*(Diagnostic(code, message, hint=hint) for code, message, hint in errors))
+    """Raise UserError if an answer is one, MessageError if it is no document."""
+    if not isinstance(document, dict):
+        raise MessageError("an answer that is no object")
+    if "error" in document:
+        raise UserError(*_diagnostics(document["error"]))
+
+
+def _diagnostics(errors: Any) -> Iterator[Diagnostic]:
+    for error in errors if isinstance(errors, list) and errors else [None]:
+        match error:
+            case [str() as code, str() as message, str() as hint] if _CODE.fullmatch(code):
+                yield Diagnostic(code, message, hint=hint)
+            case _:
+                raise MessageError("an error without a message")
 
 
 def expect_parts(messages: Iterable[Message | None]) -> Iterator[Message]:

@@ -27,10 +27,11 @@ _MODULES = (
     *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors")),
 )
 _PACKAGES = ("model", "runner")
+_FOLDERS = (*("environments", "programs", "queues", "removed", "runners", "runs", "store", "submissions", "tokens"),)
 # Started by a shell on the node with the folder, the digest of the archive and its size. A line before the first
 # message says how it goes on: what a shell prints when it starts comes before it.
 _START = f"""
-import hashlib, io, os, sys, zipfile
+import hashlib, io, os, shutil, sys, zipfile
 out, wanted = sys.stdout.buffer, sys.argv[2]
 def say(line):
     out.write(b"\\n" + line.encode() + b"\\n"); out.flush()
@@ -38,19 +39,32 @@ if sys.version_info < (3, 11):
     say({TOO_OLD!r} + ".".join(map(str, sys.version_info[:3]))); sys.exit(1)
 os.umask(0o077)
 folder = os.path.abspath(os.path.expanduser(sys.argv[1]))
+os.makedirs(folder, exist_ok=True)
+status = os.stat(folder)
+if status.st_uid != os.geteuid():
+    sys.exit(folder + " belongs to another user: what is in it would be executed")
+if status.st_mode & 0o022:  # a folder of others, as /tmp, is not closed to them
+    if set(os.listdir(folder)) - {{*{_FOLDERS!r}}}:
+        sys.exit(folder + " can be written by other users: name a new folder for mlgit with folder:")
+    os.chmod(folder, 0o700)
 program = os.path.join(folder, "programs", wanted)
 if not os.path.isdir(program):
     say({NEEDED!r})
     data = sys.stdin.buffer.read(int(sys.argv[3]))
     if hashlib.sha256(data).hexdigest() != wanted: sys.exit("the program of the node was not received as it was sent")
     part = program + "." + os.urandom(6).hex()
-    os.makedirs(part)
-    zipfile.ZipFile(io.BytesIO(data)).extractall(part)
-    try: os.rename(part, program)
+    try:
+        os.makedirs(part)
+        zipfile.ZipFile(io.BytesIO(data)).extractall(part)
+        os.rename(part, program)
     except OSError:
+        shutil.rmtree(part, ignore_errors=True)
         if not os.path.isdir(program): raise
 sys.path.insert(0, program)
-from reconciler.backends._node import serve
+try: from reconciler.backends._node import serve
+except BaseException:  # as of bytecode that a full disk has cut off: the next connection sends it again
+    shutil.rmtree(program, ignore_errors=True)
+    raise
 say({READY!r})
 serve(folder, sys.stdin.buffer, out)
 """
@@ -70,4 +84,7 @@ def program_command(python: str, folder: str) -> str:
     """Return the shell command that starts the program with a Python of the node, below a folder of it."""
     program = build_program()
     digest = hashlib.sha256(program).hexdigest()
-    return "exec " + shlex.join([python, "-I", "-S", "-c", _START, folder, digest, str(len(program))])
+    # A shell replaces a ~ that is not quoted only; of other characters it must see none.
+    home, name = ('"$HOME"/', python[2:]) if python.startswith("~/") else ("", python)
+    arguments = shlex.join(["-I", "-S", "-c", _START, folder, digest, str(len(program))])
+    return f"exec {home}{shlex.quote(name)} {arguments}"

@@ -20,7 +20,7 @@ from reconciler.runner.locks import is_locked
 from reconciler.runner.queue import COMMAND_LOCK, SUPERVISOR_LOCK
 from reconciler.runner.result import LOG_FILE, RESULT_FILE
 
-_REMOVED = "removed"
+REMOVED_FOLDER = "removed"
 
 
 def list_run_folders(runs: Path) -> Iterator[RunFolder]:
@@ -30,7 +30,7 @@ def list_run_folders(runs: Path) -> Iterator[RunFolder]:
         files = (folder / RESULT_FILE, folder / LOG_FILE, folder)
         modified = max((_modified(file) for file in files), default=0.0)
         yield RunFolder(str(folder), token, modified, _size_of(folder), _is_active(folder))
-    for folder in _folders_in(runs.parent / _REMOVED):
+    for folder in _folders_in(runs.parent / REMOVED_FOLDER):
         yield RunFolder(str(folder), "", 0.0, _size_of(folder), is_left=True)
 
 
@@ -42,7 +42,7 @@ def remove_run_folder(runs: Path, folder: RunFolder) -> bool:
         return not path.exists()
     if _is_active(path):
         return False
-    target = runs.parent / _REMOVED / uuid.uuid4().hex
+    target = runs.parent / REMOVED_FOLDER / uuid.uuid4().hex
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
         path.rename(target)

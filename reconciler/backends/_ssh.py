@@ -55,12 +55,13 @@ def connect_by_ssh(settings: Mapping[str, Any], context: BackendContext, opening
     if not has_extra():
         message = f"the backend {context.name} needs the package asyncssh, which is not installed"
         raise user_error("extra-missing", message, EXTRA_HINT)
+    machine_module = importlib.import_module("reconciler.backends._ssh_machine")
     module = importlib.import_module("reconciler.backends._ssh_connection")
     values = {pointer: context.read_secret(pointer) for pointer in _LABELS}
     names = " and ".join(f"the {_LABELS[pointer]}" for pointer, value in values.items() if value)
     known_hosts = Path(settings.get("known_hosts") or "~/.ssh/known_hosts").expanduser()
     connection: Connection = module.SshConnection(
-        module.Machine(
+        machine_module.Machine(
             name=context.name,
             host=settings["machine"],
             port=int(settings.get("port") or _PORT),

@@ -7,65 +7,38 @@ a file and a password from another program, by its arguments or its environment.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import socket
 import threading
 import weakref
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import asyncssh
 
-from reconciler.backends._node_channel import Channel, ended_program, old_python, unusable_program
+from reconciler.backends._node_channel import MAX_WORDS, Channel, ended_program, old_python, unusable_program
 from reconciler.backends._node_messages import (
     HEAD_SIZE,
     NEEDED,
     READY,
     TOO_OLD,
     Message,
+    MessageError,
+    check_head,
     encode_message,
+    parse_body,
     parse_head,
 )
 from reconciler.backends._node_program import build_program, program_command
-from reconciler.diagnostics import UserError, user_error
+from reconciler.backends._ssh_machine import Machine, connection_error, read_known_hosts
 
 T = TypeVar("T")
-_PORT = 22  # known_hosts has the names of machines with this one without it
 _MAX_CHANNELS = 8  # of ten that servers allow on a connection
 _CONNECT_SECONDS = 20
 _KEEPALIVE_SECONDS, _KEEPALIVE_COUNT = 5, 3  # a node that does not answer is noticed after this product
 _MAX_GREETING = 1 << 16
-_ERRORS = (asyncssh.Error, asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError, EOFError)
-
-
-class Machine(NamedTuple):
-    """A machine and how to log on to it.
-
-    ``host_key`` is its key as known_hosts has it, without the name; blank if the file ``known_hosts`` is to say it.
-    ``credentials`` are the values of secrets by field; without any, the keys and the agent of the user count.
-    ``python`` and ``folder`` are of that machine, and ``opening`` is the first message to the program there.
-    """
-
-    name: str
-    host: str
-    port: int
-    user: str
-    known_hosts: Path
-    host_key: str
-    credentials: Mapping[str, str]
-    credential_names: str
-    python: str
-    folder: str
-    opening: Mapping[str, Any]
-
-    @property
-    def place(self) -> str:
-        """The machine as messages name it."""
-        return f"{self.user}@{self.host}:{self.port}"
+_ERRORS = (asyncssh.Error, asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError, EOFError, MessageError)
 
 
 @cache
@@ -98,13 +71,14 @@ class _SshChannel(Channel):
 
     async def start(self, opening: Mapping[str, Any]) -> None:
         """Wait until the program says that it is ready, and give it what it lacks. Raises UserError."""
-        size = 0
+        size, is_sent = 0, False
         while True:
             line = (await self._process.stdout.readline()).decode("utf-8", "replace").rstrip("\n")
             size += len(line) + 1
             if line == READY:
                 break
-            if line == NEEDED:
+            if line == NEEDED and not is_sent:
+                is_sent = True
                 await self._write(build_program())
             elif line.startswith(TOO_OLD):
                 raise old_python(self._place, line.removeprefix(TOO_OLD))
@@ -115,7 +89,7 @@ class _SshChannel(Channel):
     async def _last_words(self) -> str:
         """Return the last line of what a program that has ended has written to stderr; "" if the connection is cut."""
         lines = (await self._process.stderr.read(_MAX_GREETING)).decode("utf-8", "replace").strip().splitlines()
-        return str(lines[-1]) if lines else ""
+        return str(lines[-1]).strip()[-MAX_WORDS:] if lines else ""
 
     async def _write(self, data: bytes) -> None:
         self._process.stdin.write(data)
@@ -125,12 +99,13 @@ class _SshChannel(Channel):
         stdout = self._process.stdout
         try:
             document, data = parse_head(await stdout.readexactly(HEAD_SIZE))
+            check_head(document, data)
             body = await stdout.readexactly(document + data)
         except EOFError:
             if text := await self._last_words():
                 raise ended_program(self._place, text) from None
             raise
-        return Message(json.loads(body[:document]), body[document:])
+        return parse_body(body, document)
 
 
 class SshConnection:
@@ -155,7 +130,7 @@ class SshConnection:
                 yield channel
             except _ERRORS as error:
                 self._forget(channel)
-                raise _unreachable(self._machine, error) from error
+                raise connection_error(self._machine, error) from error
             except BaseException:  # an answer may not have been read to its end
                 if channel is not None:
                     channel.close()
@@ -223,7 +198,7 @@ async def _connect(machine: Machine) -> Any:
         machine.host,
         port=machine.port,
         username=machine.user,
-        known_hosts=_read_known_hosts(machine),
+        known_hosts=read_known_hosts(machine),
         config=None,
         connect_timeout=_CONNECT_SECONDS,
         login_timeout=_CONNECT_SECONDS,
@@ -231,42 +206,3 @@ async def _connect(machine: Machine) -> Any:
         keepalive_count_max=_KEEPALIVE_COUNT,
         **options,
     )
-
-
-def _read_known_hosts(machine: Machine) -> Any:
-    """Return the known hosts, among which the machine is; raises UserError if it is not."""
-    name = machine.host if machine.port == _PORT else f"[{machine.host}]:{machine.port}"
-    if machine.host_key:
-        return asyncssh.import_known_hosts(f"{name} {machine.host_key}\n")
-    try:
-        known = asyncssh.read_known_hosts(str(machine.known_hosts))
-    except FileNotFoundError:
-        known = asyncssh.import_known_hosts("")
-    if not any(known.match(machine.host, "", machine.port)[:2]):
-        message = f"the host key of {name} is not known: {machine.known_hosts} has none of it"
-        hint = f"compare the key with that of the machine, then add it: ssh-keyscan -p {machine.port} {machine.host}"
-        raise user_error("backend-unreachable", message, hint)
-    return known
-
-
-def _unreachable(machine: Machine, error: BaseException) -> UserError:
-    """Return the error of a connection that failed: what happened, and what to do; no secret is in it."""
-    where = "host_key: of mlgit.yml" if machine.host_key else str(machine.known_hosts)
-    credential = machine.credential_names or "the keys of the user"
-    match error:
-        case asyncssh.HostKeyNotVerifiable():
-            what = f"shows another host key than {where} has: it was set up anew, or another machine answers"
-            hint = "ask who runs the machine before you replace the key"
-        case asyncssh.PermissionDenied():
-            what = f"does not accept {credential}"
-            hint = "correct the secret, or the user; or add the public key to authorized_keys of that user"
-        case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
-            what, hint = f"is not asked: {credential} cannot be read as a private key", "correct the secrets"
-        case socket.gaierror():
-            what, hint = "cannot be reached: its name has no address", "correct machine: in mlgit.yml"
-        case _:
-            reason = str(error) or type(error).__name__
-            if isinstance(error, EOFError):
-                reason = "the connection was cut"
-            what, hint = f"does not answer: {reason}", "check that it runs and that this machine reaches it"
-    return user_error("backend-unreachable", f"{machine.place} (backend {machine.name}) {what}", hint)

@@ -27,7 +27,10 @@ _IGNORED_OF_JOB = tuple(
     for entry in _LOCAL.ignored["job"]
 )
 _IGNORED_OF_COMPUTE = (
-    Ignored("/ssh_settings", "machine:, user: and secrets: of mlgit.yml say how its machine is reached"),
+    Ignored(
+        "/ssh_settings",
+        "it names no machine: write machine:, port: and user: of the backend in mlgit.yml, and bind the key there",
+    ),
     Ignored("/*", _ITS_MACHINE, is_usual=True),
 )
 _TEXT = {"type": "string", "minLength": 1}
@@ -38,7 +41,7 @@ _SETTINGS = {
         "machine": {
             **_TEXT,
             "description": "The machine: a name or an address.",
-            "pattern": r"^[^/\s@]+$",
+            "pattern": r"^[\w:][\w.:%-]*$",
             "errorMessage": "the name or the address of a machine, such as gpu1.example.com",
         },
         "port": {"description": "Its port; if omitted, 22.", "type": "integer", "minimum": 1, "maximum": 65535},

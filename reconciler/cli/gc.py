@@ -62,8 +62,9 @@ def command(form: str, *, remove: bool, forget_state: str | None, **limits: floa
 
     Kept is what any version, run, step or download of any target names, in the live state as it is now or was lately;
     what can be reused, for `keep_reusable:` days of mlgit.yml after its last use; what other live states of the store
-    need; and what was stored or used lately. Applies and runs may go on meanwhile. On this machine go the folders of
-    runs whose end is recorded, and old copies of a store on a service. Environments have `mlgit env prune`.
+    need; and what was stored or used lately. Applies and runs may go on meanwhile. Besides go the folders of runs
+    whose end is recorded, also those on machines of backends `ssh`, and old copies of a store on a service.
+    Environments have `mlgit env prune`.
 
     \b
     mlgit gc

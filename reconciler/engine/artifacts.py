@@ -13,15 +13,20 @@ from reconciler.engine.contents import check_run_output, store_git_content
 from reconciler.engine.providers import Providers
 from reconciler.engine.staged import part_source, store_once
 from reconciler.model import ResolvedAsset, ResolvedReference
+from reconciler.model.backend import BACKEND_CODES
 from reconciler.model.content import Content, UploadFile
 from reconciler.planning.content import tracked_content
 from reconciler.planning.job_outputs import find_job_output
 
 _MAX_NAMES = 10
 # Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
-_INFRASTRUCTURE_CODES = frozenset(
-    {"store-full", "store-not-usable", "store-unreachable", "file-changed", "backend-missing"}
-)
+_INFRASTRUCTURE_CODES = BACKEND_CODES | {
+    "store-full",
+    "store-not-usable",
+    "store-unreachable",
+    "file-changed",
+    "backend-missing",
+}
 
 
 def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:

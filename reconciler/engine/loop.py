@@ -66,10 +66,6 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
         observation = refresh_runs(state, backends, store)
         resume_drivers(observation, backends)
         check_store(observation)
-        problems = {*filter(None, (observation.unreachable_store,)), *observation.unreachable_backends}
-        for problem in sorted(problems - reported):
-            context.listener.on_note(f"{problem}; waiting until it answers")
-        reported = problems
         state_now, ended = merge_observation(state, observation)
         if any(action.versioned_key not in totals.failed and is_awaited(action.address) for action in ended):
             return True
@@ -80,6 +76,10 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
         )
         if not running:
             return False
+        problems = {*filter(None, (observation.unreachable_store,)), *observation.unreachable_backends}
+        for problem in sorted(problems - reported):
+            context.listener.on_note(f"{problem}; waiting until it answers")
+        reported = problems
         context.listener.on_running_runs(running)
         time.sleep(_RUN_POLL_SECONDS)
     return False

@@ -115,6 +115,9 @@ def _record_end(context: ActionContext, action: Action, run: Run) -> WriteBatch:
         if is_infrastructure_error(error) or run.status is not RunStatus.COMPLETED:
             raise
         raise _record_lost_outputs(context, action, run, error) from error
+    if unknown := result.outputs.keys() - run.outputs.keys():
+        message = f"the backend {run.backend} returned an output that run {run.id} does not have: {min(unknown)}"
+        raise user_error("backend-broken", message, "report this to the authors of the backend")
     paths = {name: {"path": path} for name, path in output_paths(run.spec, run.id).items()}
     outputs = {
         name: {**run.outputs[name], **content.to_json(), **paths.get(name, {})}

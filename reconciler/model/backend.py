@@ -13,6 +13,11 @@ from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Environment, Task
 
+BACKEND_CODES = frozenset(
+    {"backend-unreachable", "backend-broken", "backend-host-key", "backend-credential", "backend-program"}
+)
+"""The errors of a backend that cannot be used at present: what is recorded of its runs stays as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
@@ -34,9 +39,10 @@ class RunFiles:
 
 
 class RunFolder(NamedTuple):
-    """The folder of a run on this machine: the token of the run, when it changed last, and its size in bytes.
+    """The folder of a run: the token of the run, when it changed last, and its size in bytes.
 
-    ``modified`` is in seconds since 1970. ``is_left`` is True for what is left of one whose removal was interrupted.
+    ``path`` is MACHINE:PATH on another machine. ``modified`` is in seconds since 1970. ``is_left`` is True for what is
+    left of one whose removal was interrupted.
     """
 
     path: str
@@ -53,7 +59,10 @@ class RunFolder(NamedTuple):
 
 
 class RunFolders(Protocol):
-    """What a backend has too whose runs have folders on this machine, so that `mlgit gc` can remove old ones."""
+    """What a backend has too whose runs have folders, so that `mlgit gc` can remove old ones.
+
+    Both raise UserError if the folders are on a machine that cannot be reached.
+    """
 
     def run_folders(self) -> Iterable[RunFolder]:
         """Return the folders that there are."""
@@ -67,7 +76,7 @@ class RunFolders(Protocol):
 class Backend(Protocol):
     """Runs jobs on one type of infrastructure.
 
-    A backend that cannot be reached raises UserError ``backend-unreachable``; only `poll` returns the phase *unknown*
+    A backend that cannot be used raises UserError with one of `BACKEND_CODES`; only `poll` returns the phase *unknown*
     instead. Nothing that it takes or returns is a path of the caller's machine.
     """
 

@@ -81,7 +81,7 @@ def find_garbage(session: StateSession, store: ObjectStore, options: GarbageOpti
     decision = _Decision(objects, entries, states, limits, unused, _Listings(store))
     gone = decision.find_gone_runs()
     decided = decision.plan(gone, {})
-    folders = [folder for folder, _ in list_run_folders(session).values()]
+    folders = [folder for folder, _ in list_run_folders(session, session.on_note).values()]
     forgotten = Forgotten(frozenset(), frozenset())
     if decided.garbage or any(folder.token not in states.tokens for folder in folders):
         forgotten = read_forgotten(session.workspace.repository, since)

@@ -1,16 +1,17 @@
-"""Find and remove what only this machine has for its runs: old copies of a store on a service, old folders of runs."""
+"""Find and remove what is kept for runs outside of the store: folders of runs, and copies of a store on a service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, cast
 
+from reconciler.diagnostics import UserError
 from reconciler.model.backend import RunFolder, RunFolders
 from reconciler.model.content import StoredObject
 from reconciler.model.object_store import ObjectStore
 from reconciler.planning.garbage import Amount
 from reconciler.planning.local_garbage import LocalPlan, RunTokens, plan_cache, plan_run_folders
-from reconciler.project.state_session import StateSession
+from reconciler.project.state_session import OnNote, StateSession, ignore_note
 
 FindUnreachable = Callable[[Collection[StoredObject]], Collection[str]]
 """Returns those of some objects that nothing needs, by key."""
@@ -26,13 +27,19 @@ class LocalGarbage(NamedTuple):
     runs_folder: str
 
 
-def list_run_folders(session: StateSession) -> Mapping[str, tuple[RunFolder, RunFolders]]:
-    """Return the folders of the runs of all backends that have some here, each with its backend; by path."""
+def list_run_folders(session: StateSession, on_note: OnNote) -> Mapping[str, tuple[RunFolder, RunFolders]]:
+    """Return the folders of the runs of all backends that have some, each with its backend; by path.
+
+    A backend that cannot be reached is a note, and its folders stay.
+    """
     found: dict[str, tuple[RunFolder, RunFolders]] = {}
     for opened in session.open_backends().values():
         if hasattr(type(opened), "run_folders"):  # one that cannot be opened has every attribute, and raises
             backend = cast("RunFolders", opened)
-            found |= {folder.path: (folder, backend) for folder in backend.run_folders()}
+            try:
+                found |= {folder.path: (folder, backend) for folder in backend.run_folders()}
+            except UserError as error:
+                on_note(f"{error.diagnostics[0].message}; its folders of runs are not looked at")
     return found
 
 
@@ -56,8 +63,10 @@ def find_cache(store: ObjectStore) -> ObjectStore | None:
 def find_run_garbage(
     session: StateSession, folders: Iterable[RunFolder], tokens: RunTokens, before: float
 ) -> tuple[LocalPlan[RunFolder], str]:
-    """Return which folders of runs are not needed, and where they are."""
-    return plan_run_folders(folders, tokens, before), str(session.store_path / "runs")
+    """Return which folders of runs are not needed, and where they are: the first place is that of this machine."""
+    folders, own = list(folders), str(session.store_path / "runs")
+    others = {folder.path.rpartition("/")[0] for folder in folders if not folder.is_left}
+    return plan_run_folders(folders, tokens, before), ", ".join((own, *sorted(others - {own})))
 
 
 def remove_cached(store: ObjectStore, garbage: LocalGarbage) -> Amount:
@@ -72,7 +81,7 @@ def remove_cached(store: ObjectStore, garbage: LocalGarbage) -> Amount:
 
 def remove_run_folders(session: StateSession, garbage: LocalGarbage) -> Amount:
     """Remove old folders of runs; return how much was removed."""
-    backends = {path: backend for path, (_, backend) in list_run_folders(session).items()}
+    backends = {path: backend for path, (_, backend) in list_run_folders(session, ignore_note).items()}
     gone = [
         folder
         for folder in garbage.runs.items

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from services.ports import free_port
 from services.ssh_node import CHECKOUT, PASSPHRASE, open_ssh
 
 from reconciler.backends import _node_client, _node_files
+from reconciler.backends._node_answers import read_outputs
 from reconciler.backends._node_grants import GrantedTransfers
+from reconciler.backends._node_program import program_command
 from reconciler.diagnostics import UserError
 from reconciler.model import Handle, Phase
+from reconciler.model.backend import RunFolder
 from reconciler.model.tasks import Image, Prefix, TaskContent, TaskOutput
 
 MODEL = {"model": TaskOutput("uri_folder")}
@@ -47,7 +52,7 @@ def message_of(caught):
 
 
 def test_the_node_sees_neither_the_store_nor_the_checkout(bench):
-    bench.file("a.csv", "1\n")
+    bench.file("a.csv", "1,2,3\n")
     for folder in (bench.store.root, CHECKOUT):
         assert any(folder.iterdir())
         assert bench.node.run("ls", "-A", str(folder)) == ""
@@ -87,8 +92,9 @@ def test_an_output_that_changes_before_it_is_read_is_an_error(bench):
     handle = bench.submit(bench.task("echo my model > ${{outputs.model}}/a", outputs=MODEL))
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
     with bench.backend._connection.channel() as channel:
-        outputs = channel.ask({"do": "collect", "run": handle.id})["outputs"]
-        ((_, _, digest, *_),) = outputs["model"]["files"]
+        outputs = read_outputs(channel.ask({"do": "collect", "run": handle.id}))
+        (file,) = outputs["model"].files
+        digest = file.digest
         path = bench.folder / "store/files/md5" / digest[:2] / digest[2:]
         path.chmod(0o600)
         path.write_text("no model\n")
@@ -124,6 +130,7 @@ def test_a_credential_that_is_not_accepted_is_named_without_its_value(bench, sec
     with pytest.raises(UserError) as caught:
         backend.usage()
     assert message in message_of(caught)
+    assert code_of(caught) == "backend-credential"
     assert not any(text in str(caught.value) for text in ("BEGIN", "guess", "wrong"))
     handle = Handle("ssh", "train-00000000")
     assert backend.poll([handle])[handle].phase is Phase.UNKNOWN
@@ -142,6 +149,79 @@ def test_the_key_of_the_machine_may_be_in_the_settings(bench):
     with pytest.raises(UserError) as caught:
         backend.find("0" * 40)
     assert "shows another host key than host_key: of mlgit.yml" in message_of(caught)
+    assert code_of(caught) == "backend-host-key"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda path: path.write_text("secret\n"),
+            "line 1 of {} is no entry of a file of known hosts",
+        ),
+        (lambda path: path.write_bytes(b"\n\xff\0\n"), "line 2 of {} is no entry of a file of known hosts"),
+        (
+            lambda path: path.write_text("gpu1 ssh-ed25519 AAAA\n"),
+            "the host key of {name} is not known: {} has none of it",
+        ),
+        (lambda _: None, "the host key of {name} is not known: {} has none of it"),
+        (lambda path: path.mkdir(), "{}, which has the keys of hosts, cannot be read: Is a directory"),
+        (os.mkfifo, "{}, which has the keys of hosts, cannot be read: Not a regular file"),
+        (
+            lambda path: path.symlink_to("/dev/zero"),
+            "{}, which has the keys of hosts, cannot be read: Not a regular file",
+        ),
+        (lambda path: os.truncate(path, 1 << 23) if path.touch() is None else 0, "{}, which is to have the keys"),
+    ],
+)
+def test_a_file_of_known_hosts_that_is_none_is_named_and_nothing_of_it_is_shown(bench, tmp_path, make, message):
+    path = tmp_path / "hosts"
+    make(path)
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, bench.folder, known_hosts=str(path)).usage()
+    assert code_of(caught) == "backend-host-key"
+    assert message_of(caught).startswith(message.format(path, name=f"[127.0.0.1]:{bench.node.port}"))
+
+
+def test_a_host_key_that_is_none_is_named(bench):
+    for key in ("ssh-ed25519 AAAA", "ssh-dsa AAAA"):
+        with pytest.raises(UserError) as caught:
+            open_ssh(bench.node, bench.folder, host_key=key).usage()
+        assert code_of(caught) == "backend-host-key"
+        assert "host_key: of mlgit.yml has none of it" in message_of(caught)
+
+
+def test_a_port_where_nothing_listens_says_so(bench):
+    backend = open_ssh(bench.node, bench.folder, host_key=bench.node.public("host").strip(), port=free_port())
+    with pytest.raises(UserError) as caught:
+        backend.usage()
+    assert code_of(caught) == "backend-unreachable"
+    assert message_of(caught).endswith("(backend box) does not answer: nothing listens on this port")
+
+
+def test_a_python_below_the_home_of_the_machine_is_found_by_any_shell(bench):
+    command = program_command("~/it's here/python3", str(bench.folder))
+    done = subprocess.run(
+        ["sh", "-c", command.replace("exec ", "printf %s ", 1)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"HOME": "/home/ml"},
+    )
+    assert done.stdout.startswith("/home/ml/it's here/python3-I-S-c")
+
+
+def test_a_program_that_is_damaged_on_the_machine_is_sent_again(bench, tmp_path):
+    folder = tmp_path / "disk"
+    assert open_ssh(bench.node, folder).find("0" * 40) is None
+    modules = list(folder.glob("programs/*/reconciler/backends/__pycache__/_node.*.pyc"))
+    assert modules
+    for path in modules:  # as a disk that is full leaves it
+        os.truncate(path, 100)
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, folder).find("0" * 40)
+    assert code_of(caught) == "backend-program"
+    assert open_ssh(bench.node, folder).find("0" * 40) is None
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "/bin/false"])
@@ -150,6 +230,7 @@ def test_a_machine_without_the_python_says_so(bench, python):
         open_ssh(bench.node, bench.folder, python=python).usage()
     assert "the program of mlgit could not be started" in message_of(caught)
     assert "python: of the backend" in caught.value.diagnostics[0].hint
+    assert code_of(caught) == "backend-program"
 
 
 def test_an_environment_that_the_machine_cannot_use_is_refused(bench, tmp_path):
@@ -221,3 +302,42 @@ def test_what_ends_the_program_on_the_machine_is_in_the_error(bench):
     with pytest.raises(UserError) as caught, bench.backend._connection.channel() as channel:
         channel.ask({"do": "dance"})
     assert "ended: AttributeError: '_Node' object has no attribute '_dance'" in message_of(caught)
+
+
+def test_no_other_folder_of_the_machine_is_removed_than_that_of_a_run(bench, tmp_path):
+    (tmp_path / "own").mkdir()
+    for path in (tmp_path / "own", bench.folder / "store", bench.folder / "runs/../store"):
+        assert not bench.backend.remove_run_folder(RunFolder(f"127.0.0.1:{path}", "", 0.0, 0, is_left=True))
+    assert (tmp_path / "own").is_dir()
+    assert bench.folder.is_dir()
+
+
+def test_a_folder_that_others_can_write_to_is_not_used_and_stays_open_to_them(bench, tmp_path):
+    folder = tmp_path / "shared"
+    (folder / "of_others").mkdir(parents=True)
+    folder.chmod(0o777)
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, folder).usage()
+    assert code_of(caught) == "backend-program"
+    assert message_of(caught).endswith("can be written by other users: name a new folder for mlgit with folder:")
+    assert (folder.stat().st_mode & 0o777, [path.name for path in folder.iterdir()]) == (0o777, ["of_others"])
+
+
+def test_a_folder_of_another_user_is_not_used(bench, tmp_path):
+    folder = tmp_path / "foreign"
+    folder.mkdir(0o755)
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, folder).usage()
+    assert message_of(caught).endswith("belongs to another user: what is in it would be executed")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "mode", "after"), [("notes", 0o755, 0o755), ("runs", 0o775, 0o700)])
+def test_a_folder_of_the_user_keeps_its_mode_unless_it_is_of_mlgit_alone(bench, tmp_path, name, mode, after):
+    folder = tmp_path / "own"
+    (folder / name).mkdir(parents=True)
+    folder.chmod(mode)
+    assert open_ssh(bench.node, folder).find("0" * 40) is None
+    assert folder.stat().st_mode & 0o777 == after
+    assert (folder / "programs").stat().st_mode & 0o777 == 0o700

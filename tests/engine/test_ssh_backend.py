@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import time
@@ -29,6 +31,22 @@ jobs:
     command: echo one step
     environment: azureml:plain@latest
     compute: azureml:local
+"""
+
+# A Python whose program of mlgit ends when the outputs of a run are asked for, as long as a file is there.
+CUT = """\
+#!{python}
+import os, sys
+words = sys.argv[sys.argv.index("-c") + 1:]
+program = words[0].replace("\\nserve(", '''
+from reconciler.backends import _node
+answer = _node._Node.answer
+def cut(self, request):
+    if request["do"] == "collect" and os.path.exists({cut!r}): os._exit(1)
+    yield from answer(self, request)
+_node._Node.answer = cut
+serve(''')
+os.execv({python!r}, [{python!r}, "-I", "-S", "-c", program, *words[1:]])
 """
 
 
@@ -199,11 +217,71 @@ def test_cancel_leaves_no_process_on_the_machine(folder, disk, mlgit, run_json):
     until(lambda: not find_marked(files), 60 - (time.monotonic() - started))
 
 
+def test_a_run_whose_outputs_could_not_be_read_because_of_a_cut_is_not_failed(folder, disk, mlgit, run_json, tmp_path):
+    program, cut = tmp_path / "python", tmp_path / "cut"
+    program.write_text(CUT.format(python=PYTHON, cut=str(cut)))
+    program.chmod(0o755)
+    edit(folder, "mlgit.yml", f"python: {PYTHON}", f"python: {program}")
+    commit(folder)
+    cut.touch()
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    assert "[backend-unreachable]" in ended.out
+    assert "the connection was cut" in ended.out
+    assert "waiting until it answers" not in ended.out + ended.err
+    (run,) = run_json(folder, "job", "list")
+    assert run["status"] != "failed"
+    cut.unlink()
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert f"model/total: version 1 from run {run['run']}" in ended.out
+
+
+def test_gc_removes_old_folders_of_runs_from_the_machine(folder, ssh_node, disk, mlgit, run_json):
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    (run,) = run_json(folder, "job", "list")
+    path = disk / "runs" / run["run"]
+    assert "Not needed: nothing" in mlgit("gc", cwd=folder).out.partition("Run folders")[2]
+    for file in (path, *path.rglob("*")):
+        os.utime(file, (0, 0), follow_symlinks=False)
+    shown = mlgit("gc", cwd=folder)
+    assert f"Run folders {folder}/.mlgit/store/runs, 127.0.0.1:{disk}/runs" in shown.out
+    assert json.loads(mlgit("gc", "--format", "json", cwd=folder).out)["run_folders"]["garbage"][0]["paths"] == [
+        f"127.0.0.1:{path}"
+    ]
+    assert path.is_dir()
+    ssh_node.cut()
+    try:
+        unreachable = mlgit("gc", "--remove", cwd=folder)
+    finally:
+        ssh_node.join()
+    assert unreachable.code == 0, unreachable.out + unreachable.err
+    assert "its folders of runs are not looked at" in unreachable.err
+    removed = mlgit("gc", "--remove", cwd=folder)
+    assert "Run folders: removed 1 folder" in removed.out
+    assert not path.exists()
+
+
+def test_gc_leaves_the_folder_of_a_run_that_goes_on(folder, disk, mlgit, run_json):
+    edit(folder, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(300)\n")
+    commit(folder)
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    (run,) = run_json(folder, "job", "list")
+    until((disk / "runs" / run["run"] / "command.json").exists, 60)
+    for file in (disk / "runs" / run["run"]).iterdir():
+        os.utime(file, (0, 0), follow_symlinks=False)
+    assert "of runs whose end is not recorded" in mlgit("gc", "--remove", cwd=folder).out
+    assert (disk / "runs" / run["run"]).is_dir()
+    assert mlgit("job", "cancel", "sum", cwd=folder).code == 0
+
+
 def test_a_machine_with_another_host_key_gets_nothing_and_the_error_says_why(folder, ssh_node, disk, mlgit):
     shutil.copy(ssh_node.folder / "other_hosts", folder / ".secrets/hosts")
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1
     assert "shows another host key than" in ended.out + ended.err
+    assert "[backend-host-key]" in ended.out
     (folder / ".secrets/hosts").write_text("")
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1
@@ -213,7 +291,17 @@ def test_a_machine_with_another_host_key_gets_nothing_and_the_error_says_why(fol
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1
     assert "does not accept the private key" in ended.out + ended.err
+    assert "[backend-credential]" in ended.out
     assert not disk.exists()
+
+
+@pytest.mark.parametrize("machine", ["gpu1;id", "$(id)", "-oProxyCommand=id", "gpu1`id`"])
+def test_a_machine_whose_name_a_shell_would_obey_is_refused(folder, mlgit, machine):
+    edit(folder, "mlgit.yml", "machine: 127.0.0.1", f"machine: '{machine}'")
+    checked = mlgit("validate", cwd=folder)
+    assert checked.code == 1
+    assert "mlgit.yml:" in checked.out + checked.err
+    assert "the name or the address of a machine, such as gpu1.example.com" in checked.out + checked.err
 
 
 def test_what_the_machine_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):

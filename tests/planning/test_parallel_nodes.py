@@ -134,6 +134,9 @@ def test_predefined_arguments_are_settings_and_do_not_reach_the_script():
     )
 
 
+MANY = "9" * 5000  # digits: more than Python makes a number of
+
+
 @pytest.mark.parametrize(
     ("text", "size", "unit"),
     [("10", 10, "files"), ("10kb", 10240, "bytes"), ("2MB", 2 << 20, "bytes"), ("1gb", 1 << 30, "bytes")],
@@ -147,6 +150,7 @@ def test_a_size_of_mini_batches_counts_files_or_bytes(text, size, unit):
     ("task", "fields", "line", "message"),
     [
         ({}, {"mini_batch_size": "0"}, "mini_batch_size: '0'", "batches: 0 is no mini_batch_size"),
+        ({}, {"mini_batch_size": MANY}, f"mini_batch_size: '{MANY}'", f"batches: {MANY} is no mini_batch_size"),
         (
             {},
             {"retry_settings": {"timeout": 0}},

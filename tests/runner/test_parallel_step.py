@@ -167,7 +167,7 @@ def run(batch):
         ("import nothing_of_this_name\n", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
         ("def init():\n    open('model.pkl')\ndef run(batch):\n    return batch\n", "FileNotFoundError: [Errno 2]"),
         ("x = 1\n", "TypeError: entry.py has no function run(mini_batch)"),
-        ("def run(batch:\n", "SyntaxError: '(' was never closed (the entry script)"),
+        ("def run(batch:\n", "SyntaxError: '(' was never closed (the entry script, entry.py:1)"),
         ("def run(b):\n    return b\ndef shutdown():\n    1 / 0\n", "ZeroDivisionError: division by zero (shutdown(),"),
         ("import os\nos._exit(3)\n", "workers end before they get a mini-batch: the last one ended with exit code 3"),
     ],
@@ -186,6 +186,31 @@ def test_a_script_that_cannot_be_used_fails_the_step_at_once(bench: Any, script:
 def test_init_has_time_limits(bench: Any, settings: dict[str, Any], expected: str) -> None:
     script = "import time\ndef init():\n    time.sleep(60)\ndef run(batch):\n    return batch\n"
     assert reason(bench.run(**prepare(bench, script, **settings))) == expected
+
+
+def test_a_worker_that_is_ready_when_nothing_is_left_ends_in_time_too(bench: Any, tmp_path: Path) -> None:
+    script = f"""
+import pathlib, time
+folder = pathlib.Path({str(tmp_path)!r})
+def init():
+    global is_late
+    try:
+        (folder / "first").mkdir()
+        is_late = False
+    except FileExistsError:
+        is_late = True
+        while len(list(folder.iterdir())) < 3:
+            time.sleep(0.05)
+        time.sleep(1)  # by now no mini-batch is left
+def run(batch):
+    (folder / batch[0][-4:]).touch()
+    return batch
+def shutdown():
+    time.sleep(300 if is_late else 0)
+"""
+    result = bench.run(**prepare(bench, script, 2, task_overhead_timeout=4))
+    assert result["status"] == "completed"
+    assert "parallel: a worker did not end in time, and was killed" in bench.log()
 
 
 def test_an_input_without_files_fails_the_step(bench: Any) -> None:

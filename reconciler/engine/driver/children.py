@@ -11,7 +11,7 @@ from reconciler.engine.driver.decisions import Table, bound_contents
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.sweeps import trial_task
 from reconciler.model import Condition, Handle, Json, Phase, RunStatus, failure_reason
-from reconciler.model.backend import Backend
+from reconciler.model.backend import BACKEND_CODES, Backend
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import CANCELED
 from reconciler.model.step_runs import StepRun
@@ -20,10 +20,10 @@ from reconciler.secrets.redact import mask_secrets, secret_values
 from reconciler.timestamps import utc_timestamp
 
 # Errors of the world, which may be over in a moment; all others are the failure of one attempt.
-_PASSING_CODES = frozenset(
-    {"store-full", "store-not-usable", "store-unreachable", "backend-unreachable", "backend-broken", "backend-unknown"}
-    | {"file-changed", "file-unusable", "cancel-failed"}
-)
+_PASSING_CODES = BACKEND_CODES | {
+    *("store-full", "store-not-usable", "store-unreachable", "backend-unknown"),
+    *("file-changed", "file-unusable", "cancel-failed"),
+}
 _ACTIVE_STATUSES = {Phase.PENDING: RunStatus.QUEUED, Phase.RUNNING: RunStatus.RUNNING, Phase.READY: RunStatus.RUNNING}
 _FINAL_STATUSES = {
     Phase.SUCCEEDED: RunStatus.COMPLETED,

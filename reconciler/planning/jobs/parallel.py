@@ -29,7 +29,7 @@ _PREDEFINED = (
 _ARGUMENT = re.compile(
     rf"(?<!\S)--({'|'.join(_PREDEFINED)})(?:=|\s+)(\$\{{\{{.*?\}}\}}|\"[^\"]*\"|'[^']*'|[^\s\"'-]\S*|-\d\S*)"
 )
-_SIZE = re.compile(r"\s*(\d+)\s*(b|kb|mb|gb|tb|)\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d{1,18})\s*(b|kb|mb|gb|tb|)\s*", re.IGNORECASE)
 _POWERS = {"b": 0, "kb": 1, "mb": 2, "gb": 3, "tb": 4}
 _FILE_TYPES = frozenset({"uri_folder", "uri_file"})
 _MAX_SECONDS = 259_200
@@ -210,7 +210,7 @@ def _find_number(number: _Number, fields: Mapping[str, Json]) -> tuple[str, Json
 def _parse_number(number: _Number, value: Json) -> float | int | None:
     try:
         parsed = math.nan if value is None or isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not number.low <= parsed <= number.high or (number.is_whole and not parsed.is_integer()):
         return None

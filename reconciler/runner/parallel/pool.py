@@ -104,7 +104,9 @@ class Pool:
         if event == BROKEN:
             raise StepFailedError(message["error"])
         if event == READY:
-            worker.is_ready, worker.deadline = True, _NEVER
+            worker.is_ready = True
+            if not worker.is_stopping:  # else it is to end, whether it was ready in time for a mini-batch or not
+                worker.deadline = _NEVER
         elif event == STOPPED:
             worker.deadline = time.monotonic() + _END_SECONDS
         elif event in (DONE, FAILED) and worker.batch is not None:

@@ -78,8 +78,16 @@ def _run(script: ModuleType, message: dict[str, Any], settings: Settings) -> dic
 def describe_error(error: BaseException, where: str) -> str:
     """Return an exception in one line, with where the user's code raised it."""
     last = traceback.format_exception_only(type(error), error)[-1].strip().splitlines()
-    place = _find_place(error.__traceback__)
+    place = _find_syntax_error(error) or _find_place(error.__traceback__)
     return f"{last[0] if last else type(error).__name__} ({where}{f', {place}' if place else ''})"
+
+
+def _find_syntax_error(error: BaseException) -> str:
+    """Return the line of the job's own code that is no Python; "" for another error."""
+    root = f"{Path.cwd()}/"
+    if isinstance(error, SyntaxError) and str(error.filename).startswith(root):
+        return f"{str(error.filename)[len(root) :]}:{error.lineno}"
+    return ""
 
 
 def _find_place(trace: TracebackType | None) -> str:

@@ -1,0 +1,135 @@
+"""A machine that is reached by ssh: how to log on to it, its host key, and what its errors mean."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncssh
+
+from reconciler.backends._node_messages import MessageError
+from reconciler.diagnostics import UserError, user_error
+from reconciler.regular_files import read_regular_file
+
+_PORT = 22  # known_hosts has the names of machines with this one without it
+_MAX_KNOWN_HOSTS = 1 << 22
+_REASONS = {
+    errno.ECONNREFUSED: "nothing listens on this port",
+    errno.EHOSTUNREACH: "there is no route to it",
+    errno.ENETUNREACH: "there is no route to its network",
+}
+_CUT = (EOFError, BrokenPipeError, ConnectionResetError, asyncssh.ConnectionLost)
+
+
+class Machine(NamedTuple):
+    """A machine and how to log on to it.
+
+    ``host_key`` is its key as known_hosts has it, without the name; blank if the file ``known_hosts`` is to say it.
+    ``credentials`` are the values of secrets by field; without any, the keys and the agent of the user count.
+    ``python`` and ``folder`` are of that machine, and ``opening`` is the first message to the program there.
+    """
+
+    name: str
+    host: str
+    port: int
+    user: str
+    known_hosts: Path
+    host_key: str
+    credentials: Mapping[str, str]
+    credential_names: str
+    python: str
+    folder: str
+    opening: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """The machine as messages name it."""
+        return f"{self.user}@{self.host}:{self.port}"
+
+
+def read_known_hosts(machine: Machine) -> asyncssh.SSHKnownHosts:
+    """Return the known hosts, among which the machine is; raises UserError ``backend-host-key`` if it is not."""
+    name = machine.host if machine.port == _PORT else f"[{machine.host}]:{machine.port}"
+    if machine.host_key:
+        where, hint = "host_key: of mlgit.yml", "copy the first two words of its ssh_host_ed25519_key.pub"
+        known = _parse_known_hosts(f"{name} {machine.host_key}\n", where)
+    else:
+        where = str(machine.known_hosts)
+        scan = f"`ssh-keyscan -p {machine.port} {machine.host}`"
+        hint = f"compare what {scan} prints with the key of the machine, then add it to that file, or set host_key:"
+        known = _parse_known_hosts(_read_text(machine.known_hosts), where)
+    if not any(known.match(machine.host, "", machine.port)[:2]):
+        raise user_error("backend-host-key", f"the host key of {name} is not known: {where} has none of it", hint)
+    return known
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = read_regular_file(path, _MAX_KNOWN_HOSTS)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        message = f"{path}, which has the keys of hosts, cannot be read: {error.strerror}"
+        raise user_error("backend-host-key", message, "correct known_hosts: in mlgit.yml") from error
+    if len(content) > _MAX_KNOWN_HOSTS:
+        message = f"{path}, which is to have the keys of hosts, is longer than {_MAX_KNOWN_HOSTS >> 20} MB"
+        raise user_error("backend-host-key", message, "correct known_hosts: in mlgit.yml")
+    return content.decode("utf-8", "replace")
+
+
+def _parse_known_hosts(text: str, where: str) -> asyncssh.SSHKnownHosts:
+    try:
+        return asyncssh.import_known_hosts(text)
+    except ValueError:
+        bad = next((number for number, line in enumerate(text.splitlines(), 1) if not _is_entry(line)), 1)
+        # The line itself is not shown: the file can be any.
+        message = f"line {bad} of {where} is no entry of a file of known hosts"
+        raise user_error("backend-host-key", message, "correct the line, or known_hosts: in mlgit.yml") from None
+
+
+def _is_entry(line: str) -> bool:
+    try:
+        asyncssh.import_known_hosts(f"{line}\n")
+    except ValueError:
+        return False
+    return True
+
+
+def connection_error(machine: Machine, error: BaseException) -> UserError:
+    """Return the error of a connection that failed: what happened, and what to do; no secret is in it."""
+    where = "host_key: of mlgit.yml" if machine.host_key else str(machine.known_hosts)
+    credential = machine.credential_names or "the keys of the user"
+    code = "backend-unreachable"
+    match error:
+        case asyncssh.HostKeyNotVerifiable():
+            code = "backend-host-key"
+            what = f"shows another host key than {where} has: it was set up anew, or another machine answers"
+            hint = "ask who runs the machine before you replace the key"
+        case asyncssh.PermissionDenied():
+            code, what = "backend-credential", f"does not accept {credential}"
+            hint = "correct the secret, or the user; or add the public key to authorized_keys of that user"
+        case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
+            code = "backend-credential"
+            what, hint = f"is not asked: {credential} cannot be read as a private key", "correct the secrets"
+        case MessageError():
+            code, what = "backend-broken", f"sent an answer that is not valid: {error}"
+            hint = "check that it is the right machine, and the disk with its folder"
+        case socket.gaierror():
+            what, hint = "cannot be reached: its name has no address", "correct machine: in mlgit.yml"
+        case OSError(filename=str() as path):  # of this machine
+            message = f"{path} cannot be used: {error.strerror}"
+            return user_error("file-unusable", message, "look at the disk of this machine")
+        case _:
+            what, hint = f"does not answer: {_reason(error)}", "check that it runs and that this machine reaches it"
+    return user_error(code, f"{machine.place} (backend {machine.name}) {what}", hint)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, _CUT):
+        return "the connection was cut"
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    return _REASONS.get(getattr(error, "errno", None) or 0, "") or str(error) or type(error).__name__
