@@ -24,7 +24,7 @@ _MODULES = (
         f"storage/{name}.py"
         for name in ("__init__", "assembly", "digests", "disk_files", "entries", "folder_store", "manifest")
     ),
-    *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors")),
+    *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors", "temporary_files")),
 )
 _PACKAGES = ("model", "runner")
 _FOLDERS = (*("environments", "programs", "queues", "removed", "runners", "runs", "store", "submissions", "tokens"),)
