@@ -13,25 +13,13 @@ import pytest
 from remote.cut_proxy import CutProxy
 from services.azurite import ACCOUNTS
 from services.ssh_node import PYTHON
-from workspaces import APPLY, commit, edit, until, write
+from workspaces import APPLY, ONE_STEP, commit, edit, until, write
 
 from reconciler.runner.descendants import find_marked
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 _BOUND = "secrets: {box-key: {from: 'file:.secrets/key', for: [backend/box], fields: [/private_key]}}\n"
 
-
-PIPELINE = """
-$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
-type: pipeline
-name: sum
-jobs:
-  only:
-    type: command
-    command: echo one step
-    environment: azureml:plain@latest
-    compute: azureml:local
-"""
 
 # A Python whose program of mlgit ends when the outputs of a run are asked for, as long as a file is there.
 CUT = """\
@@ -158,7 +146,7 @@ def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder
 
 def test_a_step_of_a_pipeline_runs_on_the_machine(folder, disk, mlgit, run_json):
     step = (folder / "jobs/sum.yml").read_text()
-    edit(folder, "jobs/sum.yml", step, PIPELINE)
+    edit(folder, "jobs/sum.yml", step, ONE_STEP)
     (folder / "models/total.yml").unlink()
     commit(folder)
     ended = mlgit(*APPLY, cwd=folder)
@@ -190,7 +178,7 @@ def test_an_apply_notes_that_a_machine_does_not_reach_the_store(folder, on_servi
 
 def test_a_pipeline_notes_that_a_machine_does_not_reach_the_store(folder, on_service, mlgit):
     data = "inputs: {table: {type: uri_file, path: data/a.csv}}\n    command: cat ${{inputs.table}}"
-    write(folder, {"jobs/sum.yml": PIPELINE.replace("command: echo one step", data), "jobs/data/a.csv": "1\n"})
+    write(folder, {"jobs/sum.yml": ONE_STEP.replace("command: echo one step", data), "jobs/data/a.csv": "1\n"})
     (folder / "models/total.yml").unlink()
     commit(folder)
     ended = mlgit(*APPLY, cwd=folder)
