@@ -13,6 +13,7 @@ from reconciler.engine.driver.freeze import freeze_run
 from reconciler.engine.inputs import referenced_contents
 from reconciler.engine.job_environment import build_job_environment
 from reconciler.engine.run_conditions import cancel_and_wait
+from reconciler.engine.task_contents import check_task_contents
 from reconciler.engine.tasks import make_task
 from reconciler.engine.written_outputs import write_outputs, write_step_outputs
 from reconciler.model import Action, Json, ResolvedAsset, Run, RunStatus
@@ -39,6 +40,7 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
     backend = context.providers.backend(run.backend)
     make = _make_command_task if resolved.graph is None else freeze_run
     task, realised, writes = make(context, action, run)
+    check_task_contents(context.providers.store, task)
     run = replace(run, realised=realised)
     intent = merge_write_batches([writes, _submission_writes(context, action, run)])
     context.transaction.write_now(intent, action)

@@ -111,6 +111,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def has_recorded_sha256(self, content: Content) -> bool:
+        """Bring a content to this machine; return True unless its bytes and modes have another sha256 than it says.
+
+        A store that only users of this machine write to need not read anything. Raises UserError ``content-missing`` or
+        ``content-corrupt``.
+        """
+        ...
+
     def keep(self, content: Content) -> bool:
         """Make all objects of a content as young as if they were stored now; return False if one is missing.
 

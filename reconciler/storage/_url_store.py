@@ -35,6 +35,7 @@ from reconciler.storage._filesystems import open_filesystem
 from reconciler.storage._remote_files import RemoteFile, RemoteFiles
 from reconciler.storage._remote_objects import MODES_FOLDER, RemoteObjects, object_path
 from reconciler.storage._remote_removal import RemovalNotices, UseMarks, is_old
+from reconciler.storage._sha256 import has_sha256
 from reconciler.storage.assembly import check_entries, content_of_file, make_entry
 from reconciler.storage.folder_store import FolderStore
 from reconciler.storage.manifest import REGULAR_MODE, ManifestEntry, manifest_sha256
@@ -161,6 +162,11 @@ class UrlStore:
             paths = sorted(path for path, key in listing.items() if key in damaged)
             return tuple(self._damage(path, listing[path], is_missing=damaged[listing[path]]) for path in paths)
         return self._verify_modes(content, listing, deep=deep)
+
+    def has_recorded_sha256(self, content: Content) -> bool:
+        files = self.manifest(content)
+        self._objects.download(file.digest for file in files)
+        return has_sha256(self.cache, content, files)
 
     def keep(self, content: Content) -> bool:
         found = self._find_whole(content)

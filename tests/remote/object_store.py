@@ -137,6 +137,9 @@ class RemoteStore:
             return (Damage("", f"{self.location}/entries/modes/{content.sha256}", is_missing=True),)
         return self._damages(paths)
 
+    def has_recorded_sha256(self, content: Content) -> bool:
+        return not self.verify(content)
+
     def keep(self, content: Content) -> bool:
         if self._ask_json("keep/", [content.digest]):
             return False

@@ -20,7 +20,8 @@ from stored_files import put_bytes, put_files, read_files, read_object
 from reconciler.diagnostics import UserError
 from reconciler.model.object_store import StoreContext
 from reconciler.model.transfers import listen_to_transfers
-from reconciler.storage import _remote_removal, _url_store
+from reconciler.storage import _remote_removal, _sha256, _url_store
+from reconciler.storage.digests import compute_digests
 from reconciler.storage.export import Export, export_contents
 from reconciler.storage.stores import open_store
 
@@ -154,6 +155,33 @@ def test_what_is_killed_in_an_upload_leaves_nothing_that_is_taken_for_whole(url_
     assert content.digest == digest
     assert url_bench.open().verify(content, deep=True) == ()
     assert not is_there or read_object(url_bench.open(), digest)[:1]
+
+
+def test_the_sha256_of_a_content_is_checked_with_the_modes_of_its_files(url_bench):
+    """Whoever writes to a service can make a file of a job executable, which no md5 covers."""
+    content = put_files(url_bench.open(), FILES)
+    assert url_bench.open().has_recorded_sha256(content)
+    file = put_bytes(url_bench.open(), b"x")
+    assert url_bench.open().has_recorded_sha256(file)
+    assert not url_bench.open().has_recorded_sha256(file._replace(sha256="0" * 64))
+    modes = next(path for path in url_bench.client.find(f"{url_bench.root}/modes") if content.digest in path)
+    url_bench.client.pipe_file(modes, json.dumps({"a.csv": EXECUTABLE, "b/run": EXECUTABLE}).encode())
+    assert not url_bench.open().has_recorded_sha256(content)
+
+
+def test_what_is_known_to_have_the_sha256_of_a_content_is_read_again_only_if_it_was_replaced(url_bench_s3, monkeypatch):
+    store = url_bench_s3.open()
+    content = put_files(store, FILES)
+    read = []
+    monkeypatch.setattr(_sha256, "compute_digests", lambda stream: read.append(1) or compute_digests(stream))
+    for _ in range(3):
+        assert store.has_recorded_sha256(content)
+    assert len(read) == len(FILES)
+    copies = store.cache.object_files
+    for file in store.manifest(content):
+        copies.object_path(file.digest).unlink()
+    assert store.has_recorded_sha256(content)
+    assert len(read) == 2 * len(FILES)
 
 
 def test_what_a_killed_upload_left_is_removed_after_a_day(url_bench, monkeypatch):

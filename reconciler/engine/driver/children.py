@@ -10,6 +10,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.driver.decisions import Table, bound_contents
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.sweeps import trial_task
+from reconciler.engine.task_contents import check_task_contents
 from reconciler.model import Condition, Handle, Json, Phase, RunStatus, failure_reason
 from reconciler.model.backend import BACKEND_CODES, Backend
 from reconciler.model.object_store import ObjectStore
@@ -50,7 +51,9 @@ class Children:
     def submit(self, run: StepRun, table: Table) -> StepRun:
         """Return a run that was intended as it is submitted, once for its token; or as it failed."""
         try:
-            handle = self._backend(run.backend).submit(self._task(run, table), self.store)
+            task = self._task(run, table)
+            check_task_contents(self.store, task)
+            handle = self._backend(run.backend).submit(task, self.store)
         except UserError as error:
             return self._failed(run, error, "staging")
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown, and tried again
