@@ -7,7 +7,7 @@ imports is of the standard library.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -168,10 +168,21 @@ def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
     opening = read_message(requests)
     if opening is None:
         return
-    node = _Node(Path(folder), opening.document["settings"], requests)
+    answer = _make_answer(Path(folder), opening.document["settings"], requests)
     while (request := read_message(requests)) is not None:
-        answers.writelines(encode_message(*message) for message in node.answer(request.document))
+        answers.writelines(encode_message(*message) for message in answer(request.document))
         answers.flush()
+
+
+def _make_answer(
+    folder: Path, settings: Mapping[str, Any], requests: BinaryIO
+) -> Callable[[Document], Iterator[Message]]:
+    """Return what answers requests: with the same error to all if the settings do not suit this machine."""
+    try:
+        return _Node(folder, settings, requests).answer
+    except UserError as error:
+        answer = Message(error_document(error))
+        return lambda _request: iter([answer])
 
 
 def _split(chunk: bytes) -> Iterator[Message]:

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import asyncssh
+from asyncssh.saslprep import SASLPrepError
 
 from reconciler.backends._node_messages import (
     HEAD_SIZE,
@@ -40,7 +41,8 @@ _CONNECT_SECONDS = 20
 _KEEPALIVE_SECONDS, _KEEPALIVE_COUNT = 5, 3  # a node that does not answer is noticed after this product
 _MAX_GREETING = 1 << 16
 _MAX_WORDS = 300  # characters of what a program has written last
-_ERRORS = (asyncssh.Error, asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError, EOFError, MessageError)
+_KEY_ERRORS = (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, SASLPrepError)
+_ERRORS = (asyncssh.Error, *_KEY_ERRORS, OSError, EOFError, MessageError)
 
 
 @cache
