@@ -120,7 +120,7 @@ class SshBackend:
         while True:
             with self._connection.channel() as channel:
                 channel.send([Message({"do": "log", "run": handle.id, "since": since})])
-                while "end" not in (message := channel.receive_answer()).document:
+                while "end" not in (message := channel.receive()).document:
                     yield message.data
                 since, is_active = read_log_end(message.document)
             if not follow or not is_active:

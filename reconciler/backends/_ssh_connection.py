@@ -66,7 +66,7 @@ class Channel:
     def ask(self, document: Mapping[str, Any]) -> Any:
         """Send a request and return its answer; raises UserError if it is one."""
         self.send([Message(document)])
-        return self.receive_answer().document
+        return self.receive().document
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send messages; the node reads them as they come."""
@@ -74,13 +74,17 @@ class Channel:
             _wait_for(self._write(encode_message(*message)))
 
     def receive(self) -> Message:
-        """Return the next message; raises EOFError if the program has ended, MessageError if it is none."""
-        return _wait_for(self._read())
+        """Return the next message, whose document is an object.
 
-    def receive_answer(self) -> Message:
-        """Return the next message, whose document is an object; raises UserError if it is an error."""
-        message = self.receive()
-        raise_error(message.document)
+        Raises UserError, which names the machine, if it is an error; EOFError if the program has ended, MessageError if
+        it is no message.
+        """
+        message = _wait_for(self._read())
+        try:
+            raise_error(message.document)
+        except UserError as error:
+            named = (item._replace(message=f"{self._place}: {item.message}") for item in error.diagnostics)
+            raise UserError(*named) from None
         return message
 
     def close(self) -> None:

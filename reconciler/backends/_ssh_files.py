@@ -22,7 +22,6 @@ from reconciler.backends._node_messages import (
     PartsStream,
     expect_parts,
     object_parts,
-    raise_error,
 )
 from reconciler.backends._ssh_answers import Output
 from reconciler.diagnostics import user_error
@@ -56,7 +55,7 @@ def send_objects(channel: Channel, digests: Iterable[str], paths: Mapping[str, P
         with _open_file(path) if path else store.open(digest) as stream:
             channel.send(object_parts(digest, stream))
     channel.send([END])
-    raise_error(channel.receive().document)
+    channel.receive()
 
 
 def _open_file(path: Path) -> BinaryIO:

@@ -147,7 +147,8 @@ def test_settings_that_do_not_suit_the_machine_are_an_error_of_the_settings(benc
         with pytest.raises(UserError) as caught:
             ask()
         (diagnostic,) = caught.value.diagnostics
-        assert diagnostic.message == "a run takes 3 GPUs (gpus_per_run), but the backend has 1"
+        place = f"{bench.node.user}@127.0.0.1:{bench.node.port}"
+        assert diagnostic.message == f"{place}: a run takes 3 GPUs (gpus_per_run), but the backend has 1"
         assert diagnostic.hint == "correct gpus_per_run: or gpus: in mlgit.yml"
 
 
