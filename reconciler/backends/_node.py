@@ -183,12 +183,19 @@ def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
     opening = read_message(requests)
     if opening is None:
         return
-    path = Path(folder)
-    backend = _BACKENDS[opening.document["backend"]](path, opening.document["settings"])
-    node = _Node(path, backend, requests)
+    answer = _make_answer(Path(folder), opening.document, requests)
     while (request := read_message(requests)) is not None:
-        answers.writelines(encode_message(*message) for message in node.answer(request.document))
+        answers.writelines(encode_message(*message) for message in answer(request.document))
         answers.flush()
+
+
+def _make_answer(folder: Path, opening: Document, requests: BinaryIO) -> Callable[[Document], Iterator[Message]]:
+    """Return what answers requests: with the same error to all if the settings do not suit this machine."""
+    try:
+        return _Node(folder, _BACKENDS[opening["backend"]](folder, opening["settings"]), requests).answer
+    except UserError as error:
+        answer = Message(error_document(error))
+        return lambda _request: iter([answer])
 
 
 def _split(chunk: bytes) -> Iterator[Message]:

@@ -32,6 +32,9 @@ MAX_WORDS = 300  # characters of what a program has written last
 class Channel(ABC):
     """One process of the program on the node: a request and its answer at a time."""
 
+    prefix = ""
+    """What the errors that the node sends begin with."""
+
     def ask(self, document: Mapping[str, Any]) -> Any:
         """Send a request and return its answer; raises UserError if it is one."""
         self.send([Message(document)])
@@ -48,7 +51,11 @@ class Channel(ABC):
     def receive_answer(self) -> Message:
         """Return the next message, whose document is an object; raises UserError if it is an error."""
         message = self.receive()
-        raise_error(message.document)
+        try:
+            raise_error(message.document)
+        except UserError as error:
+            named = (item._replace(message=f"{self.prefix}{item.message}") for item in error.diagnostics)
+            raise UserError(*named) from None
         return message
 
     @abstractmethod

@@ -126,7 +126,7 @@ class NodeClient(ABC):
     def metrics(self, handle: Handle) -> Iterator[bytes]:
         with self._connection.channel() as channel:
             channel.send([Message({"do": "metrics", "run": handle.id})])
-            for message in expect_parts(iter(channel.receive, None)):
+            for message in expect_parts(iter(channel.receive_answer, None)):
                 yield message.data
 
     def collect(self, handle: Handle, store: ObjectStore) -> RunResult:

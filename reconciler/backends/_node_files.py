@@ -25,7 +25,6 @@ from reconciler.backends._node_messages import (
     PartsStream,
     expect_parts,
     object_parts,
-    raise_error,
 )
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, UploadFile
@@ -55,7 +54,7 @@ def send_objects(channel: Channel, digests: Iterable[str], paths: Mapping[str, P
         with _open_file(path) if path else store.open(digest) as stream:
             channel.send(object_parts(digest, stream))
     channel.send([END])
-    raise_error(channel.receive().document)
+    channel.receive()
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -180,7 +179,7 @@ def _receive(channel: Channel, digests: Iterable[str], folder: Path) -> dict[str
     if not wanted:
         return paths
     channel.send([Message({"do": "read", "digests": wanted})])
-    remaining, parts = set(wanted), expect_parts(iter(channel.receive, None))
+    remaining, parts = set(wanted), expect_parts(iter(channel.receive_answer, None))
     for first in parts:
         digest = str(first.document.get("digest"))
         if digest not in remaining:

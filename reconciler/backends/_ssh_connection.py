@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import asyncssh
+from asyncssh.saslprep import SASLPrepError
 
 from reconciler.backends._node_channel import MAX_WORDS, Channel, ended_program, old_python, unusable_program
 from reconciler.backends._node_messages import (
@@ -38,7 +39,8 @@ _MAX_CHANNELS = 8  # of ten that servers allow on a connection
 _CONNECT_SECONDS = 20
 _KEEPALIVE_SECONDS, _KEEPALIVE_COUNT = 5, 3  # a node that does not answer is noticed after this product
 _MAX_GREETING = 1 << 16
-_ERRORS = (asyncssh.Error, asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError, EOFError, MessageError)
+_KEY_ERRORS = (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, SASLPrepError)
+_ERRORS = (asyncssh.Error, *_KEY_ERRORS, OSError, EOFError, MessageError)
 
 
 @cache
@@ -57,7 +59,7 @@ class _SshChannel(Channel):
     """A channel to a process on the machine."""
 
     def __init__(self, process: Any, place: str) -> None:
-        self._process, self._place = process, place
+        self._process, self._place, self.prefix = process, place, f"{place}: "
 
     def send(self, messages: Iterable[Message]) -> None:
         for message in messages:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncssh
+from asyncssh.saslprep import SASLPrepError
 
 from reconciler.backends._node_messages import MessageError
 from reconciler.diagnostics import UserError, user_error
@@ -114,6 +115,12 @@ def connection_error(machine: Machine, error: BaseException) -> UserError:
         case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
             code = "backend-credential"
             what, hint = f"is not asked: {credential} cannot be read as a private key", "correct the secrets"
+        case SASLPrepError():  # its text has the character
+            code, what = (
+                "backend-credential",
+                "is not asked: the user or the password has a character that ssh cannot send",
+            )
+            hint = "correct user: in mlgit.yml, or the secret"
         case MessageError():
             code, what = "backend-broken", f"sent an answer that is not valid: {error}"
             hint = "check that it is the right machine, and the disk with its folder"

@@ -45,7 +45,12 @@ _SETTINGS = {
             "errorMessage": "the name or the address of a machine, such as gpu1.example.com",
         },
         "port": {"description": "Its port; if omitted, 22.", "type": "integer", "minimum": 1, "maximum": 65535},
-        "user": {**_TEXT, "description": "Who logs on; if omitted, who runs mlgit."},
+        "user": {
+            **_TEXT,
+            "description": "Who logs on; if omitted, who runs mlgit.",
+            "pattern": r"^[^\x00-\x20\x7f-\x9f]+$",
+            "errorMessage": "the name of a user, without blanks",
+        },
         "host_key": {
             **_TEXT,
             "description": "Key of the machine as in ssh_host_ed25519_key.pub; if omitted, that of known_hosts.",

@@ -136,6 +136,24 @@ def test_a_credential_that_is_not_accepted_is_named_without_its_value(bench, sec
     assert backend.poll([handle])[handle].phase is Phase.UNKNOWN
 
 
+def test_a_user_that_ssh_cannot_send_is_an_error(bench):
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, bench.folder, user="ro\not").usage()
+    assert code_of(caught) == "backend-credential"
+    assert message_of(caught).endswith("the user or the password has a character that ssh cannot send")
+
+
+def test_settings_that_do_not_suit_the_machine_are_an_error_of_the_settings(bench):
+    backend = open_ssh(bench.node, bench.folder, gpus=1, gpus_per_run=3)
+    for ask in (backend.usage, lambda: backend.submit(bench.task("true"), bench.store)):
+        with pytest.raises(UserError) as caught:
+            ask()
+        (diagnostic,) = caught.value.diagnostics
+        place = f"{bench.node.user}@127.0.0.1:{bench.node.port}"
+        assert diagnostic.message == f"{place}: a run takes 3 GPUs (gpus_per_run), but the backend has 1"
+        assert diagnostic.hint == "correct gpus_per_run: or gpus: in mlgit.yml"
+
+
 def test_a_key_with_a_passphrase_may_log_on(bench):
     secrets = {"/private_key": bench.node.key("locked"), "/passphrase": PASSPHRASE}
     assert open_ssh(bench.node, bench.folder, secrets).find("0" * 40) is None

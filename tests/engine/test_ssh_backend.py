@@ -292,6 +292,13 @@ def test_a_machine_whose_name_a_shell_would_obey_is_refused(folder, mlgit, machi
     assert "the name or the address of a machine, such as gpu1.example.com" in checked.out + checked.err
 
 
+def test_a_user_with_a_control_character_is_refused(folder, ssh_node, mlgit):
+    edit(folder, "mlgit.yml", f"user: {ssh_node.user}", 'user: "ro\\not"')
+    checked = mlgit("validate", cwd=folder)
+    assert checked.code == 1
+    assert "the name of a user, without blanks" in checked.out + checked.err
+
+
 def test_what_the_machine_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):
     edit(folder, "jobs/sum.yml", "compute: local\n", "compute: local\nresources: {instance_count: 2}\n")
     commit(folder)
