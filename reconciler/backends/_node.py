@@ -25,6 +25,7 @@ from reconciler.backends._node_messages import (
     read_message,
 )
 from reconciler.backends._node_store import NodeStore
+from reconciler.backends._ray_node import RayNodeBackend
 from reconciler.backends._slurm_node import SlurmNodeBackend
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile
@@ -37,6 +38,7 @@ _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 Document = dict[str, Any]
 _BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], FolderBackend]] = {
     "local": LocalBackend,
+    "ray": RayNodeBackend,
     "slurm": SlurmNodeBackend,
 }
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from remote.backend_server import PYTHON, RemoteBackend, ServerProcess
 from services.docker import DockerEngine
+from services.ray_cluster import RayCluster, open_ray
 from services.slurm import SlurmCluster, open_slurm
 from services.ssh_node import SshNode, open_ssh
 from workspaces import until
@@ -28,7 +29,7 @@ from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
-REMOTE, DOCKER, SSH, SLURM = "remote", "docker", "ssh", "slurm"
+REMOTE, DOCKER, SSH, SLURM, RAY = "remote", "docker", "ssh", "slurm", "ray"
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Bench:
     image: Image | None = None
     node: SshNode | None = None
     cluster: SlurmCluster | None = None
+    ray: RayCluster | None = None
     prefix: Prefix = PYTHON
     started: dict[str, Handle] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class Bench:
             return open_ssh(self.node, self.folder, **settings)
         if self.cluster:
             return open_slurm(self.folder, self.cluster.folder / "notes", **{**self.settings, **settings})
+        if self.ray:
+            return open_ray(self.ray, self.folder, **{"cpus": 0.5, **self.settings, **settings})
         return load_backend({"type": self.type, **address, **settings}, self.folder)
 
     @property
@@ -72,17 +76,20 @@ class Bench:
         return self.image or self.prefix
 
     def task(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **fields: Any) -> Task:
-        token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
+        token = hashlib.sha256(f"{name} {command} {self.folder}".encode()).hexdigest()[:40]  # clusters are shared
         code = self.content(files) if files else None
         fields.setdefault("environment", self.environment)
         return Task(f"{name}-{token[:8]}", f"job/{name}", token, command, code=code, **fields)
 
-    def narrow(self) -> tuple[Compute, str]:
-        """Return a compute that has one run at once, and what the next one waits for."""
+    def narrow(self) -> tuple[Compute, str, tuple[int, int]]:
+        """Return a compute that has one run at once, what the next one waits for, and how much is in use then."""
         if self.cluster:
             self.settings["partition"] = "one"
-            return Compute(), "waits for resources that are in use (Resources)"
-        return Compute("narrow", {"type": "computeinstance"}), "waits for a slot"
+            return Compute(), "waits for resources that are in use (Resources)", (1, 1)
+        if self.ray:
+            self.settings["cpus"] = 2  # one of its nodes has so many
+            return Compute(), "waits for a node with 2 CPUs", (2, 3)
+        return Compute("narrow", {"type": "computeinstance"}), "waits for a slot", (1, 1)
 
     def content(self, files: Mapping[str, str]) -> Content:
         """Put a folder of texts into the store."""
@@ -140,7 +147,7 @@ def share_cache(shared: Path, folder: Path) -> None:
 
 # A backend that needs a service is tested with the other services.
 PARAMETERS = [
-    pytest.param(name, marks=pytest.mark.services) if name in {DOCKER, SSH, SLURM} else name
+    pytest.param(name, marks=pytest.mark.services) if name in {DOCKER, SSH, SLURM, RAY} else name
     for name in (*BACKENDS.names(), REMOTE)
 ]
 
@@ -168,6 +175,11 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         store.root.mkdir()
         bench.cluster.hide(store.root)
         share_cache(bench.cluster.folder / "shared", folder)
+    if request.param == RAY:
+        bench.ray, bench.prefix = request.getfixturevalue("ray_cluster"), request.getfixturevalue("plain_environment")
+        store.root.mkdir()
+        bench.ray.hide(store.root)
+        share_cache(bench.ray.folder / "shared", folder)
     yield bench
     for handle in bench.started.values():
         bench.backend.cancel(handle)
