@@ -92,7 +92,11 @@ class _ProcessChannel(Channel):
         self._requests = cast("BinaryIO", self._process.stdin)
         self._answers = cast("BinaryIO", self._process.stdout)
         self._place = os.uname().nodename
-        self._start(opening)
+        try:
+            self._start(opening)
+        except BaseException:
+            self.close()
+            raise
 
     def send(self, messages: Iterable[Message]) -> None:
         for message in messages:

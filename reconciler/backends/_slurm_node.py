@@ -143,7 +143,8 @@ class SlurmNodeBackend(FolderBackend):
             partitions = ", ".join(list_values("sinfo", "--noheader", "--format=%R"))
             name = self._settings.get("name") or "slurm"
             hint = f"correct the settings of the backend {name} in mlgit.yml; the partitions there are: {partitions}"
-            raise user_error("submission-refused", f"Slurm refuses {task.address}: {error}", hint) from error
+            words = str(error).replace("Batch job submission failed: ", "")
+            raise user_error("submission-refused", f"Slurm refuses {task.address}: {words}", hint) from error
 
     def _scancel(self, *arguments: str) -> None:
         with suppress(SlurmError):  # it has ended, or started, meanwhile: `poll` tells

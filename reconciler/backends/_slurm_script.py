@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
 [ "$code" -lt 128 ] || RUNNER --end FOLDER
 exit "$code"
 """
+_WORD = re.compile("RUNNER|SPEC|CANCEL|FOLDER")
 
 
 class TimeLimits(NamedTuple):
@@ -60,9 +62,7 @@ def make_script(task: Task, settings: Mapping[str, Json], folder: Path, runner: 
         "CANCEL": shlex.quote(str(folder / CANCEL_FILE)),
         "FOLDER": shlex.quote(str(folder)),
     }
-    body = _BODY
-    for name, text in words.items():
-        body = body.replace(f"{name} ", f"{text} ").replace(f" {name}\n", f" {text}\n")
+    body = _WORD.sub(lambda match: words[match[0]], _BODY)
     return "\n".join(["#!/bin/sh", *lines, "#SBATCH --no-requeue"]) + body
 
 
@@ -70,7 +70,7 @@ def _options(task: Task, settings: Mapping[str, Json], folder: Path) -> Iterator
     yield "job-name", task.token
     yield "comment", task.address
     yield "chdir", str(folder)
-    yield "output", str(folder / SLURM_LOG).replace("\\", "\\\\").replace("%", "%%")
+    yield "output", str(folder / SLURM_LOG).replace("%", "%%")
     yield "open-mode", "append"
     yield "export", _EXPORTED
     yield "nodes", "1"

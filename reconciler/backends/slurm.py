@@ -47,8 +47,8 @@ _SETTINGS = {
         "folder": {
             "type": "string",
             "description": "Folder that the machine that submits and all nodes see, for runs and the cache.",
-            "pattern": r"^[/~][^\u0000-\u001f\u007f]*$",
-            "errorMessage": "a whole path, such as /shared/mlgit or ~/mlgit",
+            "pattern": r"^[/~][^\\\u0000-\u001f\u007f]*$",
+            "errorMessage": "a whole path without backslashes, such as /shared/mlgit or ~/mlgit",
         },
         "python": {
             "type": "string",

@@ -23,7 +23,8 @@ from reconciler.backends import load_backend
 from reconciler.model.backend import Backend
 
 _PROGRAMS = ("/usr/sbin/slurmctld", "/usr/sbin/slurmd", "/usr/bin/sbatch", "/usr/sbin/munged")
-# The partition `one` has one processor, so that a second run waits. A node that is silent is down after seconds.
+# The partition `one` has one processor, so that a second run waits, and a job of `urgent` preempts those of `one`.
+# A node that is silent is down after seconds.
 _CONFIG = """
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -50,6 +51,8 @@ SelectTypeParameters=CR_Core
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 MessageTimeout=5
 SlurmdTimeout=6
 KillWait=12
@@ -57,7 +60,8 @@ SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} CPUs=2 RealMemory=1000
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2} CPUs=1 RealMemory=1000
 PartitionName=main Nodes=n1 Default=YES MaxTime=60 State=UP
-PartitionName=one Nodes=n2 MaxTime=60 State=UP
+PartitionName=one Nodes=n2 MaxTime=60 State=UP PriorityTier=1
+PartitionName=urgent Nodes=n2 MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
 """
 
 
@@ -115,7 +119,7 @@ class SlurmCluster:
         self._call(*self._mounts.enter, "/usr/sbin/slurmd", "-N", node)
 
     def kill_node(self, node: str, process: int) -> None:
-        """Kill slurmd of a node, and all between it and a process of a run."""
+        """Kill slurmd of a node, and a process of a run with all that it descends from."""
         self._kill(f"slurmd-{node}.pid")
         while process > 1 and process != os.getpid():
             status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")

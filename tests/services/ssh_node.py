@@ -49,9 +49,14 @@ MISSING = NO_SSHD or find_missing()
 
 @dataclass
 class SshNode:
-    """The node; ``client`` may log on, ``stranger`` may not, ``locked`` is a key with a passphrase that may."""
+    """The node; ``client`` may log on, ``stranger`` may not, ``locked`` is a key with a passphrase that may.
+
+    Who logs on finds the ``variables``.
+    """
 
     folder: Path
+    has_network: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     user: str = field(default_factory=getpass.getuser)
     _mounts: PrivateMounts | None = None
@@ -65,11 +70,11 @@ class SshNode:
         for key, words in (("host", ""), ("other_host", ""), ("client", ""), ("stranger", ""), ("locked", PASSPHRASE)):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-f", str(self.folder / key)]
             subprocess.run(command, check=True)
-        self._write("sshd_config", _CONFIG.format(folder=self.folder))
+        self._write("sshd_config", _CONFIG.format(folder=self.folder) + self._set_variables())
         self._write("known_hosts", f"[127.0.0.1]:{self.port} {self.public('host')}")
         self._write("other_hosts", f"[127.0.0.1]:{self.port} {self.public('other_host')}")
         self._write("authorized_keys", f"{self.public('client')}{self.public('locked')}")
-        self._mounts = PrivateMounts(self.folder, has_network=True)
+        self._mounts = PrivateMounts(self.folder, has_network=self.has_network)
         self.hide(CHECKOUT)
         self.join()
 
@@ -138,6 +143,10 @@ class SshNode:
                         command, stdin=connection, stdout=connection, stderr=log, start_new_session=True
                     )
                 self._served = [one for one in (*self._served, process) if one.poll() is None]
+
+    def _set_variables(self) -> str:
+        pairs = [f"{name}={value}" for name, value in self.variables.items()]
+        return f"SetEnv {' '.join(pairs)}\n" if pairs else ""
 
     def _write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,157 @@
+"""What Slurm is given and what it says, without Slurm: batch scripts, listings of jobs, settings."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from reconciler.backends import _slurm_commands, _slurm_find
+from reconciler.backends._slurm_script import make_script, time_limits
+from reconciler.backends._slurm_states import Job, end_message, parse_jobs, waiting_message
+from reconciler.backends.slurm import BACKEND
+from reconciler.diagnostics import UserError
+from reconciler.model.tasks import Prefix, Resources, Task
+
+pytestmark = pytest.mark.fast
+_DOWN = "waits for nodes that are down, drained or reserved: ask who runs the cluster (sinfo -R)"
+_NEVER = "never starts: no node has what it asks for; correct constraint:, cpus:, memory: or gres: in mlgit.yml"
+FOLDER = Path("/shared/mlgit/runs/train-0badcafe")
+ALL = {
+    "partition": "gpu,big",
+    "account": "research",
+    "qos": "long",
+    "reservation": "friday",
+    "constraint": "a100&(intel|amd)",
+    "cpus": 4,
+    "memory": "16G",
+    "gres": "gpu:a100:1",
+    "time": 120,
+}
+
+
+def script(settings, folder=FOLDER, address="job/train", **resources):
+    task = Task(
+        "train-0badcafe", address, "0badcafe" * 5, "true", Prefix("/env", "here"), resources=Resources(**resources)
+    )
+    runner = ("/usr/bin/python3", "-I", "-S", "/shared/mlgit/runners/abc.pyz")
+    return make_script(task, settings, folder, runner, folder / "spec.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "resources"),
+    [
+        ("plain", {}, {}),
+        ("all", ALL, {}),
+        ("limits", {}, {"timeout": 3600.5, "cpus": 2, "memory": 3 << 30, "gpus": 2}),
+        ("above", ALL, {"timeout": 86400.0}),
+    ],
+)
+def test_a_script_has_what_the_settings_and_the_job_ask_for(golden, name, settings, resources):
+    golden(f"backends/slurm/{name}.sh", script(settings, **resources))
+
+
+def test_a_script_of_odd_names_has_no_option_or_command_of_theirs(golden):
+    odd = "a\n#SBATCH --uid=0\r\0 --wrap=x \"b\" 'c' $(id) `id` \\ # %j"
+    folder = Path("/shared") / 'it\'s $(id) "%j" #'
+    golden("backends/slurm/odd.sh", script({}, folder, odd))
+
+
+@given(st.text(), st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs", "Cc"]), min_size=1))
+def test_no_text_adds_a_line_to_a_script(address, name):
+    plain, odd = script({}), script({}, Path("/shared") / f"x{name}", address)
+    assert len(odd.split("\n")) == len(plain.split("\n"))
+    assert [line.partition("=")[0] for line in odd.split("\n") if line.startswith("#SBATCH")] == [
+        line.partition("=")[0] for line in plain.split("\n") if line.startswith("#SBATCH")
+    ]
+    assert "\r" not in odd
+    assert shlex.split(odd.split("\nstop() ")[1].split("\n")[2], comments=False)[-2] == f"/shared/x{name}/spec.json"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "minutes", "limits"),
+    [
+        (None, None, (None, None)),
+        (60.0, None, (6, 60.0)),
+        (61.0, None, (7, 61.0)),
+        (None, 10, (10, 540)),
+        (None, 1, (1, 30)),
+        (60.0, 10, (6, 60.0)),
+        (600.0, 10, (10, 540)),
+    ],
+)
+def test_the_command_is_ended_before_slurm_ends_the_job(timeout, minutes, limits):
+    assert time_limits(timeout, minutes) == limits
+
+
+def test_of_several_jobs_with_one_name_the_active_one_counts_else_the_last():
+    text = "7|a|FAILED|main|NonZeroExitCode\n9|a|COMPLETED|main|None\n3|b|RUNNING|main|None\n8|b|FAILED|one|x|y\n\n"
+    jobs = parse_jobs(text)
+    assert jobs == {"a": Job("9", "a", "COMPLETED", "main", "None"), "b": Job("3", "b", "RUNNING", "main", "None")}
+    assert parse_jobs("8|b|FAILED|one|x|y")["b"].reason == "x|y"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("None", "waits for the scheduler of Slurm"),
+        ("Priority", "waits until jobs before it have started (Priority)"),
+        ("ReqNodeNotAvail, UnavailableNodes:n1", f"{_DOWN} (ReqNodeNotAvail, UnavailableNodes:n1)"),
+        ("BadConstraints", f"{_NEVER} (BadConstraints)"),
+        ("QOSMaxJobsPerUserLimit", "waits for a limit of its account or qos (QOSMaxJobsPerUserLimit)"),
+        (
+            "QOSMaxCpuPerJobLimit",
+            "never starts: it is above a limit of its account or qos (QOSMaxCpuPerJobLimit)",
+        ),
+        ("SomethingNew", "waits (SomethingNew)"),
+    ],
+)
+def test_a_reason_to_wait_is_said_in_words(reason, message):
+    assert waiting_message(reason) == message
+
+
+def test_a_run_without_a_result_says_how_its_job_ended():
+    job = Job("7", "a", "FAILED", "main", "NonZeroExitCode")
+    assert end_message(job, "sh: 1: python: not found") == (
+        "job 7 of Slurm ended without a result (FAILED): sh: 1: python: not found"
+    )
+    assert end_message(job._replace(state="NODE_FAIL", reason="None"), "x") == "its node failed"
+    assert end_message(None, "") == "its job has left no result, and Slurm does not know it any more"
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_valid"),
+    [
+        ({"folder": "/shared/mlgit", **ALL}, True),
+        ({"folder": "~/mlgit", "machine": "login1", "user": "ml"}, True),
+        ({}, False),
+        ({"folder": "mlgit"}, False),
+        ({"folder": "/a\nb"}, False),
+        ({"folder": "/a\\b"}, False),
+        ({"folder": "/a", "user": "ml"}, False),
+        ({"folder": "/a", "partition": "a b"}, False),
+        ({"folder": "/a", "partition": "-p"}, False),
+        ({"folder": "/a", "constraint": "a\n#SBATCH --uid=0"}, False),
+        ({"folder": "/a", "memory": "16"}, False),
+        ({"folder": "/a", "time": "2:00:00"}, False),
+        ({"folder": "/a", "nodes": 2}, False),
+    ],
+)
+def test_settings_are_checked_before_slurm_is_asked(settings, is_valid):
+    assert Draft202012Validator(BACKEND.settings).is_valid(settings) is is_valid
+
+
+def test_a_machine_without_the_commands_of_slurm_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(_slurm_commands, "_FOLDERS", ())
+    with pytest.raises(UserError) as caught:
+        _slurm_commands.call("squeue")
+    assert caught.value.diagnostics[0].code == "backend-unreachable"
+    assert "squeue of Slurm is not installed on" in caught.value.diagnostics[0].message
+    (warning,) = _slurm_find.find_refusals({"folder": "/shared"})
+    assert "sbatch, which is not installed on" in warning.message
+    assert _slurm_find.find_refusals({"folder": "/shared", "machine": "login1"}) == ()

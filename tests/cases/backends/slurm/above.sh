@@ -1,0 +1,30 @@
+#!/bin/sh
+#SBATCH --job-name=<digest>
+#SBATCH --comment=job/train
+#SBATCH --chdir=/shared/mlgit/runs/train-########
+#SBATCH --output=/shared/mlgit/runs/train-########/slurm.log
+#SBATCH --open-mode=append
+#SBATCH --export=HOME,USER,LOGNAME,LANG,PATH
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --partition=gpu,big
+#SBATCH --account=research
+#SBATCH --qos=long
+#SBATCH --reservation=friday
+#SBATCH --constraint="a100&(intel|amd)"
+#SBATCH --time=120
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=16G
+#SBATCH --gres=gpu:a100:1
+#SBATCH --no-requeue
+# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner. What a killed runner leaves is ended last.
+runner= stopped=
+stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
+trap stop TERM
+/usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz /shared/mlgit/runs/train-########/spec.json &
+runner=$!
+[ -z "$stopped" ] && [ ! -e /shared/mlgit/runs/train-########/cancel ] || stop
+wait "$runner"; code=$?
+while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
+[ "$code" -lt 128 ] || /usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --end /shared/mlgit/runs/train-########
+exit "$code"

@@ -1,0 +1,21 @@
+#!/bin/sh
+#SBATCH --job-name=<digest>
+#SBATCH --comment="a #SBATCH --uid=0   --wrap=x \"b\" 'c' $(id) `id` \\ # %j"
+#SBATCH --chdir="/shared/it's $(id) \"%j\" #"
+#SBATCH --output="/shared/it's $(id) \"%%j\" #/slurm.log"
+#SBATCH --open-mode=append
+#SBATCH --export=HOME,USER,LOGNAME,LANG,PATH
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --no-requeue
+# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner. What a killed runner leaves is ended last.
+runner= stopped=
+stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
+trap stop TERM
+/usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz '/shared/it'"'"'s $(id) "%j" #/spec.json' &
+runner=$!
+[ -z "$stopped" ] && [ ! -e '/shared/it'"'"'s $(id) "%j" #/cancel' ] || stop
+wait "$runner"; code=$?
+while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
+[ "$code" -lt 128 ] || /usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --end '/shared/it'"'"'s $(id) "%j" #'
+exit "$code"
