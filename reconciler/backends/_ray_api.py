@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from reconciler.diagnostics import UserError, user_error
 
 _SECONDS = 30
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+_ERROR, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
 _EXISTS = "already exists"
 _MAX_NODES = 10000
 _HINT = "address: of the backend is that of the Ray dashboard, http://HEAD:8265 by default"
@@ -132,7 +132,7 @@ class RayApi:
         if status == _FORBIDDEN:
             message = f"Ray at {self._address} does not accept the token"
             raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
-        if status == _NOT_FOUND:
+        if status == _NOT_FOUND or status < _ERROR:  # a redirect leads elsewhere
             raise _NotFoundError(f"it answers with HTTP {status}")
         raise RayError(_last_line(text) or f"it answers with HTTP {status}")
 

@@ -29,6 +29,7 @@ from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
+_SECONDS = 90  # for what a busy cluster does
 REMOTE, DOCKER, SSH, SLURM, RAY = "remote", "docker", "ssh", "slurm", "ray"
 
 
@@ -113,12 +114,15 @@ class Bench:
         return self.condition(handle).phase in (Phase.PENDING, Phase.RUNNING)
 
     def wait_until_ended(self, handle: Handle) -> Condition:
-        until(lambda: not self.is_active(handle))
+        backend = self.backend  # one for all looks: to open some starts a process
+        until(lambda: backend.poll([handle])[handle].phase not in (Phase.PENDING, Phase.RUNNING), _SECONDS)
         return self.condition(handle)
 
     def wait_until_running(self, handle: Handle, lines: int = 1) -> None:
         """Wait until the command of a run has written its first lines."""
-        until(lambda: self.condition(handle).phase is Phase.RUNNING and self.log(handle).count("\n") >= lines)
+        backend = self.backend
+        until(lambda: backend.poll([handle])[handle].phase is Phase.RUNNING, _SECONDS)
+        until(lambda: b"".join(backend.log(handle)).count(b"\n") >= lines, _SECONDS)
 
     def log(self, handle: Handle) -> str:
         return b"".join(self.backend.log(handle)).decode()

@@ -194,6 +194,8 @@ class RayCluster:
     def kill_head(self) -> None:
         """Kill all that runs on the head, but for who forwards its port."""
         self._nodes[0].kill(self._forwarder.pid if self._forwarder else 0)
+        # Ray looks for one that runs among the processes of this machine, which the second node shares.
+        (self._temporary / "ray/ray_current_cluster").unlink()
 
     def kill_node(self) -> None:
         """Kill all that runs on the second node."""
@@ -218,9 +220,10 @@ class RayCluster:
         """The address of its dashboard."""
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, path: str) -> Any:
+    def ask(self, path: str, data: bytes | None = None) -> Any:
         """Return what its API answers."""
-        request = urllib.request.Request(f"{self.address}{path}", headers={"Authorization": f"Bearer {self.token}"})  # noqa: S310 - of this machine
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.address}{path}", data, headers)  # noqa: S310 - of this machine
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
             return json.load(answer)
 
