@@ -16,6 +16,7 @@ SLURM_LOG, CANCEL_FILE = "slurm.log", "cancel"
 _OPTIONS = ("partition", "account", "qos", "reservation", "constraint")  # settings that are options of their names
 _STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
 _END_SECONDS = 60  # of the time of a run, for its end
+_MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 _MEBIBYTE = 1 << 20
 # Variables of who submits that a run needs; all others are those of its node, or secrets.
 _EXPORTED = "HOME,USER,LOGNAME,LANG,PATH"
@@ -42,8 +43,9 @@ class TimeLimits(NamedTuple):
     seconds: float | None
 
 
-def time_limits(timeout: float | None, minutes: int | None) -> TimeLimits:
-    """Return the limits of a run with a time limit of its own, in seconds, and the most that Slurm is asked for."""
+def time_limits(timeout: float | None, longest: str | None) -> TimeLimits:
+    """Return the limits of a run with a time limit of its own, in seconds, and the longest that Slurm is asked for."""
+    minutes = int(longest[:-1]) * _MINUTES[longest[-1]] if longest else None
     wanted = None if timeout is None else math.ceil((timeout + _STAGING_SECONDS) / 60)
     if minutes is None:
         return TimeLimits(wanted, timeout)

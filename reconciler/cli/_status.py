@@ -12,8 +12,9 @@ from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.console import echo
 from reconciler.cli.session import open_current_session, remember_output
 from reconciler.cli.status import COLUMN_HEADINGS, RenderedStatus, print_status
-from reconciler.model import Action, Blocked, Record, Run, State
+from reconciler.model import Action, Blocked, Record, Run, RunStatus, State
 from reconciler.model.providers import Usage
+from reconciler.planning.refresh import active_runs
 from reconciler.project.status import PipelineStatus, WorkspaceStatus, read_status
 from reconciler.render import plan_json, text
 from reconciler.render.history import rollback_hold_lines
@@ -74,6 +75,11 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     pending = list(map(plan_json.blocked_to_json, status.pending))
     sections = {
         "Pipelines and sweeps:": list(map(_format_pipeline, status.pipelines)),
+        "Queued:": [
+            f"{run.address}: run {run.id} {run.message}"
+            for run in active_runs(state)
+            if run.status is RunStatus.QUEUED and run.message
+        ],
         "In use:": list(map(_format_usage, status.usage)),
         "Ended, not recorded yet:": [
             _format_ended_run(action, status.next_actions) for action in status.unrecorded_actions

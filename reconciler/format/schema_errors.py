@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 
@@ -21,6 +21,7 @@ from reconciler.format.pointers import escape_key, join_pointer
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.schema_hints import (
     TYPE_NAMES,
+    constraint_message,
     date_text,
     field_hint,
     format_value,
@@ -85,7 +86,7 @@ def _pair_mistyped_keys(errors: Iterable[ValidationError]) -> MistypedKeys:
     missing: dict[str, set[str]] = {}
     unknown: dict[str, set[str]] = {}
     for error in errors:
-        if error.validator == "required":
+        if error.validator in _MISSING_FIELD_KEYWORDS:
             missing.setdefault(_error_pointer(error), set()).update(_missing_keys(error))
         elif error.validator in _UNKNOWN_FIELD_KEYWORDS:
             unknown.setdefault(_error_pointer(error), set()).update(_unknown_keys(error))
@@ -100,7 +101,7 @@ def _pair_mistyped_keys(errors: Iterable[ValidationError]) -> MistypedKeys:
 def _explain_error(document: Document, error: ValidationError, mistyped: MistypedKeys) -> Iterator[Diagnostic]:
     if error.validator in _UNKNOWN_FIELD_KEYWORDS:
         yield from _explain_unknown_fields(document, error, mistyped)
-    elif error.validator == "required":
+    elif error.validator in _MISSING_FIELD_KEYWORDS:
         yield from _explain_missing_fields(document, error, mistyped)
     elif error.validator in {"anyOf", "oneOf"} and error.context:
         yield from _explain_error(document, _deepest_error(error.context), mistyped)
@@ -154,12 +155,14 @@ def _explain_missing_fields(document: Document, error: ValidationError, mistyped
             message = f"unknown field {typo}{_parent_suffix(error)}"
             yield Diagnostic("unknown-field", message, span, f"did you mean {name}?")
         else:
-            message = f"the field {name} is missing{_parent_suffix(error)}"
+            needed_by = "".join(f", which {key} needs" for key in instance if name in _companions(error, key))
+            message = f"the field {name} is missing{_parent_suffix(error)}{needed_by}"
             hint = _field_description(error.schema, name)
             yield Diagnostic("field-missing", message, document.key_span(pointer), hint)
 
 
 _MAX_UNKNOWN_FIELDS = 100  # reported for one mapping
+_MISSING_FIELD_KEYWORDS = ("required", "dependentRequired")
 _UNKNOWN_FIELD_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -168,9 +171,17 @@ def _error_pointer(error: ValidationError) -> str:
 
 
 def _missing_keys(error: ValidationError) -> list[str]:
-    required: Json = error.validator_value
     instance: Json = error.instance
-    return [name for name in required if name not in instance]
+    required: Json = error.validator_value
+    if error.validator != "required":
+        required = [name for key in instance for name in _companions(error, key)]
+    return [name for name in dict.fromkeys(required) if name not in instance]
+
+
+def _companions(error: ValidationError, key: str) -> Sequence[str]:
+    """Return the fields that a field needs beside it."""
+    fields: Json = error.validator_value
+    return fields.get(key, ()) if isinstance(fields, dict) else ()
 
 
 def _unknown_keys(error: ValidationError) -> list[str]:
@@ -253,30 +264,9 @@ def _deepest_error(errors: Iterable[ValidationError]) -> ValidationError:
     return max(errors, key=lambda error: (len(error.absolute_path), error.validator != "type"))
 
 
-_BOUND_PHRASES = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "exclusiveMinimum": "more than",
-    "exclusiveMaximum": "less than",
-    "minItems": "at least",
-    "maxItems": "at most",
-    "minLength": "at least",
-    "maxLength": "at most",
-    "minProperties": "at least",
-    "maxProperties": "at most",
-}
-_BOUND_UNITS = {"Items": " entries", "Length": " characters", "Properties": " entries"}
-
-
 def _constraint_message(error: ValidationError) -> str:
-    keyword = str(error.validator)
-    value = format_value(error.instance)
-    if keyword in _BOUND_PHRASES:
-        unit = next((noun for suffix, noun in _BOUND_UNITS.items() if keyword.endswith(suffix)), "")
-        verb = "have" if unit else "be"
-        return f"this must {verb} {_BOUND_PHRASES[keyword]} {error.validator_value}{unit}: it is {value}"
-    rule = error.schema.get("errorMessage") if isinstance(error.schema, dict) else None
-    return f"{value} is not allowed here" + (f": {rule}" if rule else "")
+    rule = error.schema.get("errorMessage", "") if isinstance(error.schema, dict) else ""
+    return constraint_message(str(error.validator), error.validator_value, error.instance, rule)
 
 
 def _field_description(schema: Json, name: str) -> str:

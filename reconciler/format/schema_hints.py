@@ -130,3 +130,28 @@ def format_value(value: Json) -> str:
         return TYPE_NAMES["object" if isinstance(value, dict) else "array"]
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 3]}..."
+
+
+_BOUND_PHRASES = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+    "minItems": "at least",
+    "maxItems": "at most",
+    "minLength": "at least",
+    "maxLength": "at most",
+    "minProperties": "at least",
+    "maxProperties": "at most",
+}
+_BOUND_UNITS = {"Items": " entries", "Length": " characters", "Properties": " entries"}
+
+
+def constraint_message(keyword: str, limit: Json, value: Json, rule: str) -> str:
+    """Return how a value breaks a keyword of a schema; ``rule`` says what is allowed in words, "" for none."""
+    text = format_value(value)
+    if keyword in _BOUND_PHRASES:
+        unit = next((noun for suffix, noun in _BOUND_UNITS.items() if keyword.endswith(suffix)), "")
+        verb = "have" if unit else "be"
+        return f"this must {verb} {_BOUND_PHRASES[keyword]} {limit}{unit}: it is {text}"
+    return f"{text} is not allowed here" + (f": {rule}" if rule else "")

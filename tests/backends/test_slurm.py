@@ -112,7 +112,7 @@ def test_a_run_that_can_never_start_says_why_and_can_be_canceled(bench):
 
 
 def test_a_run_never_asks_for_more_time_than_the_backend_allows(bench):
-    bench.settings["time"] = 50
+    bench.settings["time"] = "50m"
     handle = bench.submit(bench.task("sleep 1", resources=Resources(timeout=7200)))
     assert bench.cluster.run("squeue", "--noheader", "--format=%l", f"--jobs={job_of(bench, handle)}") == "50:00\n"
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED

@@ -30,7 +30,7 @@ ALL = {
     "cpus": 4,
     "memory": "16G",
     "gres": "gpu:a100:1",
-    "time": 120,
+    "time": "2h",
 }
 
 
@@ -73,19 +73,20 @@ def test_no_text_adds_a_line_to_a_script(address, name):
 
 
 @pytest.mark.parametrize(
-    ("timeout", "minutes", "limits"),
+    ("timeout", "longest", "limits"),
     [
         (None, None, (None, None)),
         (60.0, None, (6, 60.0)),
         (61.0, None, (7, 61.0)),
-        (None, 10, (10, 540)),
-        (None, 1, (1, 30)),
-        (60.0, 10, (6, 60.0)),
-        (600.0, 10, (10, 540)),
+        (None, "10m", (10, 540)),
+        (None, "1m", (1, 30)),
+        (None, "2d", (2880, 172740)),
+        (60.0, "10m", (6, 60.0)),
+        (600.0, "10m", (10, 540)),
     ],
 )
-def test_the_command_is_ended_before_slurm_ends_the_job(timeout, minutes, limits):
-    assert time_limits(timeout, minutes) == limits
+def test_the_command_is_ended_before_slurm_ends_the_job(timeout, longest, limits):
+    assert time_limits(timeout, longest) == limits
 
 
 def test_of_several_jobs_with_one_name_the_active_one_counts_else_the_last():
@@ -138,6 +139,7 @@ def test_a_run_without_a_result_says_how_its_job_ended():
         ({"folder": "/a", "constraint": "a\n#SBATCH --uid=0"}, False),
         ({"folder": "/a", "memory": "16"}, False),
         ({"folder": "/a", "time": "2:00:00"}, False),
+        ({"folder": "/a", "time": 7200}, False),
         ({"folder": "/a", "nodes": 2}, False),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from workspaces import until
 
@@ -14,6 +14,13 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def free_ports(count: int) -> list[int]:
+    """Return as many different ports that nobody listens on."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
 
 
 def until_answers(port: int, process: subprocess.Popen[bytes], seconds: float = 60) -> None:

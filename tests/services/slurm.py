@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from services.mounts import PrivateMounts, find_missing
-from services.ports import free_port
+from services.ports import free_ports
 from services.ssh_node import CHECKOUT, PYTHON
 from workspaces import until
 
@@ -78,7 +78,7 @@ class SlurmCluster:
     """The cluster: its controller and its nodes ``n1`` and ``n2``."""
 
     folder: Path
-    _ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
+    _ports: list[int] = field(default_factory=lambda: free_ports(3))
     _mounts: PrivateMounts | None = None
 
     @property
@@ -103,7 +103,10 @@ class SlurmCluster:
         for node in ("n1", "n2"):
             (self.folder / f"spool-{node}").mkdir()
             self.start_node(node)
-        until(lambda: self.states() == {"idle"})
+        try:
+            until(lambda: self.states() == {"idle"})
+        except AssertionError as error:
+            raise AssertionError("\n".join(log.read_text() for log in self.folder.glob("*.log"))) from error
 
     def start_controller(self) -> None:
         """Start slurmctld, with the state that it has left."""

@@ -1,0 +1,120 @@
+"""Jobs on a Slurm cluster whose nodes share no disk with mlgit but for one folder, by whole commands."""
+
+from __future__ import annotations
+
+import pytest
+from services.ssh_node import PYTHON
+from workspaces import APPLY, commit, edit, until
+
+from reconciler.runner.descendants import find_marked
+
+pytestmark = [pytest.mark.slow, pytest.mark.services]
+
+
+@pytest.fixture
+def disk(slurm, tmp_path_factory):
+    """The folder that the nodes see."""
+    return tmp_path_factory.mktemp("disk") / "mlgit"
+
+
+@pytest.fixture
+def folder(small, slurm, disk):
+    """The small workspace, which the nodes do not see, with its job on the cluster."""
+    cluster = f"{{type: slurm, folder: {disk}, python: {PYTHON}, partition: one}}"
+    edit(small, "mlgit.yml", "backends: {local: {type: local}}", f"backends: {{cluster: {cluster}}}")
+    edit(small, "mlgit.yml", '"*": local', '"*": cluster')
+    commit(small)
+    slurm.hide(small)
+    return small
+
+
+def test_a_job_runs_on_the_cluster_and_its_output_becomes_a_model(folder, disk, mlgit, run_json):
+    edit(
+        folder, "src/sum.py", "import pathlib, sys\n", f"import os, pathlib, sys\nprint(os.listdir({str(folder)!r}))\n"
+    )
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert "model/total: version 1 from run sum-" in ended.out
+    assert mlgit("job", "logs", "sum", cwd=folder).out == "[]\ntotal 6\n"  # the folder is hidden from the job
+    (run,) = run_json(folder, "job", "list")
+    assert (run["status"], run["backend"]) == ("completed", "cluster")
+    assert "No changes" in mlgit("plan", cwd=folder).out
+    assert (disk / "runs" / run["run"]).is_dir()
+
+
+def test_what_a_run_waits_for_is_in_the_status_and_cancel_takes_it_from_the_queue(folder, slurm, disk, mlgit, run_json):
+    blocker = disk.parent / "blocker.sh"
+    blocker.write_text("#!/bin/sh\nsleep 300\n")
+    slurm.run("sbatch", "--partition=one", "--output=/dev/null", str(blocker))
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    until(lambda: "waits for resources that are in use (Resources)" in mlgit("status", cwd=folder).out)
+    assert mlgit("job", "cancel", "sum", cwd=folder).code == 0
+    (run,) = run_json(folder, "job", "list")
+    assert run["status"] == "canceled"
+    assert len(slurm.jobs()) == 1
+
+
+def test_a_run_whose_node_is_killed_is_repeated_as_the_second_attempt(folder, slurm, disk, mlgit, run_json):
+    edit(folder, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(5)\n")
+    commit(folder)
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    (run,) = run_json(folder, "job", "list")
+    files = disk / "runs" / run["run"]
+    until((files / "command.json").exists)
+    for process in find_marked(files):
+        slurm.kill_node("n2", process)
+    until(lambda: ("job/sum", "lost") in [(row["address"], row["state"]) for row in run_json(folder, "status")], 60)
+    slurm.start_node("n2")
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    runs = run_json(folder, "job", "list")
+    assert sorted(run["status"] for run in runs) == ["completed", "lost"]
+    printed = mlgit("job", "list", cwd=folder).out
+    assert "its node failed" in printed
+    assert "attempt 2" in printed
+
+
+def test_what_slurm_refuses_is_said_once_in_its_words(folder, mlgit):
+    edit(folder, "mlgit.yml", "partition: one", "partition: absent")
+    commit(folder)
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    printed = ended.out + ended.err
+    assert "Slurm refuses job/sum: invalid partition specified: absent" in printed
+    assert "correct the settings of the backend cluster in mlgit.yml; the partitions there are: main, one" in printed
+    edit(folder, "mlgit.yml", "partition: absent", "partition: one")
+    commit(folder)
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+
+
+def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):
+    edit(folder, "jobs/sum.yml", "compute: local\n", "compute: local\nresources: {instance_count: 2}\n")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    printed = planned.out + planned.err
+    assert "jobs/sum.yml:" in printed
+    assert "a run on Slurm has one node" in printed
+    assert mlgit(*APPLY, cwd=folder).code == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("time: 2:00:00", "this must be a string, not 7200"),
+        ("user: ml", "the field machine is missing in cluster, which user needs"),
+        ("nodes: 2", "unknown field nodes in cluster"),
+        ("partition: 'a b'", "a name, as sinfo or sacctmgr shows it"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_an_error_at_its_line(folder, mlgit, setting, message):
+    old = "partition: one"
+    edit(folder, "mlgit.yml", old, setting)
+    commit(folder)
+    printed = (planned := mlgit("plan", cwd=folder)).out + planned.err
+    assert planned.code == 1, printed
+    assert "mlgit.yml:" in printed
+    assert message in printed
