@@ -7,13 +7,13 @@ imports is of the standard library.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reconciler.backends import BACKENDS
 from reconciler.backends._folders import FolderBackend
-from reconciler.backends._local import LocalBackend
 from reconciler.backends._node_environment import EnvironmentFiles, find_environment, make_environment, moved
 from reconciler.backends._node_messages import (
     END,
@@ -25,8 +25,6 @@ from reconciler.backends._node_messages import (
     read_message,
 )
 from reconciler.backends._node_store import NodeStore
-from reconciler.backends._ray_node import RayNodeBackend
-from reconciler.backends._slurm_node import SlurmNodeBackend
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile
 from reconciler.model.providers import Handle, Phase
@@ -36,11 +34,8 @@ from reconciler.private_files import make_private_folder
 
 _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 Document = dict[str, Any]
-_BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], FolderBackend]] = {
-    "local": LocalBackend,
-    "ray": RayNodeBackend,
-    "slurm": SlurmNodeBackend,
-}
+# By name: a program that is started for each command imports only what it is.
+_BACKENDS = {"local": "_local:LocalBackend", "ray": "_ray_node:RayNodeBackend", "slurm": "_slurm_node:SlurmNodeBackend"}
 
 
 class _Node:
@@ -152,7 +147,8 @@ def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
         return
     path = Path(folder)
     make_private_folder(path)
-    backend = _BACKENDS[opening.document["backend"]](path, opening.document["settings"])
+    name, settings = opening.document["backend"], opening.document["settings"]
+    backend: FolderBackend = BACKENDS.call(name, f"{__package__}.{_BACKENDS[name]}", path, settings)
     node = _Node(path, backend, requests)
     while (request := read_message(requests)) is not None:
         answers.writelines(encode_message(*message) for message in node.answer(request.document))
