@@ -19,7 +19,7 @@ from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import write_final_result
 from reconciler.backends._runner import install_runner, make_spec, prefix_environment, result_condition
 from reconciler.backends._slurm_commands import SlurmError, call, list_values
-from reconciler.backends._slurm_script import CANCEL_FILE, SLURM_LOG, make_script, time_limits
+from reconciler.backends._slurm_script import CANCEL_FILE, SLURM_LOG, STOP_FILE, make_script, time_limits
 from reconciler.backends._slurm_states import (
     CANCELED_STATES,
     JOB_FORMAT,
@@ -29,6 +29,7 @@ from reconciler.backends._slurm_states import (
     count_waiting,
     end_message,
     parse_jobs,
+    stopped_state,
     waiting_message,
 )
 from reconciler.diagnostics import UserError, user_error
@@ -37,6 +38,7 @@ from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file
+from reconciler.regular_files import open_regular_file
 from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.process import COMMAND_FILE
 from reconciler.runner.result import RESULT_FILE, CommandOutcome, Failure, FinalStatus
@@ -44,6 +46,7 @@ from reconciler.runner.result import RESULT_FILE, CommandOutcome, Failure, Final
 SCRIPT_FILE, _JOB_FILE, _END_FILE = "job.sh", "slurm.json", "slurm-end.json"
 _LISTING_SECONDS = 2.0  # that a listing of jobs counts for: Slurm is not asked for each look at a log
 _PATIENCE_SECONDS = 30.0  # after which a run that was asked to stop is killed if it is canceled again
+_TEXT_SIZE = 1 << 14
 _TIMEOUT = Failure("timeout", "Slurm has ended the run at its time limit")
 
 
@@ -200,7 +203,7 @@ class SlurmNodeBackend(FolderBackend):
 
     def _settle(self, folder: Path, job: Job | None) -> None:
         """Note how the job of a run has ended that has no result, or was stopped: Slurm forgets it within minutes."""
-        state = job.state if job else ""
+        state = job.state if job else stopped_state(_read_text(folder / STOP_FILE))
         result = _read_result(folder)
         write_json_atomically(folder / _END_FILE, {"state": state})
         if state in TIMEOUT_STATES and result is not None:
@@ -227,10 +230,17 @@ def _read_result(folder: Path) -> dict[str, Json] | None:
 
 
 def _last_line(path: Path) -> str:
-    with suppress(OSError):
-        lines = path.read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
-    return ""
+    return (_read_text(path).strip().splitlines() or [""])[-1]
+
+
+def _read_text(path: Path) -> str:
+    """Return the end of a text file, "" if there is none."""
+    try:
+        with open_regular_file(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TEXT_SIZE))
+            return file.read(_TEXT_SIZE).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _is_older(path: Path, seconds: float) -> bool:

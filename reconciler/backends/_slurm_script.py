@@ -12,7 +12,7 @@ from typing import NamedTuple
 from reconciler.model import Json
 from reconciler.model.tasks import Task
 
-SLURM_LOG, CANCEL_FILE = "slurm.log", "cancel"
+SLURM_LOG, CANCEL_FILE, STOP_FILE = "slurm.log", "cancel", "slurm-stop.txt"
 _OPTIONS = ("partition", "account", "qos", "reservation", "constraint")  # settings that are options of their names
 _STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
 _END_SECONDS = 60  # of the time of a run, for its end
@@ -21,7 +21,8 @@ _MEBIBYTE = 1 << 20
 # Variables of who submits that a run needs; all others are those of its node, or secrets.
 _EXPORTED = "HOME,USER,LOGNAME,LANG,PATH"
 _BODY = """
-# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner. What a killed runner leaves is ended last.
+# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
+# forgets within minutes. What a killed runner leaves is ended last.
 runner= stopped=
 stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
 trap stop TERM
@@ -30,10 +31,11 @@ runner=$!
 [ -z "$stopped" ] && [ ! -e CANCEL ] || stop
 wait "$runner"; code=$?
 while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
+[ -z "$stopped" ] || [ -e CANCEL ] || scontrol --oneliner show job "$SLURM_JOB_ID" > STOP
 [ "$code" -lt 128 ] || RUNNER --end FOLDER
 exit "$code"
 """
-_WORD = re.compile("RUNNER|SPEC|CANCEL|FOLDER")
+_WORD = re.compile(r"\b(RUNNER|SPEC|CANCEL|STOP|FOLDER)\b")
 
 
 class TimeLimits(NamedTuple):
@@ -62,6 +64,7 @@ def make_script(task: Task, settings: Mapping[str, Json], folder: Path, runner: 
         "RUNNER": shlex.join(runner),
         "SPEC": shlex.quote(str(spec_file)),
         "CANCEL": shlex.quote(str(folder / CANCEL_FILE)),
+        "STOP": shlex.quote(str(folder / STOP_FILE)),
         "FOLDER": shlex.quote(str(folder)),
     }
     body = _WORD.sub(lambda match: words[match[0]], _BODY)

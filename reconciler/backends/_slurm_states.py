@@ -79,6 +79,14 @@ def parse_jobs(text: str) -> dict[str, Job]:
     return jobs
 
 
+def stopped_state(text: str) -> str:
+    """Return the state in which a job ends that Slurm stops, by what scontrol says meanwhile; "" for none."""
+    fields = dict(word.partition("=")[::2] for word in text.split())
+    if fields.get("PreemptTime", "None") != "None":
+        return "PREEMPTED"
+    return "TIMEOUT" if fields.get("Reason") == "TimeLimit" else ""
+
+
 def waiting_message(reason: str) -> str:
     """Return what a job waits for; one that never starts is said to."""
     name = reason.partition(",")[0].strip("() ")

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ class Bench:
     prefix: Prefix = PYTHON
     started: dict[str, Handle] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    _opened: dict[str, Backend] = field(default_factory=dict)
 
     @property
     def backend(self) -> Backend:
@@ -66,10 +68,18 @@ class Bench:
         if self.node:
             return open_ssh(self.node, self.folder, **settings)
         if self.cluster:
-            return open_slurm(self.folder, self.cluster.folder / "notes", **{**self.settings, **settings})
+            opening = partial(open_slurm, self.folder, self.cluster.folder / "notes")
+            return self._open_once(opening, {**self.settings, **settings})
         if self.ray:
-            return open_ray(self.ray, self.folder, **{"cpus": 0.5, **self.settings, **settings})
+            return self._open_once(partial(open_ray, self.ray, self.folder), {"cpus": 0.5, **self.settings, **settings})
         return load_backend({"type": self.type, **address, **settings}, self.folder)
+
+    def _open_once(self, opening: Callable[..., Backend], settings: Mapping[str, Any]) -> Backend:
+        """Return the backend, the same one for the same settings: to start its program takes a quarter of a second."""
+        key = json.dumps([str(self.folder), os.environ["PATH"], settings])
+        if key not in self._opened:
+            self._opened[key] = opening(**settings)
+        return self._opened[key]
 
     @property
     def environment(self) -> Environment:

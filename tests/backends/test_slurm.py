@@ -53,17 +53,20 @@ def test_a_run_stands_as_recorded_while_the_controller_is_down_and_is_known_when
     backend = bench.backend
     ended = bench.submit(bench.task("echo before"))
     bench.wait_until_ended(ended)
-    handle = bench.submit(bench.task("echo up; sleep 12; echo down > ${{outputs.model}}/a", outputs=MODEL))
+    handle = bench.submit(bench.task("echo up; sleep 15; echo down > ${{outputs.model}}/a", outputs=MODEL))
     bench.wait_until_running(handle)
     bench.cluster.stop_controller()
-    conditions = backend.poll([handle, ended])
-    assert (conditions[handle].phase, conditions[ended].phase) == (Phase.UNKNOWN, Phase.SUCCEEDED)
-    assert "does not answer: " in conditions[handle].message
-    assert bench.log(handle) == "up\n"
-    with pytest.raises(UserError) as caught:
-        bench.submit(bench.task("true", name="other"))
-    assert problem_of(caught).code == "backend-unreachable"
-    bench.cluster.start_controller()
+    try:
+        until(lambda: backend.poll([handle])[handle].phase is Phase.UNKNOWN)
+        conditions = backend.poll([handle, ended])
+        assert "does not answer: " in conditions[handle].message
+        assert conditions[ended].phase is Phase.SUCCEEDED
+        assert bench.log(handle) == "up\n"
+        with pytest.raises(UserError) as caught:
+            bench.submit(bench.task("true", name="other"))
+        assert problem_of(caught).code == "backend-unreachable"
+    finally:
+        bench.cluster.start_controller()
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
     content = backend.collect(handle, bench.store).outputs["model"]
     assert [file.path for file in bench.store.manifest(content)] == ["a"]
@@ -96,6 +99,19 @@ def test_a_run_that_another_job_preempts_is_lost_and_is_not_begun_again_by_slurm
     assert bench.wait_until_ended(urgent).phase is Phase.SUCCEEDED
     assert bench.condition(handle) == condition
     assert bench.log(handle) == "up\n"
+
+
+def test_a_run_that_was_preempted_is_lost_also_if_slurm_has_forgotten_why_it_ended(bench):
+    bench.settings["partition"] = "one"
+    handle = bench.submit(bench.task("echo up; sleep 300"))
+    bench.wait_until_running(handle)
+    bench.settings["partition"] = "urgent"
+    bench.wait_until_ended(bench.submit(bench.task("echo urgent", name="urgent")))
+    until((bench.folder / "runs" / handle.id / "result.json").exists)
+    until(lambda: not bench.cluster.jobs())
+    bench.cluster.forget_jobs()
+    condition = bench.condition(handle)
+    assert (condition.phase, condition.message) == (Phase.GONE, "it was preempted by another job")
 
 
 def test_a_run_that_can_never_start_says_why_and_can_be_canceled(bench):

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.backends import _slurm_commands, _slurm_find
 from reconciler.backends._slurm_script import make_script, time_limits
-from reconciler.backends._slurm_states import Job, end_message, parse_jobs, waiting_message
+from reconciler.backends._slurm_states import Job, end_message, parse_jobs, stopped_state, waiting_message
 from reconciler.backends.slurm import BACKEND
 from reconciler.diagnostics import UserError
 from reconciler.model.tasks import Prefix, Resources, Task
@@ -113,6 +113,19 @@ def test_of_several_jobs_with_one_name_the_active_one_counts_else_the_last():
 )
 def test_a_reason_to_wait_is_said_in_words(reason, message):
     assert waiting_message(reason) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("JobId=1 JobState=COMPLETING Reason=None PreemptTime=2026-11-30T17:14:12", "PREEMPTED"),
+        ("JobId=1 JobState=COMPLETING Reason=TimeLimit PreemptTime=None", "TIMEOUT"),
+        ("JobId=1 JobState=COMPLETING Reason=None PreemptTime=None", ""),
+        ("", ""),
+    ],
+)
+def test_why_slurm_stops_a_job_is_read_from_what_it_says_meanwhile(text, state):
+    assert stopped_state(text) == state
 
 
 def test_a_run_without_a_result_says_how_its_job_ended():

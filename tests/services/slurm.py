@@ -53,8 +53,8 @@ AccountingStorageType=accounting_storage/none
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-MessageTimeout=5
-SlurmdTimeout=6
+MessageTimeout=3
+SlurmdTimeout=4
 KillWait=12
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} CPUs=2 RealMemory=1000
@@ -112,9 +112,15 @@ class SlurmCluster:
         """Start slurmctld, with the state that it has left."""
         self._call("/usr/sbin/slurmctld")
 
+    def forget_jobs(self) -> None:
+        """Let the controller forget its jobs, as it does minutes after their ends."""
+        self.stop_controller()
+        self._call("/usr/sbin/slurmctld", "-c")
+        until(lambda: self.states() == {"idle"})
+
     def stop_controller(self) -> None:
-        """Kill slurmctld."""
-        self._kill("slurmctld.pid")
+        """Stop slurmctld, which saves its state before it ends; it starts with one of seconds ago if it is killed."""
+        self._kill("slurmctld.pid", signal.SIGTERM)
 
     def start_node(self, node: str) -> None:
         """Start slurmd of a node."""
@@ -169,13 +175,13 @@ class SlurmCluster:
         if self._mounts:
             self._mounts.stop()
 
-    def _kill(self, name: str) -> None:
+    def _kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Kill the daemon of a pid file, and wait until it has ended."""
         with suppress(FileNotFoundError, ProcessLookupError):
             process = int((self.folder / name).read_text(encoding="utf-8"))
-            os.kill(process, signal.SIGKILL)
+            os.kill(process, number)
             until(lambda: not Path(f"/proc/{process}").exists() or _is_zombie(process))
-            (self.folder / name).unlink()
+            (self.folder / name).unlink(missing_ok=True)
 
     def _call(self, *command: str, check: bool = True) -> str:
         done = subprocess.run(

@@ -8,7 +8,8 @@
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
 #SBATCH --no-requeue
-# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner. What a killed runner leaves is ended last.
+# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
+# forgets within minutes. What a killed runner leaves is ended last.
 runner= stopped=
 stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
 trap stop TERM
@@ -17,5 +18,6 @@ runner=$!
 [ -z "$stopped" ] && [ ! -e '/shared/it'"'"'s $(id) "%j" #/cancel' ] || stop
 wait "$runner"; code=$?
 while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
+[ -z "$stopped" ] || [ -e '/shared/it'"'"'s $(id) "%j" #/cancel' ] || scontrol --oneliner show job "$SLURM_JOB_ID" > '/shared/it'"'"'s $(id) "%j" #/slurm-stop.txt'
 [ "$code" -lt 128 ] || /usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --end '/shared/it'"'"'s $(id) "%j" #'
 exit "$code"
