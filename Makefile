@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS = never
 # The tests start mlgit hundreds of times; without bytecode files, each process compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs contract github-openapi azurite mlflow webhdfs test coverage test-fast test-services test-versions lint lock soak clean
+.PHONY: demo docs contract github-openapi azurite mlflow ray webhdfs test coverage test-fast test-services test-versions lint lock soak clean
 .DELETE_ON_ERROR:
 
 $(UV):
@@ -77,6 +77,14 @@ build/mlflow/bin/mlflow: tests/services/mlflow_server.py $(VENV)/installed-dev
 	$(BIN)/uv venv --quiet --clear build/mlflow
 	$(BIN)/uv pip install --quiet --python build/mlflow/bin/python \
 	  mlflow==$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' tests/services/mlflow_server.py)
+	@touch $@
+
+# Ray for the tests, in an environment of its own: 300 MB, whose versions would bind those of mlgit's tests
+ray: build/ray/bin/ray
+build/ray/bin/ray: tests/services/ray_cluster.py $(VENV)/installed-dev
+	$(BIN)/uv venv --quiet --clear build/ray
+	$(BIN)/uv pip install --quiet --python build/ray/bin/python \
+	  "ray[default]==$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' tests/services/ray_cluster.py)"
 	@touch $@
 
 # Hadoop's jars for the tests of WebHDFS: 36 MB out of a package of 220 MB, whose download takes a minute at most

@@ -7,14 +7,13 @@ imports is of the standard library.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from reconciler.backends import _node_web
+from reconciler.backends import BACKENDS, _node_web
 from reconciler.backends._folders import FolderBackend
-from reconciler.backends._local import LocalBackend
 from reconciler.backends._node_environment import EnvironmentFiles, find_environment, make_environment, moved
 from reconciler.backends._node_messages import (
     END,
@@ -26,7 +25,6 @@ from reconciler.backends._node_messages import (
     read_message,
 )
 from reconciler.backends._node_store import NodeStore
-from reconciler.backends._slurm_node import SlurmNodeBackend
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile
 from reconciler.model.providers import Handle, Phase
@@ -35,10 +33,8 @@ from reconciler.model.tasks import Prefix
 
 _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 Document = dict[str, Any]
-_BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], FolderBackend]] = {
-    "local": LocalBackend,
-    "slurm": SlurmNodeBackend,
-}
+# By name: a program that is started for each command imports only what it is.
+_BACKENDS = {"local": "_local:LocalBackend", "ray": "_ray_node:RayNodeBackend", "slurm": "_slurm_node:SlurmNodeBackend"}
 
 
 class _Node:
@@ -192,7 +188,9 @@ def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
 def _make_answer(folder: Path, opening: Document, requests: BinaryIO) -> Callable[[Document], Iterator[Message]]:
     """Return what answers requests: with the same error to all if the settings do not suit this machine."""
     try:
-        return _Node(folder, _BACKENDS[opening["backend"]](folder, opening["settings"]), requests).answer
+        name, settings = opening["backend"], opening["settings"]
+        backend: FolderBackend = BACKENDS.call(name, f"{__package__}.{_BACKENDS[name]}", folder, settings)
+        return _Node(folder, backend, requests).answer
     except UserError as error:
         answer = Message(error_document(error))
         return lambda _request: iter([answer])

@@ -54,7 +54,7 @@ def send_objects(channel: Channel, digests: Iterable[str], paths: Mapping[str, P
         with _open_file(path) if path else store.open(digest) as stream:
             channel.send(object_parts(digest, stream))
     channel.send([END])
-    channel.receive()
+    channel.receive_answer()
 
 
 def _open_file(path: Path) -> BinaryIO:

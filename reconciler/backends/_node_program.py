@@ -19,6 +19,7 @@ _MODULES = (
     *(f"backends/{name}.py" for name in ("__init__", "_folders", "_local", "_local_processes", "_local_queue")),
     *(f"backends/{name}.py" for name in ("_run_folders", "_runner")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
+    *(f"backends/{name}.py" for name in ("_ray_api", "_ray_node", "_scheduled")),
     *(f"backends/_slurm{name}.py" for name in ("_commands", "_node", "_script", "_states")),
     *(
         f"storage/{name}.py"

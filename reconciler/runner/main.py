@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from .apart import execute_apart
 from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
 from .container import supervise_container
@@ -39,19 +40,23 @@ from .workdir import output_sizes, prepare_workdir
 
 EXIT_DUPLICATE = 75
 _ARGUMENT_COUNT = 2
+_APART_OPTION = "--apart"  # in a session of its own, which a scheduler does not kill
 _END_OPTION = "--end"  # the processes of a run whose runner was killed, by its folder
 
 
 def main() -> int:
     """Execute the run that spec.json (the one argument) describes, write its result.json, and start the next ones.
 
+    With ``--apart`` before it, execute it apart from this process, and start none.
     With ``--end`` and the folder of a run, end the processes of it that a killed runner has left.
     """
+    os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this
+    if sys.argv[1:-1] == [_APART_OPTION]:
+        return _execute_apart(Path(sys.argv[-1]))
     if sys.argv[1:-1] == [_END_OPTION]:
         return 0 if kill_marked(Path(sys.argv[-1])) else 1
     if len(sys.argv) != _ARGUMENT_COUNT:
         return _print_error("usage: runner.pyz SPEC.JSON", 2)
-    os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this
     spec_file: Path | None = Path(sys.argv[1])
     exit_code = 0
     while spec_file is not None:
@@ -66,6 +71,14 @@ def main() -> int:
             exit_code = 1
         spec_file = _start_next(spec)
     return exit_code
+
+
+def _execute_apart(spec_file: Path) -> int:
+    try:
+        spec = read_spec(spec_file)
+    except SpecError as error:
+        return _print_error(str(error), 1)
+    return execute_apart(spec.folder, lambda: _reserve_and_execute(spec))
 
 
 def _start_next(spec: RunSpec) -> Path | None:

@@ -24,7 +24,7 @@ from .prefixed_log import start_copying_lines
 from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure, signal_name
 from .spec import RunSpec
 
-COMMAND_FILE = "command.json"
+COMMAND_FILE, HEARTBEAT_FILE = "command.json", "heartbeat"
 HEARTBEAT_SECONDS = 2.0  # between two heartbeats
 _POLL_SECONDS = 0.05  # between two checks of processes that are ending
 _KILL_SECONDS = 10.0  # for processes to end that cannot refuse to
@@ -48,7 +48,7 @@ class RunMonitor:
     """Receives requests to stop the run, and touches the heartbeat file that shows that the runner is alive."""
 
     def __init__(self, folder: Path) -> None:
-        self._heartbeat_file = folder / "heartbeat"
+        self._heartbeat_file = folder / HEARTBEAT_FILE
         self._events: SimpleQueue[Event] = SimpleQueue()  # its put() is safe in a signal handler
         self._next_heartbeat = 0.0
         self._is_stopped = False

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from remote.backend_server import PYTHON, RemoteBackend, ServerProcess
 from services.docker import DockerEngine
+from services.ray_cluster import RayCluster, open_ray
 from services.slurm import SlurmCluster, open_slurm
 from services.ssh_node import SshNode, open_ssh
 from workspaces import until
@@ -28,7 +30,8 @@ from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
-REMOTE, DOCKER, SSH, SLURM = "remote", "docker", "ssh", "slurm"
+_SECONDS = 90  # for what a busy cluster does
+REMOTE, DOCKER, SSH, SLURM, RAY = "remote", "docker", "ssh", "slurm", "ray"
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Bench:
     image: Image | None = None
     node: SshNode | None = None
     cluster: SlurmCluster | None = None
+    ray: RayCluster | None = None
     prefix: Prefix = PYTHON
     started: dict[str, Handle] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -64,15 +68,17 @@ class Bench:
         if self.node:
             return open_ssh(self.node, self.folder, **settings)
         if self.cluster:
-            return self._open_slurm(**{**self.settings, **settings})
+            opening = partial(open_slurm, self.folder, self.cluster.folder / "notes")
+            return self._open_once(opening, {**self.settings, **settings})
+        if self.ray:
+            return self._open_once(partial(open_ray, self.ray, self.folder), {"cpus": 0.5, **self.settings, **settings})
         return load_backend({"type": self.type, **address, **settings}, self.folder)
 
-    def _open_slurm(self, **settings: Any) -> Backend:
+    def _open_once(self, opening: Callable[..., Backend], settings: Mapping[str, Any]) -> Backend:
         """Return the backend, the same one for the same settings: to start its program takes a quarter of a second."""
-        assert self.cluster
         key = json.dumps([str(self.folder), os.environ["PATH"], settings])
         if key not in self._opened:
-            self._opened[key] = open_slurm(self.folder, self.cluster.folder / "notes", **settings)
+            self._opened[key] = opening(**settings)
         return self._opened[key]
 
     @property
@@ -81,17 +87,20 @@ class Bench:
         return self.image or self.prefix
 
     def task(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **fields: Any) -> Task:
-        token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
+        token = hashlib.sha256(f"{name} {command} {self.folder}".encode()).hexdigest()[:40]  # clusters are shared
         code = self.content(files) if files else None
         fields.setdefault("environment", self.environment)
         return Task(f"{name}-{token[:8]}", f"job/{name}", token, command, code=code, **fields)
 
-    def narrow(self) -> tuple[Compute, str]:
-        """Return a compute that has one run at once, and what the next one waits for."""
+    def narrow(self) -> tuple[Compute, str, tuple[int, int]]:
+        """Return a compute that has one run at once, what the next one waits for, and how much is in use then."""
         if self.cluster:
             self.settings["partition"] = "one"
-            return Compute(), "waits for resources that are in use (Resources)"
-        return Compute("narrow", {"type": "computeinstance"}), "waits for a slot"
+            return Compute(), "waits for resources that are in use (Resources)", (1, 1)
+        if self.ray:
+            self.settings["cpus"] = 2  # one of its nodes has so many
+            return Compute(), "waits for a node with 2 CPUs", (2, 3)
+        return Compute("narrow", {"type": "computeinstance"}), "waits for a slot", (1, 1)
 
     def content(self, files: Mapping[str, str]) -> Content:
         """Put a folder of texts into the store."""
@@ -115,12 +124,15 @@ class Bench:
         return self.condition(handle).phase in (Phase.PENDING, Phase.RUNNING)
 
     def wait_until_ended(self, handle: Handle) -> Condition:
-        until(lambda: not self.is_active(handle))
+        backend = self.backend  # one for all looks: to open some starts a process
+        until(lambda: backend.poll([handle])[handle].phase not in (Phase.PENDING, Phase.RUNNING), _SECONDS)
         return self.condition(handle)
 
     def wait_until_running(self, handle: Handle, lines: int = 1) -> None:
         """Wait until the command of a run has written its first lines."""
-        until(lambda: self.condition(handle).phase is Phase.RUNNING and self.log(handle).count("\n") >= lines)
+        backend = self.backend
+        until(lambda: backend.poll([handle])[handle].phase is Phase.RUNNING, _SECONDS)
+        until(lambda: b"".join(backend.log(handle)).count(b"\n") >= lines, _SECONDS)
 
     def log(self, handle: Handle) -> str:
         return b"".join(self.backend.log(handle)).decode()
@@ -149,7 +161,7 @@ def share_cache(shared: Path, folder: Path) -> None:
 
 # A backend that needs a service is tested with the other services.
 PARAMETERS = [
-    pytest.param(name, marks=pytest.mark.services) if name in {DOCKER, SSH, SLURM} else name
+    pytest.param(name, marks=pytest.mark.services) if name in {DOCKER, SSH, SLURM, RAY} else name
     for name in (*BACKENDS.names(), REMOTE)
 ]
 
@@ -177,6 +189,11 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         store.root.mkdir()
         bench.cluster.hide(store.root)
         share_cache(bench.cluster.folder / "shared", folder)
+    if request.param == RAY:
+        bench.ray, bench.prefix = request.getfixturevalue("ray_cluster"), request.getfixturevalue("plain_environment")
+        store.root.mkdir()
+        bench.ray.hide(store.root)
+        share_cache(bench.ray.folder / "shared", folder)
     yield bench
     for handle in bench.started.values():
         bench.backend.cancel(handle)

@@ -319,14 +319,13 @@ def test_two_runs_go_on_at_once(bench):
 
 @behaviour(14)
 def test_a_run_waits_for_a_free_slot_and_starts_when_there_is_one(bench):
-    narrow, message = bench.narrow()
+    narrow, message, in_use = bench.narrow()
     first = bench.submit(bench.task("echo first; sleep 60", name="first", compute=narrow))
     second = bench.submit(bench.task("echo second", name="second", compute=narrow))
     bench.wait_until_running(first)
     until(lambda: bench.condition(second).message == message)
     assert bench.condition(second).phase is Phase.PENDING
-    (usage,) = bench.backend.usage()
-    assert (usage.used, usage.total, usage.queued) == (1, 1, 1)
+    until(lambda: [(usage.used, usage.total, usage.queued) for usage in bench.backend.usage()] == [(*in_use, 1)])
     bench.backend.cancel(first)
     assert bench.wait_until_ended(second).phase is Phase.SUCCEEDED
 

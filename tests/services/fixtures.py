@@ -13,6 +13,7 @@ from github_api import GithubApi, serve
 from services import azurite as azurites
 from services import conda_channel as conda_channels
 from services import docker, git_http, git_ssh, github_openapi, mlflow_server, moto_s3, samba, sftp, webhdfs
+from services import ray_cluster as ray_service
 from services import slurm as slurm_service
 from services import ssh_node as ssh_node_service
 
@@ -166,6 +167,18 @@ def slurm(
         monkeypatch.setenv(name, value)
     yield slurm_cluster
     slurm_cluster.restore()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ray_service.RayCluster]:
+    """A Ray cluster whose nodes do not see the checkout of mlgit."""
+    need(ray_service.MISSING)
+    cluster = ray_service.RayCluster(tmp_path_factory.mktemp("ray") / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,42 @@
+"""What the backend `ray` does: runs are jobs of a Ray cluster that exists, whose nodes share no disk with mlgit.
+
+On the machine that submits, this one or one that is reached by ssh, a program does that (`_ray_node`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reconciler.backends._node_channel import Connection, ProcessConnection
+from reconciler.backends._node_client import NodeClient
+from reconciler.backends._ssh import DEFAULT_PYTHON, connect_by_ssh
+from reconciler.backends.ray import ON_NODE, TOKEN
+from reconciler.model import Json
+from reconciler.model.plugins import BackendContext
+
+
+class RayBackend(NodeClient):
+    """Runs jobs as those of a Ray cluster; ``folder`` is where this machine keeps notes."""
+
+    provider = "ray"
+
+    def __init__(self, settings: Mapping[str, Json], folder: Path, context: BackendContext) -> None:
+        super().__init__(folder / "ray", str(settings.get("machine", "")))
+        self._settings, self._context = settings, context
+
+    @cached_property
+    def _connection(self) -> Connection:
+        own = {name: self._settings[name] for name in ON_NODE if name in self._settings}
+        more = {"name": self._context.name, "token": self._context.read_secret(TOKEN)}
+        opening: dict[str, Any] = {"backend": "ray", "settings": {**own, **more}}
+        if "machine" in self._settings:
+            return connect_by_ssh(self._settings, self._context, opening)
+        return ProcessConnection(self._settings.get("python") or DEFAULT_PYTHON, self._settings["folder"], opening)
+
+
+def make_ray_backend(settings: Mapping[str, Json], folder: Path, context: BackendContext) -> RayBackend:
+    """Return the backend with its settings in mlgit.yml."""
+    return RayBackend(settings, folder, context)

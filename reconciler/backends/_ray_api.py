@@ -1,0 +1,160 @@
+"""The API of a Ray cluster, as its dashboard serves it: jobs by their submission ids, and what its nodes have.
+
+https://docs.ray.io/en/latest/cluster/running-applications/job-submission/rest.html
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterable, Mapping
+from http.client import HTTPException
+from typing import Any, Never
+from urllib.error import HTTPError, URLError
+
+from reconciler.diagnostics import UserError, user_error
+
+_SECONDS = 30
+_ERROR, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
+_EXISTS = "already exists"
+_MAX_NODES = 10000
+_HINT = "address: of the backend is that of the Ray dashboard, http://HEAD:8265 by default"
+
+
+class RayError(Exception):
+    """The cluster refuses a request; its text is what it says."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects, which would take the token to another host."""
+
+    def redirect_request(self, *_arguments: object) -> None:
+        return None
+
+
+class RayApi:
+    """The API at an address; ``token`` is that of a cluster with token authentication, "" for none."""
+
+    def __init__(self, address: str, token: str = "") -> None:
+        self._address, self._token = address.rstrip("/"), token
+        # No proxies: those of the environment lead out of the network that a cluster is in.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
+
+    def submit_job(self, job: Mapping[str, Any]) -> None:
+        """Submit a job, unless there is one with its id; raises RayError, or UserError ``backend-unreachable``."""
+        try:
+            self._ask("POST", "/api/jobs/", job)
+        except _NotFoundError as error:
+            raise self._no_dashboard(str(error)) from error
+        except RayError as error:
+            if _EXISTS not in str(error):
+                raise
+
+    def has_job(self, submission_id: str) -> bool:
+        """Return True if there is a job with an id; raises UserError ``backend-unreachable``."""
+        try:
+            return bool(self._ask("GET", f"/api/jobs/{submission_id}"))
+        except _NotFoundError:
+            self._check_version()
+            return False
+        except RayError as error:
+            raise self._failed(error) from error
+
+    def list_jobs(self) -> dict[str, Mapping[str, Any]]:
+        """Return all jobs that were submitted, by their ids; raises UserError ``backend-unreachable``."""
+        try:
+            jobs = self._ask("GET", "/api/jobs/")
+        except _NotFoundError as error:
+            raise self._no_dashboard(str(error)) from error
+        except RayError as error:
+            raise self._failed(error) from error
+        if not isinstance(jobs, list):
+            raise self._no_dashboard("it has no list of jobs")
+        return {str(job["submission_id"]): job for job in jobs if isinstance(job, dict) and job.get("submission_id")}
+
+    def stop_job(self, submission_id: str) -> bool:
+        """Ask a job to stop; return False if there is none, or it has ended. Raises ``backend-unreachable``."""
+        try:
+            answer = self._ask("POST", f"/api/jobs/{submission_id}/stop", {})
+        except RayError:  # it has ended meanwhile: `poll` tells
+            return False
+        return isinstance(answer, dict) and bool(answer.get("stopped"))
+
+    def list_nodes(self) -> tuple[Mapping[str, float], ...]:
+        """Return the resources of the nodes that are alive: ``CPU``, ``GPU``, ``memory`` in bytes, and others."""
+        try:
+            data = self._ask("GET", f"/api/v0/nodes?detail=1&limit={_MAX_NODES}")["data"]["result"]["result"]
+            return tuple(node["resources_total"] for node in data if node["state"] == "ALIVE")
+        except (RayError, KeyError, TypeError):  # another release: it only helps to refuse what never fits
+            return ()
+
+    def usage(self) -> Mapping[str, tuple[float, float]]:
+        """Return how much of a resource is in use and how much there is, by its name."""
+        try:
+            report = self._ask("GET", "/api/cluster_status")["data"]["clusterStatus"]["loadMetricsReport"]["usage"]
+            return {name: (float(used), float(total)) for name, (used, total) in report.items()}
+        except (RayError, KeyError, TypeError, ValueError, AttributeError):  # the same
+            return {}
+
+    def _check_version(self) -> None:
+        """Raise UserError ``backend-unreachable`` if the address is that of something else."""
+        try:
+            version = self._ask("GET", "/api/version")
+        except RayError as error:
+            raise self._no_dashboard(str(error)) from error
+        if not isinstance(version, dict) or "ray_version" not in version:
+            raise self._no_dashboard("it does not say which version of Ray it is")
+
+    def _ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
+        """Return the answer to a request; raises RayError, or UserError ``backend-unreachable``."""
+        data = None if document is None else json.dumps(document).encode()
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        request = urllib.request.Request(f"{self._address}{path}", data, headers, method=method)  # noqa: S310 - the schema of the settings allows http and https
+        try:
+            with self._opener.open(request, timeout=_SECONDS) as answer:
+                return json.loads(answer.read())
+        except HTTPError as error:
+            with error:
+                self._raise_answer(error.code, error.read().decode("utf-8", "replace"))
+        except ValueError as error:
+            raise self._no_dashboard("it does not answer with JSON") from error
+        except (URLError, HTTPException, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+            raise user_error("backend-unreachable", f"Ray at {self._address} does not answer: {text}", _HINT) from error
+
+    def _raise_answer(self, status: int, text: str) -> Never:
+        if status == _UNAUTHORIZED:
+            message = f"Ray at {self._address} wants a token, and none is bound to the backend"
+            hint = "bind one: secrets: {NAME: {from: ..., for: [backend/NAME], fields: [/token]}}"
+            raise user_error("backend-unreachable", message, hint)
+        if status == _FORBIDDEN:
+            message = f"Ray at {self._address} does not accept the token"
+            raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
+        if status == _NOT_FOUND or status < _ERROR:  # a redirect leads elsewhere
+            raise _NotFoundError(f"it answers with HTTP {status}")
+        raise RayError(_last_line(text) or f"it answers with HTTP {status}")
+
+    def _failed(self, error: RayError) -> UserError:
+        message = f"Ray at {self._address} fails: {error}"
+        return user_error("backend-unreachable", message, "see the log of its dashboard")
+
+    def _no_dashboard(self, cause: str) -> UserError:
+        return user_error("backend-unreachable", f"{self._address} is no Ray dashboard: {cause}", _HINT)
+
+
+class _NotFoundError(RayError):
+    pass
+
+
+def _last_line(text: str) -> str:
+    """Return what an answer says, which may be a traceback: its last line with words."""
+    lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
+    return lines[-1].partition("Error: ")[2] or lines[-1] if lines else ""
+
+
+def find_largest(nodes: Iterable[Mapping[str, float]], name: str) -> float:
+    """Return the most of a resource that one node has."""
+    return max((float(node.get(name, 0)) for node in nodes), default=0.0)

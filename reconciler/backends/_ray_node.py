@@ -1,0 +1,134 @@
+"""What the backend `ray` does on the machine that submits: runs are jobs of a Ray cluster, by its Jobs API.
+
+A job has the token of its run for its id, so that it is found if the process that submitted it was killed.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.abbreviation import pluralize
+from reconciler.backends._ray_api import RayApi, RayError, find_largest
+from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
+from reconciler.diagnostics import user_error
+from reconciler.model import Json
+from reconciler.model.docker_arguments import parse_size
+from reconciler.model.providers import Usage
+from reconciler.model.tasks import Resources, Task
+
+_CPU, _GPU, _MEMORY = "CPU", "GPU", "memory"  # Ray's names
+_FIELDS = {_CPU: "entrypoint_num_cpus", _GPU: "entrypoint_num_gpus", _MEMORY: "entrypoint_memory"}
+_STATES = {"PENDING": JobState.WAITING, "RUNNING": JobState.RUNNING, "STOPPED": JobState.STOPPED}
+_GIBIBYTE = 1 << 30
+_MESSAGE_LENGTH = 300
+
+
+class RayNodeBackend(ScheduledBackend):
+    """Runs jobs as those of a Ray cluster; its folder is seen by the nodes of the cluster."""
+
+    provider, scheduler = "ray", "Ray"
+
+    def __init__(self, folder: Path, settings: Mapping[str, Json]) -> None:
+        super().__init__(folder)
+        self._settings = settings
+        self._api = RayApi(settings["address"], settings.get("token") or "")
+
+    def usage(self) -> Iterable[Usage]:
+        """Return how many processors and GPUs of the cluster are in use, by whomever, and how many jobs wait."""
+        waiting = sum(job.get("status") == "PENDING" for job in self._api.list_jobs().values())
+        rows = self._api.usage()
+        name = f"Ray at {self._settings['address']}"
+        return tuple(
+            Usage(name, unit, math.ceil(rows[unit][0]), int(rows[unit][1]), waiting if unit == _CPU else 0)
+            for unit in (_CPU, _GPU)
+            if unit in rows
+        )
+
+    def _send_job(self, task: Task, command: tuple[str, ...]) -> Mapping[str, Json]:
+        resources = find_resources(task.resources, self._settings)
+        self._check_fit(task, resources)
+        try:
+            self._api.submit_job(make_job(task, command, resources))
+        except RayError as error:
+            message = f"Ray refuses {task.address}: {error}"
+            hint = f"correct the settings of the backend {self._name} in mlgit.yml"
+            raise user_error("submission-refused", message, hint) from error
+        return {"resources": resources}
+
+    def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
+        """Raise UserError ``submission-refused`` if no node of the cluster has what a run asks for."""
+        nodes = self._api.list_nodes()
+        if not nodes or any(all(node.get(name, 0) >= value for name, value in resources.items()) for node in nodes):
+            return
+        largest = {name: value for name in _FIELDS if (value := find_largest(nodes, name))}
+        message = f"{task.address} asks for {_words(resources)}, and no node of the Ray cluster has that"
+        hint = (
+            f"of its {pluralize(len(nodes), 'node')} none has more than {_words(largest)}; "
+            f"lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
+        )
+        raise user_error("submission-refused", message, hint)
+
+    def _has_job(self, token: str) -> bool:
+        return self._api.has_job(token)
+
+    def _list_jobs(self, notes: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Job]:
+        jobs = self._api.list_jobs()
+        return {token: read_job(jobs[token], note) for token, note in notes.items() if token in jobs}
+
+    def _stop_job(self, token: str) -> bool:
+        return self._api.stop_job(token)
+
+    @property
+    def _name(self) -> str:
+        return self._settings.get("name") or self.provider
+
+
+def make_job(task: Task, command: Iterable[str], resources: Mapping[str, float]) -> dict[str, Any]:
+    """Return the document that submits the job of a task, of which the command is that of its runner."""
+    return {
+        "submission_id": task.token,
+        "entrypoint": f"exec {shlex.join(command)}",
+        "metadata": {"run": task.run, "address": task.address},
+        **{_FIELDS[name]: value for name, value in resources.items()},
+    }
+
+
+def find_resources(wanted: Resources, settings: Mapping[str, Json]) -> dict[str, float]:
+    """Return what a run asks for, by Ray's names: of its job, else of the settings of the backend."""
+    memory = wanted.memory or (parse_size(settings["memory"]) if "memory" in settings else None)
+    values = {
+        _CPU: wanted.cpus or settings.get("cpus", 1),
+        _GPU: wanted.gpus or settings.get("gpus_per_run"),
+        _MEMORY: memory,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
+    """Return what Ray says of a job; it says of one that waits only that this may be for several things."""
+    status = job.get("status")
+    state = _STATES.get(str(status), JobState.ENDED)
+    if state is JobState.WAITING:
+        resources = note.get("resources")
+        return Job(state, f"waits for a node with {_words(resources)}" if resources else "waits for a node")
+    lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
+    text = lines[-1][-_MESSAGE_LENGTH:] if lines else ""
+    return Job(state, f"its job ended without a result ({status})" + (f": {text}" if text else ""))
+
+
+def _words(resources: Mapping[str, float]) -> str:
+    """Return resources as a list of words, as in ``2 CPUs, 1 GPU and 16 GiB of memory``."""
+    words = list(_each_word(resources))
+    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), *words[-1:]])
+
+
+def _each_word(resources: Mapping[str, float]) -> Iterator[str]:
+    for name in (_CPU, _GPU):
+        if value := resources.get(name):
+            yield f"{value:g} {name}{'' if value == 1 else 's'}"
+    if value := resources.get(_MEMORY):
+        yield f"{value / _GIBIBYTE:.1f}".removesuffix(".0") + " GiB of memory"
