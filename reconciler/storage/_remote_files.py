@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from fsspec import AbstractFileSystem
 from fsspec.asyn import sync
@@ -20,28 +17,14 @@ from reconciler.diagnostics import UserError
 from reconciler.model.grants import Access, Grant
 from reconciler.model.object_store import UNREACHABLE_CODE
 from reconciler.storage._filesystems import BLOCK_SIZE, close_filesystem
+from reconciler.storage._remote_file import RemoteFile, to_remote_file
 from reconciler.storage._remote_grants import make_grants
 from reconciler.storage._s3_uploads import abort_uploads
 from reconciler.storage._service_errors import service_error
-from reconciler.storage.stamps import Stamp
 
-_MD5_DIGITS = 32
 _TEMPORARY = "tmp"
-_TIMES = ("mtime", "modificationTime", "last_modified", "LastModified")  # of sftp, WebHDFS, Azure and S3
 _RENAMING = threading.Lock()  # one channel beside those of sshfs: servers allow ten
 _RENAME_FAILURES = frozenset({"SFTPFailure", "SFTPFileAlreadyExists"})
-
-
-class RemoteFile(NamedTuple):
-    """What a service says of a file: ``stamp`` is another one for other bytes, ``md5`` is "" if it says none.
-
-    ``modified`` is when it was written, in seconds since 1970 by the clock of the service.
-    """
-
-    size: int
-    stamp: Stamp
-    md5: str = ""
-    modified: float = 0.0
 
 
 class RemoteFiles:
@@ -79,7 +62,7 @@ class RemoteFiles:
         """Return what the service says of a file, None if there is none."""
         with self._use() as files, suppress(FileNotFoundError):
             info = files.info(self._full(path))
-            return None if info["type"] == "directory" else _remote_file(info)
+            return None if info["type"] == "directory" else to_remote_file(info)
         return None
 
     def list(self, folder: str) -> Mapping[str, RemoteFile | None]:
@@ -89,7 +72,7 @@ class RemoteFiles:
             entries = files.ls(full, detail=True)
             named = ((str(info["name"]).rstrip("/"), info) for info in entries)
             found = {
-                name.rpartition("/")[2]: None if info["type"] == "directory" else _remote_file(info)
+                name.rpartition("/")[2]: None if info["type"] == "directory" else to_remote_file(info)
                 for name, info in named
             }
             return found if found != {full.rpartition("/")[2]: None} else {}
@@ -100,7 +83,7 @@ class RemoteFiles:
         full = self._full(folder)
         with self._use() as files, suppress(FileNotFoundError):
             found = files.find(full, detail=True)
-            return {path.removeprefix(f"{full}/"): _remote_file(info) for path, info in found.items()}
+            return {path.removeprefix(f"{full}/"): to_remote_file(info) for path, info in found.items()}
         return {}
 
     def read(self, path: str) -> bytes | None:
@@ -284,24 +267,3 @@ async def _sftp_rename(files: Any, source: str, target: str) -> None:
             if type(error).__name__ not in _RENAME_FAILURES:
                 raise
             raise FileExistsError(target) from error
-
-
-def _remote_file(info: Mapping[str, Any]) -> RemoteFile:
-    etag = str(info.get("ETag") or info.get("etag") or "").strip('"')
-    modified = next((info[name] for name in _TIMES if info.get(name)), "")
-    changed = etag or str(modified)
-    content_md5 = (info.get("content_settings") or {}).get("content_md5")
-    md5 = bytes(content_md5).hex() if content_md5 else etag if len(etag) == _MD5_DIGITS else ""
-    size = int(info["size"] or 0)
-    number = int.from_bytes(hashlib.sha256(changed.encode()).digest()[:7])
-    return RemoteFile(size, (number, size, 0, 0), md5, _seconds(modified))
-
-
-def _seconds(modified: Any) -> float:
-    """Return a time in seconds since 1970, as services give it: WebHDFS in milliseconds; now if it gives none.
-
-    What has no time is never old.
-    """
-    if isinstance(modified, datetime):
-        return modified.timestamp()
-    return float(modified) / 1000 if isinstance(modified, int | float) else time.time()

@@ -13,7 +13,8 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import FOLDER_SUFFIX
 from reconciler.model.grants import Access, Grant
 from reconciler.storage._filesystems import BLOCK_SIZE
-from reconciler.storage._remote_files import RemoteFile, RemoteFiles
+from reconciler.storage._remote_file import RemoteFile
+from reconciler.storage._remote_files import RemoteFiles
 from reconciler.storage._remote_removal import is_old
 from reconciler.storage.digests import Digests, compute_digests
 from reconciler.storage.folder_store import FolderStore

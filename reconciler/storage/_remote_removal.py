@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from reconciler.model.content import FOLDER_SUFFIX
 from reconciler.model.object_store import FRESH_SECONDS
 from reconciler.model.transfers import TransferProgress, transfer_listener
-from reconciler.storage._remote_files import RemoteFile, RemoteFiles
+from reconciler.storage._remote_file import RemoteFile
+from reconciler.storage._remote_files import RemoteFiles
 
 _MARKS, _NOTICES = "kept", "removals"
 _SENDING_SECONDS = 60.0  # for so long after its notice a removal sends requests

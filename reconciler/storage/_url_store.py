@@ -7,7 +7,6 @@ always: with them it is whole.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import uuid
@@ -32,13 +31,14 @@ from reconciler.model.content import (
 from reconciler.model.grants import Access, Grant
 from reconciler.model.object_store import StoreContext, check_entry_name, is_entry_name
 from reconciler.storage._filesystems import open_filesystem
-from reconciler.storage._remote_files import RemoteFile, RemoteFiles
-from reconciler.storage._remote_objects import MODES_FOLDER, RemoteObjects, object_path
+from reconciler.storage._remote_file import RemoteFile
+from reconciler.storage._remote_files import RemoteFiles
+from reconciler.storage._remote_modes import RemoteModes
+from reconciler.storage._remote_objects import RemoteObjects, object_path
 from reconciler.storage._remote_removal import RemovalNotices, UseMarks, is_old
 from reconciler.storage._sha256 import has_sha256
 from reconciler.storage.assembly import check_entries, content_of_file, make_entry
 from reconciler.storage.folder_store import FolderStore
-from reconciler.storage.manifest import REGULAR_MODE, ManifestEntry, manifest_sha256
 from reconciler.storage.objects import is_object_key
 from reconciler.storage.store_errors import missing_error
 from reconciler.storage.store_url import SECRETS, parse_store_url
@@ -71,6 +71,7 @@ class UrlStore:
         self._remote = remote
         stamps = cache.root / _STAMPS_FOLDER / sha256(remote.location.encode()).hexdigest()[:32]
         self._objects = RemoteObjects(remote, cache, stamps, jobs)
+        self._modes = RemoteModes(remote, cache)
         self._marks = UseMarks(remote, self._read_keys)
         self._notices = RemovalNotices(remote)
 
@@ -95,7 +96,7 @@ class UrlStore:
     def put(self, files: Iterable[UploadFile]) -> Content:
         content = self.cache.put(files)
         self._upload(content.digest, self.cache.read_listing(content.digest).values())
-        self._upload_modes(content)
+        self._modes.upload(content)
         return content
 
     def put_file(self, name: str, stream: BinaryIO) -> Content:
@@ -106,7 +107,7 @@ class UrlStore:
     def manifest(self, content: Content) -> tuple[ContentFile, ...]:
         if content.is_folder:
             self._objects.download([content.digest])
-            self._fetch_modes(content)
+            self._modes.fetch(content)
         return self.cache.manifest(content)
 
     def open(self, digest: str) -> BinaryIO:
@@ -130,7 +131,7 @@ class UrlStore:
         content = content_of_file(name, entries) if name else self.cache.put_entries(entries)
         if not name:
             self._upload(content.digest)
-            self._upload_modes(content)
+            self._modes.upload(content)
         if not self.keep(content):
             raise missing_error(content.digest, self.location)
         return content
@@ -161,7 +162,7 @@ class UrlStore:
         if damaged:
             paths = sorted(path for path, key in listing.items() if key in damaged)
             return tuple(self._damage(path, listing[path], is_missing=damaged[listing[path]]) for path in paths)
-        return self._verify_modes(content, listing, deep=deep)
+        return self._modes.verify(content, listing, self._objects.sha256_of if deep else None)
 
     def has_recorded_sha256(self, content: Content) -> bool:
         files = self.manifest(content)
@@ -241,7 +242,7 @@ class UrlStore:
         if not content.is_folder:
             return self._objects.find([content.digest]) or None
         listing = self._find_listing(content.digest)
-        if listing is None or self._remote.find(_modes_path(content)) is None:
+        if listing is None or not self._modes.exists(content):
             return None
         found = self._objects.find({content.digest, *listing})
         return found if found.keys() >= {content.digest, *listing} else None
@@ -259,50 +260,5 @@ class UrlStore:
                 raise
             return None
 
-    def _upload_modes(self, content: Content) -> None:
-        """Upload the modes of a folder, and keep them in the cache: {} if all of its files are regular."""
-        modes = self._read_cached_modes(content) or b"{}"
-        if self._remote.read(_modes_path(content)) != modes:
-            self._remote.replace(_modes_path(content), modes)
-        self.cache.object_files.replace_file(self.cache.modes_path(content), modes)
-
-    def _fetch_modes(self, content: Content) -> None:
-        path = self.cache.modes_path(content)
-        if not path.exists() and (modes := self._remote.read(_modes_path(content))) is not None:
-            self.cache.object_files.replace_file(path, modes)
-
-    def _read_cached_modes(self, content: Content) -> bytes:
-        try:
-            return self.cache.modes_path(content).read_text("utf-8").encode()
-        except FileNotFoundError:
-            return b""
-
-    def _verify_modes(self, content: Content, listing: Mapping[str, str], *, deep: bool) -> tuple[Damage, ...]:
-        """Return the damage of the modes of a folder whose files are intact; ``deep`` checks them by its sha256."""
-        path = _modes_path(content)
-        data = self._remote.read(path)
-        location = f"{self.location}/{path}"
-        if data is None:
-            return (Damage("", location, is_missing=True),)
-        try:
-            modes = json.loads(data)
-            is_right = isinstance(modes, dict) and modes.keys() <= listing.keys()
-        except (ValueError, RecursionError):
-            is_right = False
-        if is_right and deep:
-            digests = self._objects.sha256_of(listing.values())
-            entries = (
-                ManifestEntry(file, modes.get(file, REGULAR_MODE), key, digests[key], 0)
-                for file, key in listing.items()
-            )
-            is_right = manifest_sha256(entries) == content.sha256
-        elif is_right and (cached := self._read_cached_modes(content)):
-            is_right = json.loads(cached) == modes
-        return () if is_right else (Damage("", location, is_missing=False),)
-
     def _damage(self, file: str, digest: str, *, is_missing: bool) -> Damage:
         return Damage(file, f"{self.location}/{object_path(digest)}", is_missing)
-
-
-def _modes_path(content: Content) -> str:
-    return f"{MODES_FOLDER}/{content.digest}/{content.sha256}.json"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stored_files import put_files
 
 from reconciler.storage import _remote_removal
-from reconciler.storage._remote_files import RemoteFile
+from reconciler.storage._remote_file import RemoteFile
 from reconciler.storage._url_store import UrlStore
 from reconciler.storage.folder_store import FolderStore
 from reconciler.storage.transfers import TransferPool
