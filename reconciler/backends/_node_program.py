@@ -16,8 +16,8 @@ from reconciler.runner.zipapp import iter_sources, make_archive, read_sources
 
 _MODULES = (
     *("__init__.py", "abbreviation.py", "diagnostics.py", "private_files.py", "registry.py", "regular_files.py"),
-    *(f"backends/{name}.py" for name in ("__init__", "_folders", "_local", "_local_processes", "_local_queue")),
-    *(f"backends/{name}.py" for name in ("_run_folders", "_runner")),
+    *(f"backends/{name}.py" for name in ("__init__", "_folders", "_run_folders", "_runner")),
+    *(f"backends/_local{name}.py" for name in ("", "_capacity", "_processes", "_queue")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store")),
     *(f"storage/{name}.py" for name in ("__init__", "digests", "disk_files", "entries", "folder_store", "manifest")),
     *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors")),
