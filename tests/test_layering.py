@@ -147,6 +147,7 @@ HOMES = {
 }
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
+    "backends/_local_capacity.py",
     "backends/_ssh.py",
     "builders/_docker.py",
     "builders/_venv_find.py",

@@ -9,17 +9,17 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 
 from reconciler.abbreviation import pluralize
+from reconciler.backends._local_capacity import core_count, declared_slots, device_names, gpus_of_run
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
+from reconciler.model.capacity import RunRequest
 from reconciler.model.providers import Usage
 from reconciler.model.tasks import DEFAULT_COMPUTE, Compute, Task
 from reconciler.private_files import create_private_file, make_private_folder
-from reconciler.runner.distribution import count_workers
 from reconciler.runner.environment import allowed_variables
 from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.locks import is_locked
@@ -52,78 +52,47 @@ from reconciler.runner.supervisors import spawn_supervisor
 
 _ENTRY_FILE = "queue.json"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
-_DEVICE_NAME = re.compile(r"nvidia(\d+)")
-_INSTANCES_OF_CLUSTER = 4  # the default of max_instances
-_SINGLE_NODE_TYPES = {"computeinstance", "virtualmachine"}
 _SLOTS_HINT = (
     "lower resources.instance_count, or raise max_instances of the compute; one without a file has as many slots as "
     "the machine has cores, or slots: of the backend in mlgit.yml"
 )
-_GPU_SIZE = re.compile(r"(?i)^(standard_)?n")  # Azure's sizes with GPUs: NC, ND, NV, NG
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What the machine has for runs, by the settings of the backend: slots of a compute, GPUs, and those of each run.
+    """What the machine has for runs: the settings of the backend, slots of a compute that declares none, and GPUs.
 
     ``device_folder`` has the locks of the GPUs, which all workspaces of the user share.
     """
 
+    settings: Mapping[str, Json]
     slots: int
     devices: tuple[str, ...]
-    devices_of_run: int | None
     device_folder: Path
 
     def slots_of(self, compute: Compute) -> int:
         """Return how many runs a compute has at once."""
-        compute_type = str(compute.spec.get("type", "")).casefold()
-        if compute_type == "amlcompute":
-            return max(1, int(compute.spec.get("max_instances", _INSTANCES_OF_CLUSTER)))
-        return 1 if compute_type in _SINGLE_NODE_TYPES else self.slots
+        declared = declared_slots(self.settings, compute)
+        return int(declared.value) if declared else self.slots
 
-    def devices_for(self, compute: Compute, processes: int) -> Devices:
-        """Return the GPUs of which a run takes some: none if its compute is of a size without, else one per process."""
+    def devices_for(self, task: Task) -> Devices:
+        """Return the GPUs of which a run takes some."""
         if not self.devices:
             return Devices()
-        size = str(compute.spec.get("size", ""))
-        default = min(processes, len(self.devices)) if not size or _GPU_SIZE.match(size) else 0
-        count = default if self.devices_of_run is None else self.devices_of_run
+        request = RunRequest(task.compute, task.resources, task.distribution)
+        count = gpus_of_run(self.settings, request, len(self.devices))
         return Devices(str(self.device_folder), self.devices, count)
 
 
 def make_pool(settings: Mapping[str, Json]) -> Pool:
     """Return the pool of the settings of a backend; raises UserError if a run takes more than there is."""
-    devices, count = _device_names(settings.get("gpus")), settings.get("gpus_per_run")
+    devices, count = device_names(settings.get("gpus")), settings.get("gpus_per_run")
     if count and count > len(devices):
         message = f"a run takes {count} GPUs (gpus_per_run), but the backend has {len(devices)}"
         raise user_error("backend-broken", message, "correct gpus_per_run: or gpus: in mlgit.yml")
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - no home is no error
     folder = Path(base, "mlgit", "devices", os.uname().nodename)
-    return Pool(settings.get("slots") or _core_count(), devices, count, folder)
-
-
-def _core_count() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _device_names(setting: Json) -> tuple[str, ...]:
-    """Return the GPUs that a setting declares, each once: their number, or their names; by default the visible ones."""
-    if isinstance(setting, int):
-        return tuple(map(str, range(setting)))
-    if setting is not None:
-        return tuple(dict.fromkeys(map(str, setting)))
-    visible = os.environ.get(_VISIBLE_DEVICES)
-    if visible is not None:
-        names = (name.strip() for name in visible.split(","))
-        return tuple(dict.fromkeys(takewhile(_is_device, names)))
-    numbers = (match[1] for path in Path("/dev").iterdir() if (match := _DEVICE_NAME.fullmatch(path.name)))
-    return tuple(sorted(numbers, key=int))
-
-
-def _is_device(name: str) -> bool:
-    """Return True for the name of a GPU in ``CUDA_VISIBLE_DEVICES``; what follows another one, as -1, is hidden."""
-    return bool(name) and not name.startswith("-")
+    return Pool(settings, core_count(), devices, folder)
 
 
 class Queues:
@@ -143,7 +112,7 @@ class Queues:
         if instances > slots:
             message = f"the job has {instances} instances, but the compute {name} has {pluralize(slots, 'slot')}"
             raise user_error("slots-too-few", message, _SLOTS_HINT)
-        devices = self._pool.devices_for(task.compute, count_workers(task.distribution, instances))
+        devices = self._pool.devices_for(task)
         if devices.per_run:
             _make_device_folder(Path(devices.folder))
         queue = self._folder / (name if _FILE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest())

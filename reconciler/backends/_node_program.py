@@ -16,10 +16,10 @@ from reconciler.runner.zipapp import iter_sources, make_archive, read_sources
 
 _MODULES = (
     *("__init__.py", "abbreviation.py", "diagnostics.py", "private_files.py", "registry.py", "regular_files.py"),
-    *(f"backends/{name}.py" for name in ("__init__", "_folders", "_local", "_local_processes", "_local_queue")),
-    *(f"backends/{name}.py" for name in ("_run_folders", "_runner")),
+    *(f"backends/{name}.py" for name in ("__init__", "_folders", "_run_folders", "_runner", "_scheduled")),
+    *(f"backends/_local{name}.py" for name in ("", "_capacity", "_processes", "_queue")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
-    *(f"backends/{name}.py" for name in ("_ray_api", "_ray_node", "_scheduled")),
+    *(f"backends/_ray{name}.py" for name in ("_api", "_node")),
     *(f"backends/_slurm{name}.py" for name in ("_commands", "_node", "_script", "_states")),
     *(
         f"storage/{name}.py"

@@ -6,6 +6,7 @@ It has the slots, the queues and the support of the backend `local`; what a cont
 from __future__ import annotations
 
 from reconciler.backends import local
+from reconciler.backends._local_capacity import count_gpus, find_capacity
 from reconciler.model.docker_arguments import SUPPORTED
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import DOCKER_ARGUMENTS, SIZE, Honoured, Support
@@ -67,4 +68,8 @@ BACKEND = BackendPlugin(
     is_host_bound=True,
     find_refusals="reconciler.backends._docker_find:find_refusals",
     checked_at_submission={"gpus": "whether its Docker engine gives GPUs to containers"},
+    check="reconciler.backends._local_capacity:check_settings",
+    find_capacity=find_capacity,
+    count_gpus=count_gpus,
+    machine_capacity="reconciler.backends._local_capacity:find_container_capacity",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.backends._local_capacity import count_gpus, find_capacity
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import NUMBER, Condition, Honoured, Ignored, Support
 
@@ -83,4 +84,8 @@ BACKEND = BackendPlugin(
     accepts=frozenset({Form.PREFIX, Form.FIXED_PREFIX}),
     is_host_bound=True,
     variables=frozenset({"XDG_STATE_HOME"}),
+    check="reconciler.backends._local_capacity:check_settings",
+    find_capacity=find_capacity,
+    count_gpus=count_gpus,
+    machine_capacity="reconciler.backends._local_capacity:find_machine_capacity",
 )

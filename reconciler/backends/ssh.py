@@ -6,6 +6,7 @@ The backend `local` runs them there, so this one has its slots, its queues and i
 from __future__ import annotations
 
 from reconciler.backends import local
+from reconciler.backends._local_capacity import count_gpus, find_capacity
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import Ignored, Support
 
@@ -84,4 +85,7 @@ BACKEND = BackendPlugin(
     checked_at_submission={"machine": "whether its machine can be reached and has the Python of the environment"},
     variables=frozenset({"SSH_AUTH_SOCK"}),
     secrets=("/private_key", "/passphrase", "/password"),
+    check="reconciler.backends._local_capacity:check_settings",
+    find_capacity=find_capacity,
+    count_gpus=count_gpus,
 )

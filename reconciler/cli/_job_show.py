@@ -17,7 +17,7 @@ from reconciler.project.run_environment import RunEnvironment, find_run_environm
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
 from reconciler.project.steps import read_steps
-from reconciler.render import plan_json, text
+from reconciler.render import outline, plan_json
 from reconciler.render.step_descriptions import StepView, make_view
 from reconciler.render.step_json import step_details_to_json, step_to_json
 from reconciler.render.step_states import summarize_steps
@@ -50,7 +50,7 @@ def command(job: str, form: str, *, shows_all: bool) -> None:
     if form == "json":
         return echo(plan_json.dump_json(fields))
     fields.pop("steps", None)
-    echo(text.format_outline(_to_readable(named.run, fields)))
+    echo(outline.format_outline(_to_readable(named.run, fields)))
     if steps:
         view = make_view(named.run, steps, utc_timestamp("milliseconds"))
         echo("\n".join((summarize_steps(steps), *_indented_tree(view, shows_all=shows_all))))

@@ -68,7 +68,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
         saved_plan.save_plan(session.workspace.repository, plan, plan_options, out)
     forecasts = _forecast(session, state, plan)
-    cache = _check_submissions(session, plan, cache)
+    cache = _check_submissions(session, state, plan, cache)
     if options["base"]:
         echo(f"{sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         importlib.import_module("reconciler.cli._plan_base").print_apart(
@@ -132,7 +132,9 @@ def _forecast(session: Session, state: State, plan: Plan) -> Sequence[Forecast]:
     return forecasts
 
 
-def _check_submissions(session: Session, plan: Plan, cache: RenderedOutputCache | None) -> RenderedOutputCache | None:
+def _check_submissions(
+    session: Session, state: State, plan: Plan, cache: RenderedOutputCache | None
+) -> RenderedOutputCache | None:
     """Report what would stop runs of a plan on this machine; return the cache, none if there is something.
 
     This machine may be changed at any time: what was said of it is not remembered.
@@ -140,7 +142,7 @@ def _check_submissions(session: Session, plan: Plan, cache: RenderedOutputCache 
     if not plan.submissions:
         return cache
     module = importlib.import_module("reconciler.project.submission_checks")
-    return None if module.report_refused_submissions(session, plan.submissions) else cache
+    return None if module.report_refused_submissions(session, state, plan) else cache
 
 
 def _print_refusal(refusal: str, stream: EventStream | None) -> None:

@@ -179,7 +179,7 @@ def print_prepared(session: Session, prepared: PreparedApply, stream: EventStrea
     """Print the plan that is about to be applied, and a warning below it."""
     plan = prepared.annotated_plan
     forecasts = forecast_actions(session, prepared.state, plan.actions)
-    report_refused_submissions(session, plan.submissions)
+    report_refused_submissions(session, prepared.state, plan)
     if stream:
         stream.write_plan(plan, prepared.body, forecasts)
     else:

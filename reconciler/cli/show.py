@@ -14,7 +14,7 @@ from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import find_live_version, open_current_state_session
 from reconciler.model import Json, State, parse_address
-from reconciler.render import plan_json, text
+from reconciler.render import outline, plan_json
 
 
 @click.command("show")
@@ -42,14 +42,14 @@ def command(address: str, form: str, *, dockerfile: bool) -> None:
         echo(module.show_dockerfile(session, state, find_live_version(address, state)), nl=False)
         return
     if (environment := _describe_registry_environment(address, state)) is not None:
-        echo(plan_json.dump_json(environment) if form == "json" else text.format_outline(environment))
+        echo(plan_json.dump_json(environment) if form == "json" else outline.format_outline(environment))
         return
     record = find_live_version(address, state)
     fields = plan_json.record_to_json(record, state.find_builds(record.fingerprint))
     run = state.find_run(record.address, record.latest) if record.latest else None
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)
-    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
+    echo(plan_json.dump_json(fields) if form == "json" else outline.format_outline(fields))
 
 
 def _describe_registry_environment(text_of_address: str, state: State) -> Json:

@@ -11,7 +11,7 @@ from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
-from reconciler.render import plan_json, text
+from reconciler.render import outline, plan_json
 from reconciler.state.history import resolve_state_commit
 from reconciler.state.process import user_name
 from reconciler.state.repair import (
@@ -61,7 +61,7 @@ def show(form: str) -> None:
         "note": note or None,
     }
     present = {name: value for name, value in fields.items() if value is not None}
-    echo(plan_json.dump_json(present) if form == "json" else text.format_outline(present))
+    echo(plan_json.dump_json(present) if form == "json" else outline.format_outline(present))
 
 
 @command.command("repair")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.engine.task_inputs import lower_word, make_inputs
 from reconciler.format.mirrors import Mirrors
-from reconciler.model import Json, ResolvedAsset, Run
+from reconciler.model import ResolvedAsset, Run
 from reconciler.model.content import Content
-from reconciler.model.docker_arguments import parse_size
-from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
+from reconciler.model.tasks import Compute, Environment, Task, TaskOutput
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.experiment_name import experiment_name
 from reconciler.planning.output_paths import direct_uris
+from reconciler.planning.run_requests import read_distribution, read_resources
 
 if TYPE_CHECKING:  # a forecast, which is part of every plan, describes tasks without an apply
     from reconciler.engine.action_context import ActionContext
@@ -66,36 +65,14 @@ def describe_task(
         code=code if isinstance(code, Content) else None,
         inputs=make_inputs(spec.get("inputs") or {}, mirrors, contents),
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
-        resources=_resources(spec),
-        distribution=_distribution(spec.get("distribution") or {}),
+        resources=read_resources(spec),
+        distribution=read_distribution(spec),
         variables=_variables(spec.get("environment_variables") or {}),
     )
 
 
 def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
     return {name: str(value) for name, value in declared.items() if value is not None}
-
-
-def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
-    """Return a distribution with its type in lower case; Azure ML reads it in any case."""
-    return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
-
-
-def _resources(spec: JobSpec) -> Resources:
-    """Return what a job asks for; a size or an argument that is none was refused when it was planned."""
-    declared = spec.get("resources") or {}
-    arguments = declared.get("docker_args") or ""
-    return Resources(
-        _instance_count(spec),
-        shm=parse_size(str(declared["shm_size"])) if declared.get("shm_size") else None,
-        timeout=(spec.get("limits") or {}).get("timeout"),
-        docker_args=arguments if isinstance(arguments, str) else shlex.join(map(str, arguments)),
-    )
-
-
-def _instance_count(spec: JobSpec) -> int:
-    """Return the number of instances of a job; YAML may have it as text."""
-    return max(1, int(float((spec.get("resources") or {}).get("instance_count") or 1)))
 
 
 def _compute_of(context: ActionContext, resolved: ResolvedAsset) -> Compute:

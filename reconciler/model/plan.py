@@ -10,6 +10,7 @@ from typing import NamedTuple
 from reconciler.diagnostics import Diagnostic
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json
 from reconciler.model.builds import BuilderChoice, BuildForecast, PackageDiff
+from reconciler.model.capacity import RunPlace
 from reconciler.model.data_diff import ContentChange, TableComparison
 from reconciler.model.resolved import ResolvedAsset
 from reconciler.model.runs import Run
@@ -105,7 +106,7 @@ class Action(NamedTuple):
     ``run`` is the run as it is to be recorded, ``steps`` what is known of the steps of a pipeline. ``builders``
     build an environment; ``packages`` is how its lock differs from that of the version before, None if one of the two
     is not recorded. ``model`` is what the files of a model say, as far as Git has them. ``content`` says how many files
-    of data changed, and how large they are.
+    of data changed, and how large they are. ``runs_on`` are the computes that a submitted run or its steps go to.
     """
 
     op: Op
@@ -127,6 +128,7 @@ class Action(NamedTuple):
     packages: PackageDiff | None = None
     model: Mapping[str, Json] = EMPTY_MAPPING
     content: ContentChange | None = None
+    runs_on: tuple[RunPlace, ...] = ()
 
     @property
     def key(self) -> ActionId:

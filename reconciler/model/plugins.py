@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
+from reconciler.model.capacity import CountGpus, FindCapacity, unknown_capacity, unknown_gpus
 from reconciler.model.support import Support
 
 NO_SETTINGS: Mapping[str, Json] = MappingProxyType({"type": "object", "additionalProperties": False})
@@ -28,13 +29,16 @@ class Plugin:
 
     ``open`` names its factory, ``MODULE:ATTRIBUTE``, which is imported when the provider is needed. ``settings`` is
     the JSON schema of its block in mlgit.yml, ``support`` what it does of an asset's spec. ``variables`` are the names
-    of environment variables that it reads: the driver of a pipeline gets no others of who starts it.
+    of environment variables that it reads: the driver of a pipeline gets no others of who starts it. ``check`` names a
+    function of settings that are as their schema says; it yields what is wrong with them: the name of a setting, and a
+    diagnostic without a position; blank if there is none.
     """
 
     open: str
     settings: Mapping[str, Json] = field(default_factory=lambda: NO_SETTINGS)
     support: Support = field(default_factory=Support)
     variables: frozenset[str] = frozenset()
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,12 @@ class BackendPlugin(Plugin):
     function that returns warnings, of the settings: what would stop runs on this machine, as far as it can tell without
     being opened; blank if there is none. It is asked when a plan with runs on the backend is shown. ``secrets`` are the
     JSON pointers of what ``secrets:`` of mlgit.yml can bind for it: its factory gets a `BackendContext` as well then.
+
+    ``find_capacity`` returns what a compute has for one run, and ``count_gpus`` how many GPUs a run takes, all its
+    instances together, None if that is not known: pure functions of its settings and of what the run asks for, as a
+    plan is the same on every machine. A run that asks for more is refused. ``machine_capacity`` names a function that
+    returns what else this machine tells of the same: more than that is a warning where a plan is shown; blank if there
+    is none.
     """
 
     accepts: frozenset[Form] = frozenset({Form.PREFIX, Form.FIXED_PREFIX})
@@ -53,6 +63,9 @@ class BackendPlugin(Plugin):
     find_refusals: str = ""
     checked_at_submission: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     secrets: tuple[str, ...] = ()
+    find_capacity: FindCapacity = unknown_capacity
+    count_gpus: CountGpus = unknown_gpus
+    machine_capacity: str = ""
 
 
 class BackendContext(NamedTuple):
@@ -92,12 +105,9 @@ class ResourcePlugin(Plugin):
 class StorePlugin(Plugin):
     """A type of object store.
 
-    ``check`` names a function of settings that are as its schema says; it yields what is wrong with them: the name of
-    a setting, and a diagnostic without a position. ``secrets`` are the JSON pointers of its fields whose values come
-    from ``secrets:`` of mlgit.yml.
+    ``secrets`` are the JSON pointers of its fields whose values come from ``secrets:`` of mlgit.yml.
     """
 
-    check: str = ""
     secrets: tuple[str, ...] = ()
 
 

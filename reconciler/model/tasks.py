@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from reconciler.model.assets import EMPTY_MAPPING, Json
 from reconciler.model.content import Content
 from reconciler.model.parallel_work import ParallelWork
+from reconciler.model.resources import Compute as Compute
+from reconciler.model.resources import Resources as Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +40,6 @@ class Image:
 
 
 Environment = Prefix | Image
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What a run may use: nodes, processors and devices of each, bytes of memory, seconds of time; None for any.
-
-    ``docker_args`` are arguments of ``docker run`` that backends without containers ignore.
-    """
-
-    instances: int = 1
-    cpus: int | None = None
-    gpus: int | None = None
-    memory: int | None = None
-    shm: int | None = None
-    timeout: float | None = None
-    docker_args: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +80,6 @@ DEFAULT_COMPUTE = "local"  # the name, to a backend, of the compute of a run tha
 
 
 @dataclass(frozen=True, slots=True)
-class Compute:
-    """The compute that a run is on, by its name, and its spec; empty if no file declares it."""
-
-    name: str = ""
-    spec: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
-
-
-@dataclass(frozen=True, slots=True)
 class Task:
     """One run, or one step of it, and all that it needs: contents of the store and an environment that is built.
 
@@ -124,8 +102,8 @@ class Task:
     code: Content | None = None
     inputs: Mapping[str, TaskInput] = field(default_factory=lambda: EMPTY_MAPPING)
     outputs: Mapping[str, TaskOutput] = field(default_factory=lambda: EMPTY_MAPPING)
-    compute: Compute = Compute()
-    resources: Resources = Resources()
+    compute: Compute = field(default_factory=Compute)
+    resources: Resources = field(default_factory=Resources)
     distribution: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     parallel: ParallelWork | None = None
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)

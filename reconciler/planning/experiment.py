@@ -71,7 +71,13 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
     desired, declared = inputs.desired, inputs.desired.declared
     plan_options = inputs.plan_options._replace(replace=frozenset({address}))
     context = PlanContext(
-        desired.tree, declared, inputs.state, plan_options, refreshed=True, check_support=desired.check_support
+        desired.tree,
+        declared,
+        inputs.state,
+        plan_options,
+        refreshed=True,
+        check_support=desired.check_support,
+        find_backend=desired.find_backend,
     )
     needed: list[Action] = []
     blocked: list[Blocked] = []

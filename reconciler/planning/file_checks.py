@@ -16,10 +16,12 @@ from reconciler.config.moved import final_renames
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, kind_of
 from reconciler.format.dvc_pointers import find_dvc_tracked
-from reconciler.model import Address, Asset, Blocked, LocalPath, Reference, Tree
+from reconciler.model import Address, Asset, Blocked, LocalPath, Reference, Spec, Tree
 from reconciler.planning.compute import bound_backend
+from reconciler.planning.computes import Computes, FindBackend
 from reconciler.planning.data_places import Datastores
 from reconciler.planning.datastores import given_datastores
+from reconciler.planning.fit import find_misfits
 from reconciler.planning.graph import ExistenceCheck, find_cycles
 from reconciler.planning.job_outputs import missing_output
 from reconciler.planning.moved import declaration_diagnostic
@@ -88,15 +90,31 @@ def check_runs(
                     yield item._replace(severity=_refusal_severity(asset))
 
 
-def check_supported(declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[Diagnostic]:
-    """Yield what the providers of some of the declared assets refuse and ignore of them."""
+def check_supported(
+    declared: AssetSet, assets: Iterable[Asset], check: SupportCheck, computes: Computes
+) -> Iterator[Diagnostic]:
+    """Yield what the providers of some of the declared assets refuse and ignore of them, and runs that cannot fit."""
     for asset in assets:
         diagnostics: list[Diagnostic] = []
-        for subject in subjects_of(asset, lower_declared(declared, asset).graph):
+        graph, severity, kind = lower_declared(declared, asset).graph, _refusal_severity(asset), kind_of(asset)
+        for subject in subjects_of(asset, graph):
             report = check(subject.asset, True)
-            diagnostics += problem_diagnostics(declared, subject, report.problems, _refusal_severity(asset))
+            diagnostics += problem_diagnostics(declared, subject, report.problems, severity)
             diagnostics += ignored_diagnostics(declared, subject, report)
+        if kind.is_runnable and kind.is_supported(asset.spec):
+            for subject, problem in find_misfits(computes, asset, graph):
+                diagnostics += problem_diagnostics(declared, subject, [problem], severity)
         yield from distinct_diagnostics(diagnostics)
+
+
+def declared_computes(declared: AssetSet, config: Config, find_backend: FindBackend) -> Computes:
+    """Return the computes that files declare, in a target."""
+
+    def find_spec(address: Address) -> Spec | None:
+        asset = declared.readable_assets.get(address)
+        return asset.spec if asset else None
+
+    return Computes(config, find_backend, find_spec)
 
 
 def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:
@@ -113,7 +131,7 @@ def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:
         )
 
 
-def find_unsupported(declared: AssetSet, config: Config, check: SupportCheck) -> Iterator[Blocked]:
+def find_unsupported(declared: AssetSet, config: Config, check: SupportCheck, computes: Computes) -> Iterator[Blocked]:
     """Yield the declared assets that the providers of one target would not realise, with the reasons.
 
     Of a file with errors only the kind and the type of its asset are certain.
@@ -124,7 +142,7 @@ def find_unsupported(declared: AssetSet, config: Config, check: SupportCheck) ->
             yield Blocked(asset.address, reason, recorded_only=str(asset.spec.get("type", "")) or kind.name)
         if reason or asset.address not in declared.assets:
             continue
-        problems = [*check_runs(declared, [asset], config), *check_supported(declared, [asset], check)]
+        problems = [*check_runs(declared, [asset], config), *check_supported(declared, [asset], check, computes)]
         refusals = sort_diagnostics(problems)
         refusals = tuple(item for item in refusals if item.severity is _refusal_severity(asset))
         if refusals:

@@ -26,6 +26,7 @@ from reconciler.model import (
     State,
     Tree,
 )
+from reconciler.planning.computes import FindBackend, no_backend
 from reconciler.planning.decision import Decision
 from reconciler.planning.gate import Gate
 from reconciler.planning.graph import topological_order
@@ -38,7 +39,8 @@ from reconciler.planning.prune import AncestorCheck, find_removals, plan_removal
 from reconciler.planning.referencable import existence_check
 from reconciler.planning.refresh import merge_observation, write_again_actions
 from reconciler.planning.refusals import refuse_unsupported
-from reconciler.planning.resolve import PlanContext, resolve_asset
+from reconciler.planning.resolve import PlanContext, computes_of, resolve_asset
+from reconciler.planning.run_places import find_run_places
 from reconciler.planning.supersede import cancel_superseded_runs
 from reconciler.planning.support import SupportCheck, no_support_check
 
@@ -54,7 +56,8 @@ class DesiredState(NamedTuple):
 
     ``clean`` are assets that are declared besides and need no action, with their levels in the graph: they are not
     looked at (``planning.subset``). ``notes`` are about files that are not planned (``planning.narrow``).
-    ``check_support`` asks the providers, ``gate`` the policies on what runs have made, None without policies.
+    ``check_support`` asks the providers, ``find_backend`` tells what is known of a backend, ``gate`` asks the policies
+    on what runs have made, None without policies.
     """
 
     source: SourceRevision
@@ -64,6 +67,7 @@ class DesiredState(NamedTuple):
     clean: Mapping[Address, int] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     check_support: SupportCheck = no_support_check
+    find_backend: FindBackend = no_backend
     gate: Gate | None = None
 
 
@@ -92,6 +96,7 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
         desired.clean,
         refreshed=inputs.observation is not None,
         check_support=desired.check_support,
+        find_backend=desired.find_backend,
     )
     actions: list[Action] = list(advances)
     blocked: list[Blocked] = []
@@ -114,6 +119,7 @@ def decide_asset(context: PlanContext, asset: Asset, record_keys: Mapping[str, A
     record = context.state.current.get(asset.address)
     decide = decide_singleton if _is_recorded_only_job(asset) else _DECIDE_BY_LIFECYCLE[kind_of(asset).lifecycle]
     decision = refuse_unsupported(context, resolved, decide(context, resolved, record))
+    decision = _with_run_places(context, decision)
     decision = with_protection_change(context, resolved, record, decision)
     decision = cancel_superseded_runs(context, record, decision)
     if _is_recorded_only_job(asset):
@@ -122,6 +128,20 @@ def decide_asset(context: PlanContext, asset: Asset, record_keys: Mapping[str, A
         again = write_again_actions(context.state, record, decision.actions)
         decision = decision._replace(actions=(*again, *decision.actions))
     return _after_recording(decision, record, record_keys)
+
+
+def _with_run_places(context: PlanContext, decision: Decision) -> Decision:
+    """Return a decision whose submissions say on which computes they run."""
+    if not any(action.op is Op.SUBMIT for action in decision.actions):
+        return decision
+    computes = computes_of(context)
+    actions = (
+        action._replace(runs_on=find_run_places(computes, action.resolved))
+        if action.op is Op.SUBMIT and action.resolved
+        else action
+        for action in decision.actions
+    )
+    return decision._replace(actions=tuple(actions))
 
 
 def _is_recorded_only_job(asset: Asset) -> bool:

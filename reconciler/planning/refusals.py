@@ -22,9 +22,10 @@ from reconciler.planning.data_places import Datastores
 from reconciler.planning.datastores import given_datastores
 from reconciler.planning.decision import Decision
 from reconciler.planning.environments import ENVIRONMENT_POINTER
+from reconciler.planning.fit import find_misfits
 from reconciler.planning.jobs.lowering import CANNOT_READ
 from reconciler.planning.preflight import check_run
-from reconciler.planning.resolve import PlanContext, PlannedState, planned_state_at
+from reconciler.planning.resolve import PlanContext, PlannedState, computes_of, planned_state_at
 from reconciler.planning.subjects import distinct_diagnostics, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import problem_diagnostics
 from reconciler.planning.unusable import find_unusable
@@ -48,9 +49,11 @@ def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: 
     problems = list(_check_planned_run(context, resolved, severity)) if runs else []
     problems += _find_missing_datastores(context, resolved.asset, severity) if not kind.is_runnable else ()
     problems += _check_builds(context, decision)
-    is_refused = bool(problems) or any(problem.is_certain for report in reports for problem in report.problems)
-    for subject, report in zip(subjects, reports, strict=True):
-        problems += problem_diagnostics(context.declared, subject, report.problems, severity)
+    found = [(subject, item) for subject, report in zip(subjects, reports, strict=True) for item in report.problems]
+    found += find_misfits(computes_of(context), resolved.asset, resolved.graph) if runs else ()
+    is_refused = bool(problems) or any(problem.is_certain for _, problem in found)
+    for subject, problem in found:
+        problems += problem_diagnostics(context.declared, subject, [problem], severity)
     refusals = tuple(sorted(distinct_diagnostics(problems), key=lambda problem: problem.span or Span("", 0, 0)))
     if is_refused and is_realised:
         return _refuse(context, resolved, refusals)
@@ -151,7 +154,9 @@ def _blocked_by(
     context: PlanContext, resolved: ResolvedAsset, refusals: Sequence[Diagnostic], *, is_manual: bool
 ) -> Blocked:
     address, rules = resolved.asset.address, context.plan_options.config.rules
-    reasons = [f"{_without_address(item.message, address)} ({item.span})" for item in refusals]
+    worst = min((item.severity for item in refusals), key=list(Severity).index)
+    decisive = [item for item in refusals if item.severity is worst]  # a warning beside an error refuses nothing
+    reasons = [f"{_without_address(item.message, address)} ({item.span})" for item in decisive]
     unsupported = [index for index, reason in enumerate(reasons) if _UNSUPPORTED in reason]
     for index in unsupported[1:]:  # the provider is named once
         reasons[index] = reasons[index].removeprefix(reasons[unsupported[0]].partition(_UNSUPPORTED)[0] + _UNSUPPORTED)
@@ -180,6 +185,7 @@ def refusal_label(code: str, message: str) -> str:
 _LABELS = {
     "binding-dangling": "with outputs that no component has",
     "builder-cannot": "with environments that cannot be built",
+    "compute-too-small": "that ask for more than their compute has",
     "compute-unbound": "on a compute without a backend",
     "environment-form": "without an environment that mlgit knows",
     "image-unusable": "in images in which no job can run",

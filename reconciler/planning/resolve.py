@@ -21,11 +21,13 @@ from reconciler.model import (
     ResolvedReference,
     Run,
     RunStatus,
+    Spec,
     State,
     Tree,
 )
 from reconciler.planning import content
 from reconciler.planning.compute import bound_backend
+from reconciler.planning.computes import Computes, FindBackend, no_backend
 from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, metadata_digest
 from reconciler.planning.job_outputs import find_job_output, missing_output
 from reconciler.planning.jobs import lower, lower_job
@@ -60,8 +62,8 @@ class PlanContext:
     """What the planners read: what is declared, what is live, and the states that are planned so far.
 
     ``removals`` are live and about to be removed. ``clean`` are declared and known to stay as they are. ``refreshed``
-    is True if the backends were asked about runs. ``check_support`` asks the providers. ``lowerings`` are the jobs that
-    are resolved so far as steps.
+    is True if the backends were asked about runs. ``check_support`` asks the providers, ``find_backend`` tells what is
+    known of a backend. ``lowerings`` are the jobs that are resolved so far as steps.
     """
 
     tree: Tree
@@ -73,10 +75,21 @@ class PlanContext:
     clean: Container[Address] = frozenset()
     refreshed: bool = False
     check_support: SupportCheck = no_support_check
+    find_backend: FindBackend = no_backend
     planned_states: dict[Address, PlannedState] = field(default_factory=dict)
     lowerings: dict[Address, Lowering] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def computes_of(context: PlanContext) -> Computes:
+    """Return the computes of a plan: as files declare them, else as they are live."""
+
+    def find_spec(address: Address) -> Spec | None:
+        declared, record = context.declared.assets.get(address), context.state.current.get(address)
+        return declared.spec if declared else record.spec if record else None
+
+    return Computes(context.plan_options.config, context.find_backend, find_spec)
 
 
 def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:

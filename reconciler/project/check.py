@@ -30,6 +30,7 @@ from reconciler.planning.options import PlanOptions
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.referencable import existence_check, referencable
+from reconciler.project.backend_lookup import make_backend_lookup
 from reconciler.project.binding_checks import check_bindings, check_secret_files
 from reconciler.project.policy_files import expired_waiver_diagnostics, open_gate, policy_file_diagnostics
 from reconciler.project.session import Session, provider_diagnostics
@@ -117,9 +118,14 @@ def make_desired(session: Session, declared: AssetSet, state: State) -> DesiredS
             return is_older
         return repository.is_ancestor(commit, source.newer_commit)
 
-    check_support = make_support_check(session.config, session.workspace.cache)
     return DesiredState(
-        source, session.tree, declared, is_ancestor, check_support=check_support, gate=open_gate(session)
+        source,
+        session.tree,
+        declared,
+        is_ancestor,
+        check_support=make_support_check(session.config, session.workspace.cache),
+        find_backend=make_backend_lookup(session.config),
+        gate=open_gate(session),
     )
 
 

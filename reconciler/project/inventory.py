@@ -13,11 +13,12 @@ from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Address, Blocked
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.datastores import given_datastores
-from reconciler.planning.file_checks import find_unsupported
+from reconciler.planning.file_checks import declared_computes, find_unsupported
 from reconciler.planning.narrow import find_needed
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.subjects import lower_declared, subjects_of
 from reconciler.planning.support import SupportCheck
+from reconciler.project.backend_lookup import make_backend_lookup
 from reconciler.project.check import offline_diagnostics
 from reconciler.project.session import Session
 from reconciler.project.support import make_support_check
@@ -74,7 +75,8 @@ def take_inventory(session: Session) -> Inventory:
     is_python_missing = any(diagnostic.code == _PYTHON_CODE for diagnostic in diagnostics)
     counted = Counter(address for address, _ in missing).most_common()
     bound = {address for address, _ in counted if bound_backend(session.config, address)}
-    unsupported = tuple(find_unsupported(asset_set, session.config, check_support))
+    computes = declared_computes(asset_set, session.config, make_backend_lookup(session.config))
+    unsupported = tuple(find_unsupported(asset_set, session.config, check_support, computes))
     unbound = {address: count for address, count in counted if address not in bound}
     lacking = {item.address: item.refusals for item in unsupported} | dict.fromkeys(unbound, (_UNDECLARED,))
     held_back, runnable = _split_jobs(session.config, asset_set, diagnostics, lacking)

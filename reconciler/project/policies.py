@@ -177,7 +177,7 @@ class _PolicyGate:
         return tuple(rules.check.check_action(subject, {}, _span_finder(self.session.tree)))
 
     def _subject(self, action: Action, state: State | None) -> Subject:
-        body = plan_json.action_to_json(action, compute_impact((action,)), PlanOptions(self.session.config))
+        body = plan_json.action_to_json(action, compute_impact((action,)))
         return make_subject(action, body, self.session.tree, state)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -62,19 +62,32 @@ def _check_providers(
             yield registry.unknown_diagnostic(type_name, span)
             continue
         with suppress(UserError):
-            yield from check_settings(document, [section, name], registry.load(type_name).settings, common)
+            yield from _check_plugin_settings(document, (section, name), registry, settings, common)
+
+
+def _check_plugin_settings(
+    document: Document,
+    place: tuple[str, ...],
+    registry: Registry[Any],
+    settings: Mapping[str, Json],
+    common: Sequence[str],
+) -> Iterator[Diagnostic]:
+    """Yield the settings that a plug-in does not have and, if there are none, what it says of the others."""
+    type_name = str(settings["type"])
+    plugin = registry.load(type_name)
+    diagnostics = check_settings(document, [*place], plugin.settings, tuple(common))
+    yield from diagnostics
+    if plugin.check and not diagnostics:
+        for name, diagnostic in registry.call(type_name, plugin.check, settings):
+            yield diagnostic._replace(span=document.value_span(join_pointer(*place, name)))
 
 
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
     if not stores.STORES.has(config.store_type):
         yield stores.STORES.unknown_diagnostic(config.store_type, document.value_span("/store/type"))
     else:
-        plugin = stores.STORES.load(config.store_type)
-        diagnostics = check_settings(document, ["store"], plugin.settings, COMMON_STORE_SETTINGS)
-        yield from diagnostics
-        if plugin.check and not diagnostics:
-            for name, diagnostic in stores.STORES.call(config.store_type, plugin.check, document.data.get("store", {})):
-                yield diagnostic._replace(span=document.value_span(join_pointer("store", name)))
+        settings = {"type": config.store_type, **document.data.get("store", {})}
+        yield from _check_plugin_settings(document, ("store",), stores.STORES, settings, COMMON_STORE_SETTINGS)
 
 
 def affinity_diagnostics(document: Document, config: Config, severity: Severity) -> tuple[Diagnostic, ...]:

@@ -6,18 +6,25 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.abbreviation import join_some
 from reconciler.backends import BACKENDS
-from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Action, Address
+from reconciler.diagnostics import Diagnostic, Severity, UserError
+from reconciler.format.assets import AssetSet
+from reconciler.format.include import IncludeGlob
+from reconciler.format.load import load_assets
+from reconciler.model import Action, Address, Asset, Plan, Spec, State
+from reconciler.model.capacity import Capacity, RunRequest, Settings
 from reconciler.model.plugins import BackendPlugin
 from reconciler.planning.compute import compute_name
-from reconciler.planning.subjects import runs_of
+from reconciler.planning.fit import check_request
+from reconciler.planning.run_requests import make_run_request
+from reconciler.planning.subjects import Subject, runs_of
+from reconciler.planning.support import SupportProblem, problem_diagnostics
 from reconciler.project.session import Session
 from reconciler.state.process import host_name
 
 
-def report_refused_submissions(session: Session, submissions: Iterable[Action]) -> bool:
+def report_refused_submissions(session: Session, state: State, plan: Plan) -> bool:
     """Report why backends would refuse runs that a plan submits; return True if there is something."""
-    found = tuple(_find_refusals(session, submissions))
+    found = (*_find_refusals(session, plan.submissions), *_find_misfits(session, state, plan))
     if found:
         session.on_refusals(session.tree, found)
     return bool(found)
@@ -36,6 +43,47 @@ def _find_refusals(session: Session, submissions: Iterable[Action]) -> Iterator[
             continue  # of a plug-in that cannot be used; its runs say so
         for refusal in refusals:
             yield refusal._replace(message=f"{join_some(list(map(str, jobs)))}: {name}: {refusal.message}")
+
+
+def _find_misfits(session: Session, state: State, plan: Plan) -> Iterator[Diagnostic]:
+    """Yield what runs ask for that this machine has not, where files say nothing of it: another one may have it."""
+    here = session.config.reachable_backends(host_name())
+    changed = {action.address: action.resolved.asset.spec for action in plan.actions if action.resolved}
+
+    def find_spec(address: Address) -> Spec | None:
+        record = state.current.get(address)
+        return changed.get(address) or (record.spec if record else None)
+
+    for resolved in (action.resolved for action in plan.submissions if action.resolved):
+        problems: list[tuple[Subject, SupportProblem]] = []
+        for run in runs_of(resolved.asset, resolved.graph):
+            request = make_run_request(run.asset, find_spec)
+            settings = here.get(session.config.backend_of(request.compute.name))
+            if settings and (answer := _ask_machine(settings, request)):
+                capacity, gpus = answer
+                problems += ((run, item) for item in check_request(request, capacity, gpus, is_certain=False))
+        if problems:
+            declared = _read_file(session, resolved.asset)
+            for subject, problem in problems:
+                yield from problem_diagnostics(declared, subject, [problem], Severity.WARNING)
+
+
+def _ask_machine(settings: Settings, request: RunRequest) -> tuple[Capacity, int | None] | None:
+    """Return what this machine has for a run and how many GPUs that takes; None if the backend does not tell."""
+    type_name = str(settings["type"])
+    try:
+        plugin = BACKENDS.load(type_name)
+        if not isinstance(plugin, BackendPlugin) or not plugin.machine_capacity:
+            return None
+        capacity: Capacity = BACKENDS.call(type_name, plugin.machine_capacity, settings, request)
+        return capacity, plugin.count_gpus(settings, request)
+    except UserError:
+        return None  # of a plug-in that cannot be used; its runs say so
+
+
+def _read_file(session: Session, asset: Asset) -> AssetSet:
+    """Return what the file of an asset declares, for the positions in it."""
+    return load_assets(session.tree, [(asset.source, IncludeGlob("**", mirrors=session.config.mirrors))])
 
 
 def _jobs_by_backend(session: Session, submissions: Iterable[Action]) -> Mapping[str, list[Address]]:

@@ -23,7 +23,7 @@ from reconciler.planning.bindings import has_own_provider
 from reconciler.planning.builders import BuilderCandidates, BuilderVerdict, choose_builder
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.environments import ENVIRONMENT_FIELD, ENVIRONMENT_POINTER, implicit_environment
-from reconciler.planning.file_checks import check_runs, check_supported
+from reconciler.planning.file_checks import check_runs, check_supported, declared_computes
 from reconciler.planning.pinning import pinning_notes
 from reconciler.planning.support import (
     OWN_SUPPORT,
@@ -37,6 +37,7 @@ from reconciler.planning.support import (
     with_own_problems,
 )
 from reconciler.planning.unknown_fields import ignore_unknown_fields
+from reconciler.project.backend_lookup import make_backend_lookup
 from reconciler.project.datastore_support import check_datastore
 from reconciler.project.planner_support import check_by_planner
 from reconciler.source.cache import Cache, entry_key
@@ -61,7 +62,8 @@ def support_diagnostics(
     diagnostics: list[Diagnostic] = []
     for config in _distinct_bindings(configs):
         diagnostics += check_runs(declared, assets, config, reported)
-        diagnostics += check_supported(declared, assets, make_support_check(config, cache))
+        computes = declared_computes(declared, config, make_backend_lookup(config))
+        diagnostics += check_supported(declared, assets, make_support_check(config, cache), computes)
     return tuple(dict.fromkeys(diagnostics))
 
 

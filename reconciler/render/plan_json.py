@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,13 +24,13 @@ from reconciler.model import (
     run_tags,
 )
 from reconciler.planning.adoption import ADOPTED_FROM
-from reconciler.planning.compute import compute_name
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.fingerprint import declaration_digest
 from reconciler.planning.options import PlanOptions
 from reconciler.render.build_forecasts import builders_to_json, packages_to_json
 from reconciler.render.content_changes import content_to_json
 from reconciler.render.impact import Impact, compute_impact
+from reconciler.render.run_places import run_places_to_json
 from reconciler.render.sentences import action_sentence
 from reconciler.render.step_forecasts import forecasts_to_json
 from reconciler.secrets.redact import hide_secrets, mask_json_secrets, redact_spec, secret_values
@@ -89,7 +88,7 @@ def plan_body(plan: Plan, plan_options: PlanOptions) -> Json:
         }
         | ({"destroy": True} if plan_options.destroy else {}),
         "summary": plan_summary(plan),
-        "actions": [action_to_json(action, impact, plan_options) for action in plan.actions],
+        "actions": [action_to_json(action, impact) for action in plan.actions],
         "pending": [blocked_to_json(blocked) for blocked in plan.blocked],
         "drift": list(plan.drift),
         "notes": list(plan.notes),
@@ -97,7 +96,7 @@ def plan_body(plan: Plan, plan_options: PlanOptions) -> Json:
     }
 
 
-def action_to_json(action: Action, impact: Impact, plan_options: PlanOptions) -> Json:
+def action_to_json(action: Action, impact: Impact) -> Json:
     """Return an action with its reason, its field changes, its impact, and what a run of it runs on."""
     resolved, run = action.resolved, action.run
     return {
@@ -127,7 +126,7 @@ def action_to_json(action: Action, impact: Impact, plan_options: PlanOptions) ->
             "run": run.id if run else "",
             "attempt": run.attempt if run else None,
             "backend": run.backend if run else "",
-            "runs_on": _computes_to_json(action, plan_options),
+            "runs_on": run_places_to_json(action.runs_on),
             "steps": forecasts_to_json(action.steps),
             "builders": builders_to_json(action.builders),
             "packages": packages_to_json(action.packages),
@@ -136,18 +135,6 @@ def action_to_json(action: Action, impact: Impact, plan_options: PlanOptions) ->
             "needs": list(map(str, action.needs)),
         }
     )
-
-
-def _computes_to_json(action: Action, plan_options: PlanOptions) -> list[Json]:
-    """Return the computes of a run that is submitted, or of the steps of it, each with its backend."""
-    if action.op is not Op.SUBMIT or action.resolved is None:
-        return []
-    graph = action.resolved.graph
-    jobs = [step.job.asset for step in graph.steps.values()] if graph else [action.resolved.asset]
-    return [
-        {"compute": compute, "backend": plan_options.config.backend_of(compute)} | ({"steps": number} if graph else {})
-        for compute, number in Counter(map(compute_name, jobs)).items()
-    ]
 
 
 def _field_change_to_json(change: FieldChange) -> Json:

@@ -25,6 +25,7 @@ from reconciler.render.markdown_text import (
     table_row,
 )
 from reconciler.render.mermaid import draw_impact
+from reconciler.render.run_places import format_amounts, gpu_hours_line, run_places_clause
 from reconciler.render.sentences import OP_SIGNS
 from reconciler.render.step_forecasts import forecast_lines, forecasts_from_json, reuse_lines
 
@@ -110,6 +111,8 @@ def _action_sections(actions: Actions, by_job: Mapping[str, ReuseForecast], styl
         share=0.2,
         unfolded=style.unfolded,
     )
+    hours = gpu_hours_line(runs)
+    yield Section("", (escape_markdown(hours),) if hours else (), "line", rank=2)
     yield replace(_action_section("Other actions" if runs else "Actions", others, style.unfolded), rank=3, share=0.4)
 
 
@@ -186,6 +189,7 @@ def _what_and_why(action: Mapping[str, Json]) -> str:
     """Return the sentence of an action without what stands beside it: its address, and that it is a new run."""
     address, sentence = str(action["address"]), str(action["sentence"])
     if action["action"] == Op.SUBMIT:
+        sentence = sentence.replace(run_places_clause(action.get("runs_on", ())), "", 1)
         return sentence.removeprefix(f"new run of {address} because ").replace(f"run of {address}", "run", 1)
     sentence = "; ".join((sentence, *content_lines(action)))
     subjects = (f"{address}@{action.get('version', '')}: ", f"{address}: ")
@@ -197,15 +201,17 @@ def _run_cells(action: Mapping[str, Json], forecast: ReuseForecast | None) -> tu
     places = action.get("runs_on", [])
     computes = [_compute_text(place, is_only=len(places) == 1) for place in places[:_MAX_COMPUTES]]
     computes += more_lines(len(places) - _MAX_COMPUTES, "compute")
+    separator = "; " if any(map(format_amounts, places)) else ", "
     attempt = f", attempt {action['attempt']}" if action.get("attempt", 1) > 1 else ""
     job, why = code_span(action["address"]), escape_markdown(_what_and_why(action))
-    return f"{job}{attempt}", why, ", ".join(computes), _steps_summary(action, forecast)
+    return f"{job}{attempt}", why, separator.join(computes), _steps_summary(action, forecast)
 
 
 def _compute_text(place: Mapping[str, Json], *, is_only: bool) -> str:
-    steps = f": {pluralize(place['steps'], 'step')}" if "steps" in place and not is_only else ""
+    steps = pluralize(place["steps"], "step") if "steps" in place and not is_only else ""
     backend = f" ({code_span(place['backend'])})" if place["backend"] else ""
-    return f"{code_span(place['compute'])}{backend}{steps}"
+    details = ", ".join(filter(None, (steps, format_amounts(place))))
+    return f"{code_span(place['compute'])}{backend}{f': {details}' if details else ''}"
 
 
 def _steps_summary(action: Mapping[str, Json], forecast: ReuseForecast | None) -> str:

@@ -9,6 +9,7 @@ from reconciler.model import Action, Op, RunStatus
 from reconciler.planning.adoption import run_origin
 from reconciler.planning.diff import field_changes
 from reconciler.planning.refresh import WRITE_AGAIN
+from reconciler.render.run_places import run_places_clause, run_places_to_json
 from reconciler.render.sanitize import sanitize_line
 
 OP_SIGNS: Mapping[Op, str] = {
@@ -108,10 +109,9 @@ def _build_sentence(action: Action) -> str:
 
 
 def _submit_sentence(action: Action) -> str:
-    if action.known_after is not None:
-        run = f"{'new' if action.record else 'first'} run of {action.address}"
-        return f"{run}{_reason_clause(action)}, known after {action.known_after}"
-    return f"{'new' if action.record else 'first'} run of {action.address}{_reason_clause(action)}"
+    places = run_places_clause(run_places_to_json(action.runs_on))
+    condition = f", known after {action.known_after}" if action.known_after else ""
+    return f"{'new' if action.record else 'first'} run of {action.address}{places}{_reason_clause(action)}{condition}"
 
 
 def _adopt_sentence(action: Action) -> str:

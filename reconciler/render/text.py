@@ -17,6 +17,7 @@ from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.content_changes import content_lines, content_to_json, table_lines_by_data
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
+from reconciler.render.run_places import gpu_hours_line, run_place_lines, run_places_to_json
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
 from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json, reuse_lines
@@ -24,7 +25,6 @@ from reconciler.secrets.source_lines import find_line_secrets
 
 SourceLineReader = Callable[[str], Sequence[str]]
 
-_MAX_BLOCK_LINES = 8
 _MAX_SHOWN_PLACES = 10  # of one diagnostic
 MAX_SHOWN_ACTIONS = 300
 
@@ -75,6 +75,7 @@ def format_plan(plan: Plan, forecasts: Iterable[Forecast] = ()) -> str:
         _action_lines(
             action.op,
             f"{action_sentence(action)}{impact.indirect_cause_clause(action)}",
+            run_places_to_json(action.runs_on),
             forecasts_to_json(action.steps),
             (
                 *content_lines({"content": content_to_json(action.content)}),
@@ -86,7 +87,11 @@ def format_plan(plan: Plan, forecasts: Iterable[Forecast] = ()) -> str:
         for action in plan.actions
     )
     pending = list(map(blocked_to_json, plan.blocked))
-    return "\n".join(_plan_lines(plan_summary(plan), blocks, pending, plan.drift, plan.notes))
+    hours = gpu_hours_line(
+        {"action": action.op, "address": str(action.address), "runs_on": run_places_to_json(action.runs_on)}
+        for action in plan.submissions
+    )
+    return "\n".join(_plan_lines(plan_summary(plan), blocks, hours, pending, plan.drift, plan.notes))
 
 
 def format_plan_body(body: Json) -> str:
@@ -95,12 +100,14 @@ def format_plan_body(body: Json) -> str:
         _action_lines(
             Op(action["action"]),
             action["sentence"],
+            action.get("runs_on", ()),
             action.get("steps", ()),
             (*content_lines(action), *build_lines(action, ())),
         )
         for action in body["actions"]
     )
-    return "\n".join(_plan_lines(body["summary"], blocks, body["pending"], body["drift"], body["notes"]))
+    hours = gpu_hours_line(body["actions"])
+    return "\n".join(_plan_lines(body["summary"], blocks, hours, body["pending"], body["drift"], body["notes"]))
 
 
 def action_build_lines(action: Action, forecasts: Mapping[str, Sequence[BuildForecast]]) -> Iterator[str]:
@@ -116,14 +123,18 @@ def action_reuse_lines(action: Action, forecasts: Mapping[Address, ReuseForecast
     return list(reuse_lines(forecast, action.steps)) if forecast else []
 
 
-def _action_lines(op: Op, sentence: str, steps: Sequence[Json], more: Iterable[str] = ()) -> list[str]:
-    """Return the line of an action, and below it what is known of its steps or its packages."""
-    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in (*forecast_lines(steps), *more))]
+def _action_lines(
+    op: Op, sentence: str, places: Sequence[Json], steps: Sequence[Json], more: Iterable[str] = ()
+) -> list[str]:
+    """Return the line of an action, and below it what is known of its runs, its steps or its packages."""
+    details = (*run_place_lines(places), *forecast_lines(steps), *more)
+    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in details)]
 
 
-def _plan_lines(
+def _plan_lines(  # noqa: PLR0913, PLR0917 - the parts of a plan
     counts: Mapping[str, int],
     blocks: Iterable[Sequence[str]],
+    hours: str,
     pending: Sequence[Json],
     drift: Sequence[str],
     notes: Sequence[str],
@@ -134,6 +145,7 @@ def _plan_lines(
         yield from (f"  {sanitize_line(line)}" for block in islice(blocks, MAX_SHOWN_ACTIONS) for line in block)
         if counts["changes"] > MAX_SHOWN_ACTIONS:
             yield f"  and {counts['changes'] - MAX_SHOWN_ACTIONS} more; --format json has them all"
+    yield from (["", sanitize_line(hours)] if hours else [])
     for title, entries in (*pending_sections(pending), ("Drift", drift), ("Notes", notes)):
         yield from _section_lines(f"{title}:", entries)
     yield from (["", sanitize_line(manual)] if (manual := format_manual_jobs(pending)) else [])
@@ -256,30 +268,3 @@ def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int, unk
     if len(diagnostics) == unknown:
         return f"{pluralize(files, 'file')}: fine{unchecked}."
     return f"{pluralize(files, 'file')}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}{unchecked}."
-
-
-def format_outline(value: Json, indent: str = "") -> str:
-    """Return nested values as an indented outline; the lines of a text stand behind bars."""
-    return "\n".join(map(sanitize_line, _outline_lines(value, indent)))
-
-
-def _outline_lines(value: Json, indent: str) -> Iterator[str]:
-    pairs = value.items() if isinstance(value, Mapping) else (("-", item) for item in value)
-    for key, item in pairs:
-        name = key if key == "-" else f"{key}:"
-        if isinstance(item, Mapping | list | tuple) and item:
-            yield f"{indent}{name}"
-            yield from _outline_lines(item, f"{indent}  ")
-        elif isinstance(item, str) and "\n" in item:
-            yield from _block_lines(name, item.removesuffix("\n").split("\n"), indent)
-        else:
-            yield f"{indent}{name} {str(item).lower() if isinstance(item, bool) else item}"
-
-
-def _block_lines(name: str, lines: Sequence[str], indent: str) -> Iterator[str]:
-    """Yield the lines of a short text, or only the number of lines of a long one, such as a lock file."""
-    if len(lines) > _MAX_BLOCK_LINES:
-        yield f"{indent}{name} ({pluralize(len(lines), 'line')})"
-    else:
-        yield f"{indent}{name}"
-        yield from (f"{indent}  | {line}".rstrip() for line in lines)

@@ -31,7 +31,7 @@ def test_what_a_change_edits_of_a_pending_first_run_is_named(changed, mlgit):
     edit(changed, "jobs/more.yml", "factor: 3", "factor: 4")
     note = "job/more is not live yet; compared with what is pending on the base: inputs.factor 3 -> 4\n"
     ended = mlgit("plan", "--base", base, cwd=changed)
-    assert "  > first run of job/more\n" in ended.out
+    assert "  > first run of job/more on local\n" in ended.out
     assert f"About this change:\n  {note}" in ended.out
     commit(changed)
     assert note in mlgit("ci", "plan", "--base", base, "--out", "report", cwd=changed).out

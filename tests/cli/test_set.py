@@ -85,7 +85,7 @@ def test_a_plan_names_no_command_for_a_job_that_cannot_run(small, mlgit):
 def test_the_options_count_for_a_revision_too(applied, mlgit):
     commit(applied, "more", {"data/more.yml": "name: more\ntype: uri_file\npath: numbers.csv\n"})
     planned = mlgit(*PLAN, "--ref", "HEAD~1", "--set", "inputs.factor=3", cwd=applied)
-    assert "> new run of job/sum because inputs.factor 2 -> 3" in planned.out
+    assert "> new run of job/sum on local because inputs.factor 2 -> 3" in planned.out
 
 
 @pytest.mark.parametrize(

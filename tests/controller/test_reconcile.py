@@ -46,7 +46,7 @@ def test_pushed_commits_are_applied_and_runs_are_recorded(site, controller):
     running.wait_for("model/total: version 1")
     pushed = site.edit("jobs/sum.yml", "factor: 2", "factor: 3")
     running.wait_for(f"origin/main is at {pushed[:10]}")
-    running.wait_for("new run of job/sum because inputs.factor 2 -> 3")
+    running.wait_for("new run of job/sum on local because inputs.factor 2 -> 3")
     running.wait_for("model/total: new version 2")
     assert running.stop() == 0
     assert site.executions() == 2

@@ -159,7 +159,7 @@ def test_a_job_writes_the_build_of_its_image_itself_and_a_file_of_its_context_ma
     assert "No changes" in mlgit("plan", cwd=folder).out
     commit(folder, files={"image/made": "two"})
     planned = mlgit("plan", cwd=folder)
-    assert "new run of job/sum because" in planned.out
+    assert "new run of job/sum on local (docker) because" in planned.out
     assert "image/made" in planned.out or "(made)" in planned.out
     (second,) = re.findall(r"> (environment/anonymous-\w+):", planned.out)
     assert mlgit(*APPLY, cwd=folder).code == 0

@@ -81,7 +81,7 @@ def test_a_rerun_of_a_completed_job_changes_the_current_run(applied, mlgit, run_
 def test_replace_on_a_failed_job_runs_it_again(failing, mlgit):
     mlgit(*APPLY, cwd=failing.folder)
     planned = mlgit("plan", "--replace", "job/sum", cwd=failing.folder)
-    assert "new run of job/sum because it was requested again (attempt 2)" in planned.out
+    assert "new run of job/sum on local because it was requested again (attempt 2)" in planned.out
     mlgit(*APPLY, "--replace", "job/sum", cwd=failing.folder)
     assert len(failing.executions()) == 2
 
@@ -89,7 +89,7 @@ def test_replace_on_a_failed_job_runs_it_again(failing, mlgit):
 def test_a_fixed_script_is_a_new_run(failing, mlgit, run_json):
     mlgit(*APPLY, cwd=failing.folder)
     failing.script("")
-    assert "new run of job/sum because code changed (sum.py)" in mlgit("plan", cwd=failing.folder).out
+    assert "new run of job/sum on local because code changed (sum.py)" in mlgit("plan", cwd=failing.folder).out
     assert mlgit(*APPLY, cwd=failing.folder).code == 0
     assert [run["status"] for run in run_json(failing.folder, "job", "list")] == ["failed", "completed"]
     assert len(run_json(failing.folder, "list", "model")) == 1

@@ -75,7 +75,7 @@ def test_a_change_of_the_conda_file_that_an_environment_in_a_job_names_is_a_new_
     assert mlgit(*APPLY, cwd=small).code == 0
     assert mlgit("job", "logs", "jobs/own", cwd=small).out == "first\n"
     commit(small, "other", {"jobs/conda.yml": conda.replace("first", "second")})
-    assert "new run of job/jobs/own because environment" in mlgit("plan", cwd=small).out
+    assert "new run of job/jobs/own on local because environment" in mlgit("plan", cwd=small).out
     assert mlgit(*APPLY, cwd=small).code == 0
     assert mlgit("job", "logs", "jobs/own", cwd=small).out == "second\n"
 

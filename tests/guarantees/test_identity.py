@@ -73,7 +73,7 @@ def test_a_file_reached_by_a_path_is_part_of_its_user_and_identified_by_content(
     assert project.plan(again).actions == (), "another name of the same content is the same"
     action = action_on(project.plan(with_pipeline("parts/train.yaml", "b.py", PART)), Address("job", "p"))
     changed = 'jobs.one.component.command "python a.py" -> "python b.py"'
-    assert action_sentence(action) == f"new run of job/p because {changed}"
+    assert action_sentence(action) == f"new run of job/p on local because {changed}"
 
 
 def test_a_file_reached_by_a_path_is_registered_and_immutable_only_if_a_glob_includes_it():

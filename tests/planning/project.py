@@ -47,6 +47,7 @@ from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState, PlanInputs
 from reconciler.planning.protection import protecting_glob
+from reconciler.project.backend_lookup import make_backend_lookup
 from reconciler.project.support import make_support_check
 
 LINEAGE = "1" * 32
@@ -157,7 +158,9 @@ class InMemoryProject:
         commit = f"commit{self.history + 1}"
         tree = replace(tree_of(files), tree_at_commit=self.trees.get)
         check = make_support_check(plan_options_of(files).config, None)
-        return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry, check_support=check)
+        find_backend = make_backend_lookup(plan_options_of(files).config)
+        source = SourceRevision(commit, tree.oid)
+        return DesiredState(source, tree, declared, ancestry, check_support=check, find_backend=find_backend)
 
     def plan_with_diagnostics(  # noqa: PLR0913 - the options of a plan
         self,

@@ -361,7 +361,10 @@ def test_the_sentence_of_a_first_run_says_so():
     text = small()["jobs/sum.yml"].replace("name: sum", "name: next")
     text = text.replace("azureml:numbers@latest", "azureml://jobs/sum/outputs/total")
     plan = InMemoryProject().plan({**small(), "jobs/next.yml": text})
-    assert action_sentence(action_on(plan, Address("job", "next"))) == "first run of job/next, known after job/sum"
+    assert (
+        action_sentence(action_on(plan, Address("job", "next")))
+        == "first run of job/next on local, known after job/sum"
+    )
 
 
 def test_environments_are_built_before_their_version_is_registered():

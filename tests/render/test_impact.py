@@ -34,7 +34,7 @@ def test_a_root_cause_has_direct_and_indirect_impact():
 def test_a_reason_names_the_asset_whose_change_it_was():
     assert plan_lines(applied_project().plan(EDITS["data"])) == [
         "+ data/numbers: new version 2 because path changed (numbers.csv)",
-        "> new run of job/sum because data/numbers changed (inputs.numbers 1 -> 2)",
+        "> new run of job/sum on local because data/numbers changed (inputs.numbers 1 -> 2)",
         "+ model/total: new version, known after job/sum, indirectly because of data/numbers",
     ]
 
@@ -45,7 +45,7 @@ def test_an_update_in_place_has_no_impact():
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3", with_description)
     assert plan_lines(project.plan(files)) == [
         "~ data/numbers@1: update in place, description added: new",
-        "> new run of job/sum because inputs.factor 2 -> 3",
+        "> new run of job/sum on local because inputs.factor 2 -> 3",
         "+ model/total: new version, known after job/sum",
     ]
 
@@ -57,7 +57,7 @@ def test_a_new_version_has_no_impact_on_a_job_that_references_another_version():
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3", {**pinned, "data/numbers.csv": "9\n"})
     assert plan_lines(project.plan(files)) == [
         "+ data/numbers: new version 2 because path changed (numbers.csv)",
-        "> new run of job/sum because inputs.factor 2 -> 3",
+        "> new run of job/sum on local because inputs.factor 2 -> 3",
         "+ model/total: new version, known after job/sum",
     ]
 

@@ -23,7 +23,7 @@ from reconciler.model import (
     RunStatus,
     SourceRevision,
 )
-from reconciler.render import plan_json, text
+from reconciler.render import outline, plan_json, text
 from reconciler.render.sentences import OP_SIGNS, action_sentence
 
 pytestmark = pytest.mark.fast
@@ -157,7 +157,7 @@ def test_nested_values_are_written_as_an_indented_outline():
     value = {"a": 1, "b": {"c": [1, {"d": "x"}]}, "e": [], "f": "one\ntwo\n", "g": "x\n" * 500, "h": True}
     expected = ["a: 1", "b:", "  c:", "    - 1", "    -", "      d: x", "e: []", "f:", "  | one", "  | two"]
     expected += ["g: (500 lines)", "h: true"]
-    assert text.format_outline(value).splitlines() == expected
+    assert outline.format_outline(value).splitlines() == expected
 
 
 def test_the_json_of_a_plan_has_the_sentences_and_counts_of_its_text():

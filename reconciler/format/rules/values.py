@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 from reconciler.diagnostics import Severity
 from reconciler.format.rules.spec_nodes import as_integer, as_lower_text
 from reconciler.model import Json, Spec
+from reconciler.model.numbers import as_number
 
 ASSET_TYPES = frozenset(
     {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model", "safe_tensors_model"}
@@ -69,8 +69,8 @@ def describe_range_violation(value: Json, declared: Spec) -> str:
     allowed = declared.get("enum")
     if isinstance(allowed, list) and allowed and str(value) not in {str(choice) for choice in allowed}:
         return f"{_format_value(value)} is not allowed; use one of {', '.join(str(choice) for choice in allowed)}"
-    number = _parse_number(value)
-    minimum, maximum = _parse_number(declared.get("min")), _parse_number(declared.get("max"))
+    number = as_number(value)
+    minimum, maximum = as_number(declared.get("min")), as_number(declared.get("max"))
     if number is None:
         return ""
     if minimum is not None and number < minimum:
@@ -84,23 +84,12 @@ def _format_value(value: Json) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _parse_number(value: Json) -> float | None:
-    """Return a value as a finite number; None if it is not one, as a number or as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _is_integer(value: Json) -> bool:
     return not isinstance(value, bool) and (as_integer(value) is not None or isinstance(value, int))
 
 
 def _is_number(value: Json) -> bool:
-    return not isinstance(value, bool) and (_parse_number(value) is not None or isinstance(value, int))
+    return not isinstance(value, bool) and (as_number(value) is not None or isinstance(value, int))
 
 
 def _is_boolean(value: Json) -> bool:
