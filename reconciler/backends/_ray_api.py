@@ -75,9 +75,10 @@ class RayApi:
     def stop_job(self, submission_id: str) -> bool:
         """Ask a job to stop; return False if there is none, or it has ended. Raises ``backend-unreachable``."""
         try:
-            return bool(self._ask("POST", f"/api/jobs/{submission_id}/stop", {}).get("stopped"))
+            answer = self._ask("POST", f"/api/jobs/{submission_id}/stop", {})
         except RayError:  # it has ended meanwhile: `poll` tells
             return False
+        return isinstance(answer, dict) and bool(answer.get("stopped"))
 
     def list_nodes(self) -> tuple[Mapping[str, float], ...]:
         """Return the resources of the nodes that are alive: ``CPU``, ``GPU``, ``memory`` in bytes, and others."""
@@ -92,7 +93,7 @@ class RayApi:
         try:
             report = self._ask("GET", "/api/cluster_status")["data"]["clusterStatus"]["loadMetricsReport"]["usage"]
             return {name: (float(used), float(total)) for name, (used, total) in report.items()}
-        except (RayError, KeyError, TypeError, ValueError):  # the same
+        except (RayError, KeyError, TypeError, ValueError, AttributeError):  # the same
             return {}
 
     def _check_version(self) -> None:

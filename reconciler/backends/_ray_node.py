@@ -18,7 +18,7 @@ from reconciler.diagnostics import user_error
 from reconciler.model import Json
 from reconciler.model.docker_arguments import parse_size
 from reconciler.model.providers import Usage
-from reconciler.model.tasks import Task
+from reconciler.model.tasks import Resources, Task
 
 _CPU, _GPU, _MEMORY = "CPU", "GPU", "memory"  # Ray's names
 _FIELDS = {_CPU: "entrypoint_num_cpus", _GPU: "entrypoint_num_gpus", _MEMORY: "entrypoint_memory"}
@@ -49,16 +49,10 @@ class RayNodeBackend(ScheduledBackend):
         )
 
     def _send_job(self, task: Task, command: tuple[str, ...]) -> Mapping[str, Json]:
-        resources = _resources(task, self._settings)
+        resources = find_resources(task.resources, self._settings)
         self._check_fit(task, resources)
-        job = {
-            "submission_id": task.token,
-            "entrypoint": f"exec {shlex.join(command)}",
-            "metadata": {"run": task.run, "address": task.address},
-            **{_FIELDS[name]: value for name, value in resources.items()},
-        }
         try:
-            self._api.submit_job(job)
+            self._api.submit_job(make_job(task, command, resources))
         except RayError as error:
             message = f"Ray refuses {task.address}: {error}"
             hint = f"correct the settings of the backend {self._name} in mlgit.yml"
@@ -83,7 +77,7 @@ class RayNodeBackend(ScheduledBackend):
 
     def _list_jobs(self, notes: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Job]:
         jobs = self._api.list_jobs()
-        return {token: _read_job(jobs[token], note) for token, note in notes.items() if token in jobs}
+        return {token: read_job(jobs[token], note) for token, note in notes.items() if token in jobs}
 
     def _stop_job(self, token: str) -> bool:
         return self._api.stop_job(token)
@@ -93,9 +87,18 @@ class RayNodeBackend(ScheduledBackend):
         return self._settings.get("name") or self.provider
 
 
-def _resources(task: Task, settings: Mapping[str, Json]) -> dict[str, float]:
+def make_job(task: Task, command: Iterable[str], resources: Mapping[str, float]) -> dict[str, Any]:
+    """Return the document that submits the job of a task, of which the command is that of its runner."""
+    return {
+        "submission_id": task.token,
+        "entrypoint": f"exec {shlex.join(command)}",
+        "metadata": {"run": task.run, "address": task.address},
+        **{_FIELDS[name]: value for name, value in resources.items()},
+    }
+
+
+def find_resources(wanted: Resources, settings: Mapping[str, Json]) -> dict[str, float]:
     """Return what a run asks for, by Ray's names: of its job, else of the settings of the backend."""
-    wanted = task.resources
     memory = wanted.memory or (parse_size(settings["memory"]) if "memory" in settings else None)
     values = {
         _CPU: wanted.cpus or settings.get("cpus", 1),
@@ -105,7 +108,7 @@ def _resources(task: Task, settings: Mapping[str, Json]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value}
 
 
-def _read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
+def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
     """Return what Ray says of a job; it says of one that waits only that this may be for several things."""
     status = job.get("status")
     state = _STATES.get(str(status), JobState.ENDED)

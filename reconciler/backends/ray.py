@@ -61,7 +61,7 @@ _SETTINGS = {
         "memory": {
             "type": "string",
             "description": "Memory of each run, in Ray's count, as in 16g; if omitted, none is counted.",
-            "pattern": r"^[0-9]*[1-9][0-9]*(\.[0-9]+)?[kKmMgGtT]$",
+            "pattern": r"^(?=.*[1-9])[0-9]+(\.[0-9]+)?[kKmMgGtT]$",
             "errorMessage": "a size with its unit, such as 16g",
         },
         "gpus_per_run": {

@@ -1,0 +1,95 @@
+"""What the backend `ray` asks of Ray, and what it reads of its answers, without a cluster."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from reconciler.backends import BACKENDS
+from reconciler.backends._ray_node import find_resources, make_job, read_job
+from reconciler.backends._scheduled import JobState
+from reconciler.model.tasks import Prefix, Resources, Task
+
+TASK = Task("train-1a2b3c4d", "job/train", "c0ffee" * 7, "true", Prefix("/shared/environments/a", "head"))
+
+
+def test_a_job_has_the_token_for_its_id_and_no_path_becomes_a_command():
+    command = ["/usr/bin/python3", "-I", "/shared/my runs/$(rm -rf ~)/spec.json", "it's"]
+    job = make_job(TASK, command, {"CPU": 0.5, "GPU": 1, "memory": 1 << 30})
+    assert shlex.split(job.pop("entrypoint")) == ["exec", *command]
+    assert job == {
+        "submission_id": TASK.token,
+        "metadata": {"run": "train-1a2b3c4d", "address": "job/train"},
+        "entrypoint_num_cpus": 0.5,
+        "entrypoint_num_gpus": 1,
+        "entrypoint_memory": 1 << 30,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "settings", "resources"),
+    [
+        (Resources(), {}, {"CPU": 1}),
+        (Resources(), {"cpus": 0.5, "memory": "1.5g", "gpus_per_run": 0}, {"CPU": 0.5, "memory": 3 << 29}),
+        (Resources(cpus=2, gpus=1, memory=7), {"cpus": 4, "memory": "1g"}, {"CPU": 2, "GPU": 1, "memory": 7}),
+    ],
+)
+def test_a_run_asks_for_what_its_job_says_else_for_what_the_backend_says(wanted, settings, resources):
+    assert find_resources(wanted, settings) == resources
+
+
+@pytest.mark.parametrize(
+    ("job", "note", "state", "message"),
+    [
+        ({"status": "PENDING"}, {"resources": {"CPU": 1}}, JobState.WAITING, "waits for a node with 1 CPU"),
+        (
+            {"status": "PENDING", "message": "It may be waiting for several things."},
+            {"resources": {"CPU": 0.5, "GPU": 2, "memory": 3 << 29}},
+            JobState.WAITING,
+            "waits for a node with 0.5 CPUs, 2 GPUs and 1.5 GiB of memory",
+        ),
+        ({"status": "PENDING"}, {}, JobState.WAITING, "waits for a node"),
+        (
+            {"status": "FAILED", "message": "Job entrypoint command failed, last logs:\n/bin/sh: python9: not found\n"},
+            {},
+            JobState.ENDED,
+            "its job ended without a result (FAILED): /bin/sh: python9: not found",
+        ),
+        ({"status": "SUCCEEDED", "message": None}, {}, JobState.ENDED, "its job ended without a result (SUCCEEDED)"),
+    ],
+)
+def test_what_ray_says_of_a_job_is_said_in_the_words_of_users(job, note, state, message):
+    assert read_job(job, note) == (state, message)
+
+
+def test_a_job_that_runs_or_was_stopped_is_known_as_such():
+    assert [read_job({"status": status}, {}).state for status in ("RUNNING", "STOPPED", "ADDED LATER")] == [
+        JobState.RUNNING,
+        JobState.STOPPED,
+        JobState.ENDED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_valid"),
+    [
+        ({}, True),
+        ({"address": "https://ray.example.com/cluster/"}, True),
+        ({"address": "http://user:word@head:8265"}, False),
+        ({"address": "http://head:8265?token=word"}, False),
+        ({"address": "ray://head:10001"}, False),
+        ({"folder": "shared"}, False),
+        ({"cpus": 0}, False),
+        ({"cpus": 0.5, "memory": "0.5g"}, True),
+        ({"memory": "0g"}, False),
+        ({"port": 22}, False),
+        ({"port": 22, "machine": "head"}, True),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, is_valid):
+    document = {"address": "http://head:8265", "folder": "/shared", **settings}
+    validator = Draft202012Validator(json.loads(json.dumps(BACKENDS.load("ray").settings)))
+    assert validator.is_valid(document) is is_valid
