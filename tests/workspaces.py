@@ -27,6 +27,19 @@ SPARK = """
     resources: {instance_type: standard_e4s_v3, runtime_version: "3.4"}
     """
 
+# A pipeline in the place of the job of the small workspace.
+ONE_STEP = """
+$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
+type: pipeline
+name: sum
+jobs:
+  only:
+    type: command
+    command: echo one step
+    environment: azureml:plain@latest
+    compute: azureml:local
+"""
+
 
 def git(folder: Path, *arguments: str) -> str:
     """Run one Git command in a folder."""

@@ -9,25 +9,12 @@ from pathlib import Path
 
 import pytest
 from services.ssh_node import PYTHON
-from workspaces import APPLY, commit, edit, until, write
+from workspaces import APPLY, ONE_STEP, commit, edit, until, write
 
 from reconciler.runner.descendants import find_marked
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 _BOUND = "secrets: {box-key: {from: 'file:.secrets/key', for: [backend/box], fields: [/private_key]}}\n"
-
-
-PIPELINE = """
-$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
-type: pipeline
-name: sum
-jobs:
-  only:
-    type: command
-    command: echo one step
-    environment: azureml:plain@latest
-    compute: azureml:local
-"""
 
 
 @pytest.fixture
@@ -125,7 +112,7 @@ def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder
 
 def test_a_step_of_a_pipeline_runs_on_the_machine(folder, disk, mlgit, run_json):
     step = (folder / "jobs/sum.yml").read_text()
-    edit(folder, "jobs/sum.yml", step, PIPELINE)
+    edit(folder, "jobs/sum.yml", step, ONE_STEP)
     (folder / "models/total.yml").unlink()
     commit(folder)
     ended = mlgit(*APPLY, cwd=folder)
