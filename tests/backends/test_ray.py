@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 from services.ray_cluster import open_ray
-from services.ssh_node import CHECKOUT
+from services.ssh_node import CHECKOUT, SshNode
 from workspaces import until
 
 from reconciler.backends._ray_api import RayApi
@@ -176,6 +176,21 @@ def test_a_run_that_no_node_can_ever_have_is_refused_and_says_what_there_is(benc
     assert problem.message == f"job/train asks for {words}, and no node of the Ray cluster has that"
     assert problem.hint.startswith("of its 2 nodes none has more than 2 CPUs and ")
     assert "of the backend cluster in mlgit.yml" in problem.hint
+
+
+def test_jobs_are_submitted_by_ssh_from_a_machine_that_sees_the_folder(bench, tmp_path):
+    node = SshNode(tmp_path / "sshd", has_network=False)
+    node.start()
+    try:
+        reached = {"machine": "127.0.0.1", "port": node.port, "user": node.user}
+        settings = {**reached, "host_key": node.public("host").strip(), "cpus": 0.5}
+        backend = open_ray(bench.ray, bench.folder, private_key=node.key("client"), **settings)
+        handle = backend.submit(bench.task("echo from the cluster"), bench.store)
+        assert b"".join(backend.log(handle, follow=True)) == b"from the cluster\n"
+        assert backend.poll([handle])[handle].phase is Phase.SUCCEEDED
+        assert backend.describe(handle).locations["log"].startswith(f"127.0.0.1:{bench.folder}/runs/")
+    finally:
+        node.stop()
 
 
 def test_an_environment_that_is_an_image_is_refused(bench):

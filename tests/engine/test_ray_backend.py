@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from services.ssh_node import PYTHON
-from workspaces import APPLY, commit, edit, until, write
+from workspaces import APPLY, ONE_STEP, commit, edit, until, write
 
 from reconciler.runner.descendants import find_marked
 
@@ -51,6 +51,17 @@ def test_a_job_runs_on_the_cluster_and_its_output_becomes_a_model(folder, ray_cl
     search = ["grep", "-rlF", ray_cluster.token, str(folder), str(disk)]
     written = subprocess.run(search, capture_output=True, text=True, check=False)
     assert written.stdout.split() == [str(folder / ".secrets/token")]
+
+
+def test_a_step_of_a_pipeline_runs_on_the_cluster(folder, disk, mlgit, run_json):
+    edit(folder, "jobs/sum.yml", (folder / "jobs/sum.yml").read_text(), ONE_STEP)
+    (folder / "models/total.yml").unlink()
+    commit(folder)
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert run_json(folder, "job", "list")[0]["status"] == "completed"
+    (log,) = disk.glob("runs/*/user_logs/std_log.txt")
+    assert log.read_text() == "one step\n"
 
 
 def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder, disk, mlgit, mlgit_process, run_json):

@@ -268,8 +268,13 @@ class RayCluster:
         listener.close()
 
 
-def open_ray(cluster: RayCluster, folder: Path, token: str | None = None, **settings: Any) -> Backend:
-    """Return the backend `ray` on a cluster, whose files are in a folder that the nodes and the tests see."""
-    values = {"/token": cluster.token if token is None else token}
+def open_ray(
+    cluster: RayCluster, folder: Path, token: str | None = None, private_key: str = "", **settings: Any
+) -> Backend:
+    """Return the backend `ray` on a cluster, whose files are in a folder that the nodes and the tests see.
+
+    The ``private_key`` is for the machine that submits, if the settings name one.
+    """
+    values = {"/token": cluster.token if token is None else token, "/private_key": private_key}
     own = {"type": "ray", "address": cluster.address, "folder": str(folder), "python": PYTHON}
     return load_backend({**own, **settings}, cluster.folder / "notes", BackendContext("cluster", "/", values.get))
