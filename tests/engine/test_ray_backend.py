@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from services.ssh_node import PYTHON
-from workspaces import APPLY, ONE_STEP, commit, edit, until, write
+from workspaces import APPLY, commit, edit, put_pipeline, until, write
 
 from reconciler.runner.descendants import find_marked
 
@@ -54,9 +54,7 @@ def test_a_job_runs_on_the_cluster_and_its_output_becomes_a_model(folder, ray_cl
 
 
 def test_a_step_of_a_pipeline_runs_on_the_cluster(folder, disk, mlgit, run_json):
-    edit(folder, "jobs/sum.yml", (folder / "jobs/sum.yml").read_text(), ONE_STEP)
-    (folder / "models/total.yml").unlink()
-    commit(folder)
+    put_pipeline(folder)
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err
     assert run_json(folder, "job", "list")[0]["status"] == "completed"

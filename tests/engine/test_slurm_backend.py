@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from services.ssh_node import PYTHON
-from workspaces import APPLY, ONE_STEP, commit, edit, until
+from workspaces import APPLY, commit, edit, put_pipeline, until
 
 from reconciler.runner.descendants import find_marked
 
@@ -121,9 +121,7 @@ def test_a_setting_that_is_wrong_is_an_error_at_its_line(folder, mlgit, setting,
 
 
 def test_a_step_of_a_pipeline_runs_on_the_cluster(folder, disk, mlgit, run_json):
-    edit(folder, "jobs/sum.yml", (folder / "jobs/sum.yml").read_text(), ONE_STEP)
-    (folder / "models/total.yml").unlink()
-    commit(folder)
+    put_pipeline(folder)
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err
     (run,) = run_json(folder, "job", "list")

@@ -13,7 +13,7 @@ import pytest
 from remote.cut_proxy import CutProxy
 from services.azurite import ACCOUNTS
 from services.ssh_node import PYTHON
-from workspaces import APPLY, ONE_STEP, commit, edit, until, write
+from workspaces import APPLY, commit, edit, put_pipeline, until, write
 
 from reconciler.runner.descendants import find_marked
 
@@ -145,10 +145,7 @@ def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder
 
 
 def test_a_step_of_a_pipeline_runs_on_the_machine(folder, disk, mlgit, run_json):
-    step = (folder / "jobs/sum.yml").read_text()
-    edit(folder, "jobs/sum.yml", step, ONE_STEP)
-    (folder / "models/total.yml").unlink()
-    commit(folder)
+    put_pipeline(folder)
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err
     (run,) = run_json(folder, "job", "list")
