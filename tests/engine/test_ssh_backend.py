@@ -175,8 +175,9 @@ def test_an_apply_notes_that_a_machine_does_not_reach_the_store(folder, on_servi
 
 def test_a_pipeline_notes_that_a_machine_does_not_reach_the_store(folder, on_service, mlgit):
     data = "inputs: {table: {type: uri_file, path: data/a.csv}}\n    command: cat ${{inputs.table}}"
-    write(folder, {"jobs/sum.yml": ONE_STEP.replace("command: echo one step", data), "jobs/data/a.csv": "1\n"})
-    (folder / "models/total.yml").unlink()
+    put_pipeline(folder)
+    pipeline = (folder / "jobs/sum.yml").read_text(encoding="utf-8")
+    write(folder, {"jobs/sum.yml": pipeline.replace("command: echo one step", data), "jobs/data/a.csv": "1\n"})
     commit(folder)
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err
