@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import Pool, Queues, queue_message, start
-from reconciler.backends._run_folders import REMOVED_FOLDER, list_run_folders, remove_run_folder
+from reconciler.backends._run_folders import REMOVED_FOLDER, has_process, list_run_folders, remove_run_folder
 from reconciler.backends._runner import OBJECTS_FOLDER, store_output
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
@@ -113,16 +113,20 @@ class FolderBackend(ABC):
         return RunFiles({"log": str(folder / LOG_FILE), "output_folder": str(outputs)}, tuple(sorted(files)))
 
     def run_folders(self) -> Iterable[RunFolder]:
-        return list_run_folders(self._runs)
+        return list_run_folders(self._runs, self._is_active)
 
     def remove_run_folder(self, folder: RunFolder) -> bool:
-        return remove_run_folder(self._runs, folder)
+        return remove_run_folder(self._runs, folder, self._is_active)
 
     def remove_listed(self, path: str) -> bool:
         """Remove a folder by the path that it was listed with; return True if it is gone."""
         kinds = {self._runs: False, self._runs.parent / REMOVED_FOLDER: True}
         is_left = kinds.get(Path(path).parent)
         return is_left is not None and self.remove_run_folder(RunFolder(path, "", 0.0, 0, is_left=is_left))
+
+    def _is_active(self, folder: Path) -> bool:
+        """Return True if a run goes on, or may: its folder is not removed."""
+        return has_process(folder)
 
     def _folder(self, handle: Handle) -> Path:
         """Return the folder of a run; whatever a record has for an id, it is a folder below that of the runs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,24 +23,24 @@ from reconciler.runner.result import LOG_FILE, RESULT_FILE
 REMOVED_FOLDER = "removed"
 
 
-def list_run_folders(runs: Path) -> Iterator[RunFolder]:
+def list_run_folders(runs: Path, is_active: Callable[[Path], bool]) -> Iterator[RunFolder]:
     """Yield the folders of runs, and what is left of those whose removal was interrupted, which have no token."""
     for folder in _folders_in(runs):
         token = str((read_json_object(folder / SPEC_FILE) or {}).get("token", ""))
         files = (folder / RESULT_FILE, folder / LOG_FILE, folder)
         modified = max((_modified(file) for file in files), default=0.0)
-        yield RunFolder(str(folder), token, modified, _size_of(folder), _is_active(folder))
+        yield RunFolder(str(folder), token, modified, _size_of(folder), is_active(folder))
     for folder in _folders_in(runs.parent / REMOVED_FOLDER):
         yield RunFolder(str(folder), "", 0.0, _size_of(folder), is_left=True)
 
 
-def remove_run_folder(runs: Path, folder: RunFolder) -> bool:
+def remove_run_folder(runs: Path, folder: RunFolder, is_active: Callable[[Path], bool]) -> bool:
     """Remove a folder, unless its run goes on; return True if it is gone."""
     path = Path(folder.path)
     if folder.is_left:
         shutil.rmtree(path, ignore_errors=True)
         return not path.exists()
-    if _is_active(path):
+    if is_active(path):
         return False
     target = runs.parent / REMOVED_FOLDER / uuid.uuid4().hex
     try:
@@ -52,7 +52,8 @@ def remove_run_folder(runs: Path, folder: RunFolder) -> bool:
     return not target.exists()
 
 
-def _is_active(folder: Path) -> bool:
+def has_process(folder: Path) -> bool:
+    """Return True if a process of a run is on this machine."""
     return any(is_locked(folder / name) for name in (SUPERVISOR_LOCK, COMMAND_LOCK))
 
 

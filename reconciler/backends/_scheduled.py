@@ -120,6 +120,10 @@ class ScheduledBackend(FolderBackend):
             problem = error.diagnostics[0].message
         return {handle: self._condition(self._folder(handle), jobs.get(tokens[handle]), problem) for handle in tokens}
 
+    def _is_active(self, folder: Path) -> bool:
+        """Return True for a run without a result: its processes are on a node, where they are not seen."""
+        return not (folder / RESULT_FILE).exists()
+
     def cancel(self, handle: Handle) -> bool:
         folder = self._folder(handle)
         token = _token(folder)

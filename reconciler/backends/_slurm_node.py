@@ -118,6 +118,10 @@ class SlurmNodeBackend(FolderBackend):
         self._listed = -_LISTING_SECONDS
         return True
 
+    def _is_active(self, folder: Path) -> bool:
+        """Return True for a run without a result: its processes are on a node, where they are not seen."""
+        return not (folder / RESULT_FILE).exists()
+
     def usage(self) -> Iterable[Usage]:
         """Return how many processors of the partition are in use, by whomever, and how many runs wait for some."""
         jobs = self._list_jobs()
