@@ -120,9 +120,10 @@ def trace_place(  # noqa: PLR0913 - each direction by itself
 
 def _trace(state: State, graph: _Graph, starts: Sequence[LineageNode], *, up: bool, down: bool) -> Lineage:
     above = (*graph.contents, *_trace_up(state, graph, starts)) if up else ()
-    below = (*(edge._replace(node=edge.used, used=edge.node) for edge in graph.contents), *_trace_down(graph, starts))
+    reverted = (edge._replace(node=edge.used, used=edge.node) for edge in graph.contents)
+    below = (*reverted, *_trace_down(graph, starts)) if down else ()
     details = {node: _describe(graph, node, item) for node, item in graph.items.items()}
-    return Lineage(starts[0], above, below if down else (), details)
+    return Lineage(starts[0], above, below, details)
 
 
 def node_of(item: Record | Run) -> LineageNode:

@@ -57,6 +57,9 @@ class MemoryStore:
     def verify(self, _content: Content) -> tuple[Damage, ...]:
         return ()
 
+    def has_recorded_sha256(self, _content: Content) -> bool:
+        return True
+
     def keep(self, _content: Content) -> bool:
         return True
 

@@ -104,14 +104,14 @@ def test_a_folder_that_was_cut_goes_on_with_the_files_that_it_lacks(datastore, t
     location = Location("x", "d", "x", folder_identity(datastore.list("x"), "x"), is_folder=True)
     cut = Counting(datastore, fails_at="x/y/d.parquet")
     with pytest.raises(UserError):
-        bring(store, cut, location, said.append)
+        bring(store, cut, location, tmp_path, said.append)
     whole = Counting(datastore)
-    content = bring(store, whole, location, said.append)
+    content = bring(store, whole, location, tmp_path, said.append)
     assert sorted({*cut.opened, *whole.opened}) == sorted(path for path in FILES if path.startswith("x/"))
     assert not set(cut.opened) & set(whole.opened)
     assert [file.path for file in store.manifest(content)] == ["b c.csv", "b.csv", "y/d.csv", "y/d.parquet"]
     again = Counting(datastore)
-    assert bring(store, again, location, said.append) == content
+    assert bring(store, again, location, tmp_path, said.append) == content
     assert again.opened == []
 
 
@@ -127,6 +127,6 @@ def test_a_datastore_that_is_bound_to_another_place_is_read_again_though_its_fil
         opened = open_datastore(DatastoreSettings("d", "local", {}, {"path": str(folder)}, nothing, lambda _: "", "/"))
         config = SimpleNamespace(mirrors={}, datastores={"d": {"type": "local"}})
         location = locate("azureml://datastores/d/paths/in.csv", Datastores(config), lambda _name, d=opened: d)
-        contents.append(bring(store, opened, location, len))
+        contents.append(bring(store, opened, location, tmp_path, len))
     assert contents[0].sha256 != contents[1].sha256
     assert Location.from_json(location.to_json()) == location
