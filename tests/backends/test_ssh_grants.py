@@ -304,15 +304,3 @@ def test_what_is_too_large_for_one_request_goes_through_this_machine(bench, way,
     assert files_of(bench, model_of(bench, handle))["a"] == (0o100644, result_of(text))
     assert len(through_here) == 1
     assert "(it is larger than a service takes in one request): it goes through this machine" in notes[0]
-
-
-@pytest.mark.parametrize("digest", ["../../../id", "/etc/passwd", "", "0" * 32 + ".dir"])
-def test_a_digest_of_an_output_that_is_none_leads_nowhere(bench, way, through_here, digest, tmp_path):
-    row = ["a", 0o100644, digest, "0" * 64, 1]
-    outputs = {"model": {"name": "", "files": [row]}}
-    transfers = _node_grants.GrantedTransfers("box")
-    with bench.backend._connection.channel() as channel, pytest.raises(UserError) as caught:
-        _node_files.store_outputs(channel, outputs, bench.store, tmp_path / "received", transfers)
-    assert caught.value.diagnostics[0].code in {"content-missing", "content-key-invalid"}
-    assert through_here in ([], [digest])
-    assert not any((tmp_path / "received").rglob("*"))
