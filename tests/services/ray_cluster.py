@@ -181,11 +181,15 @@ class RayCluster:
     def start_head(self) -> None:
         """Start the head, which knows nothing of what was before."""
         address = f"{_NETWORK}.1"
-        self._start(
-            0,
+        arguments = (
             *("--head", f"--port={_GCS}", f"--dashboard-host={address}", f"--dashboard-port={_DASHBOARD}"),
             *("--num-cpus=2", f"--node-ip-address={address}", f"--temp-dir={self._temporary / 'ray'}"),
         )
+        try:
+            self._start(0, *arguments)
+        except subprocess.SubprocessError:  # on a busy machine its parts may have waited for each other in vain
+            self.kill_head()
+            self._start(0, *arguments)
 
     def start_node(self) -> None:
         """Start the second node."""
@@ -195,7 +199,7 @@ class RayCluster:
         """Kill all that runs on the head, but for who forwards its port."""
         self._nodes[0].kill(self._forwarder.pid if self._forwarder else 0)
         # Ray looks for one that runs among the processes of this machine, which the second node shares.
-        (self._temporary / "ray/ray_current_cluster").unlink()
+        (self._temporary / "ray/ray_current_cluster").unlink(missing_ok=True)
 
     def kill_node(self) -> None:
         """Kill all that runs on the second node."""
