@@ -8,17 +8,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends._node_answers import read_transfers
+from reconciler.backends._node_channel import Channel
 from reconciler.diagnostics import UserError
 from reconciler.model.grants import Access, Grant
 from reconciler.model.notes import write_note
 from reconciler.model.object_store import ObjectStore
-
-if TYPE_CHECKING:
-    from reconciler.backends._node_channel import Channel
 
 _SECONDS = 900  # that a URL can be used
 _OBJECTS = 256  # of one request to the node

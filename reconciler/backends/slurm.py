@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from reconciler.backends import local, ssh
+from reconciler.backends import ssh
+from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
-from reconciler.model.support import Honoured, Ignored, Support
+from reconciler.model.support import Ignored
 
 _SSH = ssh.BACKEND.settings["properties"]
 _OF_MACHINE = ("machine", "port", "user", "host_key", "known_hosts")
 ON_NODE = ("partition", "account", "qos", "reservation", "constraint", "cpus", "memory", "gres", "time")
 """Settings that say what Slurm is asked for."""
-_BY_SLURM = "settings of the backend in mlgit.yml say what Slurm gives a run"
-_IGNORED_REASONS = {
-    "/resources/shm_size": "the shared memory of its node is not limited for a run",
-    "/resources/docker_args": "runs are processes of a node and in no container",
-    "/resources/instance_type": _BY_SLURM,
-    "/resources/locations": _BY_SLURM,
-    "/resources/properties": _BY_SLURM,
-    "/resources/max_instance_count": "a run has one node, and no other joins it",
-    "/identity": "a run has the rights of who submits jobs to Slurm, and is not signed in to Azure",
-    "/queue_settings": "Slurm decides when a run starts: see partition: and qos: of the backend",
-}
-_LOCAL = local.BACKEND.support
-_INSTANCES = "/resources/instance_count"
-_JOB = (
-    *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
-    Honoured(_INSTANCES, ("1",), None, "a run on Slurm has one node"),
-)
-_IGNORED_OF_JOB = tuple(
-    entry._replace(reason=_IGNORED_REASONS.get(entry.pointer, entry.reason)) for entry in _LOCAL.ignored["job"]
-)
-_IGNORED_OF_COMPUTE = (
-    Ignored("/ssh_settings", "machine:, user: and secrets: of mlgit.yml say how the machine that submits is reached"),
-    Ignored("/max_instances", "Slurm decides how many runs go on at once"),
-    Ignored("/*", _BY_SLURM, is_usual=True),
+_SUPPORT = cluster_support(
+    "Slurm",
+    asked="what Slurm gives a run",
+    identity="a run has the rights of who submits jobs to Slurm, and is not signed in to Azure",
+    queue="Slurm decides when a run starts: see partition: and qos: of the backend",
+    of_compute=(Ignored("/max_instances", "Slurm decides how many runs go on at once"),),
 )
 _NAME = {
     "type": "string",
@@ -98,10 +81,7 @@ _SETTINGS = {
 BACKEND = BackendPlugin(
     open="reconciler.backends._slurm:make_slurm_backend",
     settings=_SETTINGS,
-    support=Support(
-        honoured={"job": _JOB, "compute": ()},
-        ignored={"job": _IGNORED_OF_JOB, "compute": _IGNORED_OF_COMPUTE},
-    ),
+    support=_SUPPORT,
     accepts=frozenset({Form.PREFIX}),
     find_refusals="reconciler.backends._slurm_find:find_refusals",
     checked_at_submission={"folder": "whether Slurm takes its runs, and its nodes have the Python of the environment"},

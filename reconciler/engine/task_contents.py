@@ -17,5 +17,5 @@ def check_task_contents(store: ObjectStore, task: Task) -> None:
         if not store.has_recorded_sha256(content):
             found = f"what {store.location} has of it has another sha256"
             message = f"{task.address}: {what} is not as it was stored: {found}"
-            hint = "somebody has replaced it on purpose, as its md5 is right: find out who writes to the store"
+            hint = "it was replaced on purpose, as its md5 is right: check who may write to the store"
             raise user_error("content-corrupt", message, hint)

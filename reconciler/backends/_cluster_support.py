@@ -1,0 +1,43 @@
+"""What the backends of clusters do with fields of jobs and computes: a run is processes of one node, as on `local`."""
+
+from __future__ import annotations
+
+from reconciler.backends import local
+from reconciler.model.support import Honoured, Ignored, Support
+
+_LOCAL = local.BACKEND.support
+_INSTANCES = "/resources/instance_count"
+_BY_SETTINGS = ("/resources/instance_type", "/resources/locations", "/resources/properties")
+
+
+def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute: tuple[Ignored, ...]) -> Support:
+    """Return the support table of a backend whose runs are jobs of a cluster, each on one node.
+
+    ``asked`` says what the settings of the backend decide, ``identity`` and ``queue`` why these fields are ignored;
+    ``of_compute`` are fields of computes that are ignored for other reasons.
+    """
+    by_settings = f"settings of the backend in mlgit.yml say {asked}"
+    reasons = {
+        "/resources/shm_size": "the shared memory of its node is not limited for a run",
+        "/resources/docker_args": "runs are processes of a node and in no container",
+        **dict.fromkeys(_BY_SETTINGS, by_settings),
+        "/resources/max_instance_count": "a run has one node, and no other joins it",
+        "/identity": identity,
+        "/queue_settings": queue,
+    }
+    by_ssh = "machine:, user: and secrets: of mlgit.yml say how the machine that submits is reached"
+    return Support(
+        honoured={
+            "job": (
+                *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
+                Honoured(_INSTANCES, ("1",), None, f"a run on {name} has one node"),
+            ),
+            "compute": (),
+        },
+        ignored={
+            "job": tuple(
+                entry._replace(reason=reasons.get(entry.pointer, entry.reason)) for entry in _LOCAL.ignored["job"]
+            ),
+            "compute": (Ignored("/ssh_settings", by_ssh), *of_compute, Ignored("/*", by_settings, is_usual=True)),
+        },
+    )
