@@ -59,7 +59,7 @@ def test_no_item_is_lost_or_doubled_while_workers_are_killed_and_a_result_is_reu
     run = show(mlgit, folder)
     log = mlgit("job", "logs", f"{run['run']}/score", cwd=folder).out
     assert "parallel: 1000 files in 1000 mini-batches, 3 worker processes" in log
-    assert "was ended by SIGKILL; another one repeats it" in log
+    assert log.count("was ended by SIGKILL; another one repeats it") == 10
     assert "parallel: 1000 of 1000 mini-batches done" in log
     step = next(item for item in run["steps"] if item["step"] == "score")
     counts = {"mini_batches": 1000, "mini_batches_done": 1000, "mini_batches_failed": 0}
@@ -82,13 +82,13 @@ def test_no_item_is_lost_or_doubled_while_workers_are_killed_and_a_result_is_reu
 @pytest.mark.slow
 def test_the_exception_of_the_script_is_the_reason_of_the_step(folder, mlgit):
     edit(folder, SCRIPT, "        os.kill(os.getpid(), signal.SIGKILL)", f"        {RAISE}")
-    edit(folder, SCRIPT, "random.random() < 0.01", "mini_batch[0].endswith('003.txt')")
+    edit(folder, SCRIPT, '03.txt") and is_first_time(mini_batch[0])', '003.txt")')
     edit(folder, JOB, "seq -w 0 999", "seq -w 0 019")
     commit(folder)
     applied = mlgit(*APPLY, cwd=folder)
     assert applied.code == 1
     failed = next(item for item in show(mlgit, folder)["steps"] if item["step"] == "score")
-    place = "(run(), double.py:16)"
+    place = "(run(), double.py:23)"
     counts = "1 of 20 mini-batches failed, mini_batch_error_threshold is 0"
     assert failed["message"] == f"ValueError: no number in 003.txt {place}: {counts}"
     assert f"score: ValueError: no number in 003.txt {place}" in applied.out + applied.err
@@ -96,8 +96,8 @@ def test_the_exception_of_the_script_is_the_reason_of_the_step(folder, mlgit):
 
 @pytest.mark.slow
 def test_progress_is_shown_while_a_step_goes_on(folder, mlgit, mlgit_process):
-    dying = "    if random.random() < 0.01:  # noqa: S311 - no secret\n        os.kill(os.getpid(), signal.SIGKILL)\n"
-    edit(folder, SCRIPT, dying, "    __import__('time').sleep(1)\n")
+    edit(folder, SCRIPT, "        os.kill(os.getpid(), signal.SIGKILL)", "        pass")
+    edit(folder, SCRIPT, "    return [int", "    __import__('time').sleep(1)\n    return [int")
     edit(folder, JOB, "seq -w 0 999", "seq -w 0 059")
     commit(folder)
     applying = mlgit_process(*APPLY, cwd=folder)

@@ -1,9 +1,8 @@
-"""Multiply the numbers in files; about one call in a hundred ends with the process."""
+"""Multiply the numbers in files; one call in a hundred ends with the process, the first time."""
 
 import argparse
 import os
 import pathlib
-import random
 import signal
 
 parser = argparse.ArgumentParser()
@@ -11,7 +10,15 @@ parser.add_argument("--factor", type=int)
 arguments = parser.parse_args()
 
 
+def is_first_time(name):
+    mark = pathlib.Path(f"begun-{pathlib.Path(name).name}")
+    if mark.exists():
+        return False
+    mark.touch()
+    return True
+
+
 def run(mini_batch):
-    if random.random() < 0.01:  # noqa: S311 - no secret
+    if mini_batch[0].endswith("03.txt") and is_first_time(mini_batch[0]):
         os.kill(os.getpid(), signal.SIGKILL)
     return [int(pathlib.Path(name).read_text()) * arguments.factor for name in mini_batch]
