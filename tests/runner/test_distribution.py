@@ -44,7 +44,7 @@ def test_the_ranks_can_meet_at_the_address_that_they_get(bench: Any) -> None:
         "    with socket.create_server(place) as server:\n"
         "        print(server.accept()[0].recv(10).decode())\n"
         "else:\n"
-        "    for _ in range(200):\n"
+        "    for _ in range(2000):\n"
         "        try:\n"
         "            socket.create_connection(place).sendall(b'hello'); break\n"
         "        except ConnectionRefusedError:\n"
@@ -168,11 +168,14 @@ def test_a_rank_that_is_killed_is_reported_with_its_signal(bench: Any) -> None:
 
 def test_the_others_can_save_their_work_when_a_rank_fails(bench: Any) -> None:
     bench.script(
-        "import os, signal, sys, time\n"
+        "import os, pathlib, signal, sys, time\n"
         "def save(*_):\n    time.sleep(0.3); print('saved'); sys.exit()\n"
         "signal.signal(signal.SIGTERM, save)\nprint('ready')\n"
-        "if os.environ['RANK'] == '1':\n    time.sleep(1); sys.exit(3)\n"
-        "time.sleep(300)\n"
+        "ready = pathlib.Path('ready')\n"
+        "if os.environ['RANK'] == '1':\n"
+        "    while not ready.exists():\n        time.sleep(0.02)\n"
+        "    sys.exit(3)\n"
+        "ready.touch()\ntime.sleep(300)\n"
     )
     assert bench.run(distribution=PYTORCH_TWO)["status"] == "failed"
     assert "[rank 0] saved\n" in bench.log()
@@ -198,14 +201,14 @@ def test_cancel_ends_the_processes_of_all_ranks(bench: Any) -> None:
     runner = bench.start(command="sleep 300 & echo $!; echo $$; wait", distribution=PYTORCH_TWO)
     bench.wait_until(lambda: (bench.folder / "user_logs/std_log.txt").exists() and bench.log().count("\n") == 4)
     runner.send_signal(signal.SIGTERM)
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     assert bench.result()["status"] == "canceled"
     for process in process_ids(bench):
         bench.wait_until(lambda process=process: has_ended(process))
 
 
 def test_a_time_limit_ends_the_processes_of_all_ranks(bench: Any) -> None:
-    result = bench.run(command="echo $$; sleep 300", timeout=1, distribution=PYTORCH_TWO)
+    result = bench.run(command="echo $$; sleep 300", timeout=5, distribution=PYTORCH_TWO)
     assert result["failure"]["class"] == "timeout"
     assert len(process_ids(bench)) == 2
     for process in process_ids(bench):
@@ -240,7 +243,7 @@ def test_a_log_that_cannot_be_written_fails_the_run_and_does_not_hang_it(bench: 
     log.symlink_to("/dev/full")
     command = "for i in $(seq 20000); do echo a line of the log || exit 9; done"
     process = bench.start(command=command, distribution=PYTORCH_TWO)
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert bench.result()["status"] == "failed"
 
 
