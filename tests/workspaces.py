@@ -91,7 +91,7 @@ def put_pipeline(folder: Path) -> None:
     commit(folder)
 
 
-def until(condition: Callable[[], _T], seconds: float = 30) -> _T:
+def until(condition: Callable[[], _T], seconds: float = 120) -> _T:
     """Poll a condition until its result is true; return the result."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

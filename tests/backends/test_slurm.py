@@ -181,7 +181,7 @@ def test_a_submission_that_was_killed_before_its_note_is_found_by_the_name_of_it
     sbatch.write_text(f'#!/bin/sh\n/usr/bin/sbatch "$@" > {tmp_path}/jobs\nkill -KILL $PPID\n')
     sbatch.chmod(stat.S_IRWXU)
     compute, *_ = bench.narrow()
-    first = bench.submit(bench.task("echo first; sleep 60", name="first", compute=compute))
+    first = bench.submit(bench.task("echo first; sleep 300", name="first", compute=compute))
     bench.wait_until_running(first)
     task = bench.task("echo once", compute=compute)
     with monkeypatch.context() as patch:

@@ -259,7 +259,7 @@ def test_a_signal_leaves_nothing_half_written(applied, large, mlgit_process, tmp
     process = mlgit_process("get", "data/numbers", str(parent / "out"), cwd=applied)
     until(lambda: [*tmp_path.rglob(".mlgit-*/large.bin")])
     process.send_signal(number)
-    assert process.wait(30) == 128 + number
+    assert process.wait(120) == 128 + number
     assert process.communicate()[0] == ""
     assert [*parent.rglob("*")] == ([parent / "out"] if exists else [])
     assert parent.exists() == exists

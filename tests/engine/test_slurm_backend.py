@@ -66,7 +66,7 @@ def test_a_run_whose_node_is_killed_is_repeated_as_the_second_attempt(folder, sl
     until((files / "command.json").exists)
     for process in find_marked(files):
         slurm.kill_node("n2", process)
-    until(lambda: ("job/sum", "lost") in [(row["address"], row["state"]) for row in run_json(folder, "status")], 60)
+    until(lambda: ("job/sum", "lost") in [(row["address"], row["state"]) for row in run_json(folder, "status")])
     slurm.start_node("n2")
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err

@@ -116,6 +116,6 @@ def test_an_apply_and_a_removal_at_once_lose_nothing(applied):
         time.sleep(0.15 * number)
         code, output = run(applied, *APPLY, "--replace", "job/sum")
         assert code == 0, output
-        collecting.communicate(timeout=60)
+        collecting.communicate(timeout=180)
         assert collecting.returncode == 0
         assert_whole(applied, applies=False)
