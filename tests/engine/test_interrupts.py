@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from workspaces import APPLY, SMALL, commit, edit, until
+from workspaces import APPLY, SMALL, commit, edit, signal_itself, until
 
 pytestmark = pytest.mark.slow
 
@@ -99,10 +99,8 @@ def test_actions_done_before_an_interrupt_are_recorded(applied, mlgit, mlgit_pro
     for number in range(200):
         files[f"data/n{number}.yml"] = SMALL["data/numbers.yml"].replace("numbers", f"n{number}")
     commit(applied, "many", files)
-    process = mlgit_process(*APPLY, cwd=applied)
-    stored = len(list(applied.glob(".mlgit/store/files/**/*")))
-    until(lambda: len(list(applied.glob(".mlgit/store/files/**/*"))) > stored + 20)
-    interrupt_all(process.pid)
+    interrupted = signal_itself(applied.parent / "start", signal.SIGINT, "os.rename", "store/files", 20, is_group=True)
+    process = mlgit_process(*APPLY, cwd=applied, env=interrupted)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     done = {line.split()[1].rstrip(":") for line in out.splitlines() if line.startswith("  ✓ ")}
