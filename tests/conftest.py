@@ -162,6 +162,12 @@ def mlgit_process() -> Callable[..., subprocess.Popen[str]]:
 
 
 @pytest.fixture
+def patient_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare the tables of a plan for as long as a busy machine may need, not for a second."""
+    monkeypatch.setattr("reconciler.project.table_comparisons.MAX_SECONDS", 20.0)
+
+
+@pytest.fixture
 def small(tmp_path: Path) -> Path:
     """Make a small workspace, committed."""
     folder = tmp_path / "small"
