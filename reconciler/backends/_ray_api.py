@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import Any, Never
 from urllib.error import HTTPError, URLError
 
-from reconciler.diagnostics import UserError, user_error
+from reconciler.diagnostics import Diagnostic, UserError, user_error
 
 _SECONDS = 30
 _ERROR, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
@@ -25,6 +25,10 @@ class RayError(Exception):
     """The cluster refuses a request; its text is what it says."""
 
 
+class RayTokenError(UserError):
+    """The cluster answers, and wants another token; its diagnostic is ``backend-unreachable``."""
+
+
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Refuses redirects, which would take the token to another host."""
 
@@ -33,10 +37,13 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class RayApi:
-    """The API at an address; ``token`` is that of a cluster with token authentication, "" for none."""
+    """The API at an address; ``token`` is that of a cluster with token authentication, "" for none.
 
-    def __init__(self, address: str, token: str = "") -> None:
-        self._address, self._token = address.rstrip("/"), token
+    Ray has so many seconds for an answer.
+    """
+
+    def __init__(self, address: str, token: str = "", seconds: float = _SECONDS) -> None:
+        self._address, self._token, self._seconds = address.rstrip("/"), token, seconds
         # No proxies: those of the environment lead out of the network that a cluster is in.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
@@ -113,7 +120,7 @@ class RayApi:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(f"{self._address}{path}", data, headers, method=method)  # noqa: S310 - the schema of the settings allows http and https
         try:
-            with self._opener.open(request, timeout=_SECONDS) as answer:
+            with self._opener.open(request, timeout=self._seconds) as answer:
                 return json.loads(answer.read())
         except HTTPError as error:
             with error:
@@ -129,10 +136,11 @@ class RayApi:
         if status == _UNAUTHORIZED:
             message = f"Ray at {self._address} wants a token, and none is bound to the backend"
             hint = "bind one: secrets: {NAME: {from: ..., for: [backend/NAME], fields: [/token]}}"
-            raise user_error("backend-unreachable", message, hint)
+            raise RayTokenError(Diagnostic("backend-unreachable", message, hint=hint))
         if status == _FORBIDDEN:
             message = f"Ray at {self._address} does not accept the token"
-            raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
+            hint = "correct the secret with fields: [/token]"
+            raise RayTokenError(Diagnostic("backend-unreachable", message, hint=hint))
         if status == _NOT_FOUND or status < _ERROR:  # a redirect leads elsewhere
             raise _NotFoundError(f"it answers with HTTP {status}")
         raise RayError(_last_line(text) or f"it answers with HTTP {status}")
