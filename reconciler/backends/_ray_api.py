@@ -15,20 +15,24 @@ from http.client import HTTPException
 from typing import Any, Never
 from urllib.error import HTTPError, URLError
 
-from reconciler.diagnostics import UserError, user_error
+from reconciler.diagnostics import Diagnostic, UserError, user_error
 
 _SECONDS = 30
 _REDIRECT, _ERROR, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 300, 400, 401, 403, 404
 _EXISTS = "already exists"
 _MAX_NODES = 10000
 _MAX_SIZE, _PART_SIZE = 1 << 28, 1 << 16  # a job of a list has up to 20 kB of its log
-_MAX_SECONDS = 120  # for a whole answer
+_WHOLE_ANSWER = 4  # times as long as for its next part
 _MAX_WORDS = 300
 _HINT = "address: of the backend is that of the Ray dashboard, http://HEAD:8265 by default"
 
 
 class RayError(Exception):
     """The cluster refuses a request; its text is what it says."""
+
+
+class RayTokenError(UserError):
+    """The cluster answers, and wants another token; its diagnostic is ``backend-unreachable``."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -39,10 +43,13 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class RayApi:
-    """The API at an address; ``token`` is that of a cluster with token authentication, "" for none."""
+    """The API at an address; ``token`` is that of a cluster with token authentication, "" for none.
 
-    def __init__(self, address: str, token: str = "") -> None:
-        self._address, self._token = address.rstrip("/"), token
+    Ray has so many seconds for an answer.
+    """
+
+    def __init__(self, address: str, token: str = "", seconds: float = _SECONDS) -> None:
+        self._address, self._token, self._seconds = address.rstrip("/"), token, seconds
         if not (token.isascii() and token.isprintable() and " " not in token):
             message = "the token of Ray has a character that no token has, such as a space or the end of a line"
             raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
@@ -141,20 +148,30 @@ class RayApi:
 
     def _send(self, request: urllib.request.Request) -> tuple[int, bytes]:
         try:
-            with self._opener.open(request, timeout=_SECONDS) as answer:
-                return answer.status, _read_body(answer)
+            with self._opener.open(request, timeout=self._seconds) as answer:
+                return answer.status, self._read_body(answer)
         except HTTPError as error:
             with error:
-                return error.code, _read_body(error)
+                return error.code, self._read_body(error)
+
+    def _read_body(self, answer: Any) -> bytes:
+        """Return the body of an answer; raises OSError if it is longer than any of Ray, or takes longer."""
+        end, body = time.monotonic() + _WHOLE_ANSWER * self._seconds, bytearray()
+        while part := answer.read1(_PART_SIZE):
+            body += part
+            if len(body) > _MAX_SIZE or time.monotonic() > end:
+                raise OSError(EMSGSIZE, "its answer does not end")
+        return bytes(body)
 
     def _raise_answer(self, status: int, text: str) -> Never:
         if status == _UNAUTHORIZED:
             message = f"Ray at {self._address} wants a token, and none is bound to the backend"
             hint = "bind one: secrets: {NAME: {from: ..., for: [backend/NAME], fields: [/token]}}"
-            raise user_error("backend-unreachable", message, hint)
+            raise RayTokenError(Diagnostic("backend-unreachable", message, hint=hint))
         if status == _FORBIDDEN:
             message = f"Ray at {self._address} does not accept the token"
-            raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
+            hint = "correct the secret with fields: [/token]"
+            raise RayTokenError(Diagnostic("backend-unreachable", message, hint=hint))
         if status == _NOT_FOUND or status < _ERROR:  # a redirect leads elsewhere
             raise _NotFoundError(f"it answers with HTTP {status}")
         if text.lstrip().startswith("<"):
@@ -177,16 +194,6 @@ def _last_line(text: str) -> str:
     """Return what an answer says, which may be a traceback: its last line with words."""
     lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
     return (lines[-1].partition("Error: ")[2] or lines[-1])[:_MAX_WORDS] if lines else ""
-
-
-def _read_body(answer: Any) -> bytes:
-    """Return the body of an answer; raises OSError if it is longer than any of Ray, or takes longer."""
-    end, body = time.monotonic() + _MAX_SECONDS, bytearray()
-    while part := answer.read1(_PART_SIZE):
-        body += part
-        if len(body) > _MAX_SIZE or time.monotonic() > end:
-            raise OSError(EMSGSIZE, "its answer does not end")
-    return bytes(body)
 
 
 def _numbers_of(resources: Mapping[str, Any]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +61,10 @@ class RayNodeBackend(ScheduledBackend):
 
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
         """Raise UserError ``submission-refused`` if no node of the cluster has what a run asks for."""
-        nodes = self._api.list_nodes()
-        if not nodes or any(all(node.get(name, 0) >= value for name, value in resources.items()) for node in nodes):
-            return
-        largest = {name: value for name in _FIELDS if (value := find_largest(nodes, name))}
-        message = f"{task.address} asks for {_words(resources)}, and no node of the Ray cluster has that"
-        hint = (
-            f"of its {pluralize(len(nodes), 'node')} none has more than {_words(largest)}; "
-            f"lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
-        )
-        raise user_error("submission-refused", message, hint)
+        if (misfit := describe_misfit(resources, self._api.list_nodes())) is not None:
+            message, most = misfit
+            hint = f"{most}; lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
+            raise user_error("submission-refused", f"{task.address} {message}", hint)
 
     def _has_job(self, token: str) -> bool:
         return self._api.has_job(token)
@@ -106,6 +100,15 @@ def find_resources(wanted: Resources, settings: Mapping[str, Json]) -> dict[str,
         _MEMORY: memory,
     }
     return {name: value for name, value in values.items() if value}
+
+
+def describe_misfit(resources: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> tuple[str, str] | None:
+    """Return that no node of a cluster has what a run asks for, and what one has at most; None if that is not so."""
+    if not nodes or any(all(node.get(name, 0) >= value for name, value in resources.items()) for node in nodes):
+        return None
+    largest = {name: value for name in _FIELDS if (value := find_largest(nodes, name))}
+    message = f"asks for {_words(resources)}, and no node of the Ray cluster has that"
+    return message, f"of its {pluralize(len(nodes), 'node')} none has more than {_words(largest)}"
 
 
 def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:

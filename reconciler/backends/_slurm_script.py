@@ -14,7 +14,7 @@ from reconciler.model.tasks import Task
 
 SLURM_LOG, CANCEL_FILE, STOP_FILE = "slurm.log", "cancel", "slurm-stop.txt"
 _OPTIONS = ("partition", "account", "qos", "reservation", "constraint")  # settings that are options of their names
-_STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
+STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
 _END_SECONDS = 60  # of the time of a run, for its end
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 _MEBIBYTE = 1 << 20
@@ -45,10 +45,15 @@ class TimeLimits(NamedTuple):
     seconds: float | None
 
 
+def longest_minutes(time: str | None) -> int | None:
+    """Return the minutes of ``time`` of a backend, such as ``12h``; None if it is not set."""
+    return int(time[:-1]) * _MINUTES[time[-1]] if time else None
+
+
 def time_limits(timeout: float | None, longest: str | None) -> TimeLimits:
     """Return the limits of a run with a time limit of its own, in seconds, and the longest that Slurm is asked for."""
-    minutes = int(longest[:-1]) * _MINUTES[longest[-1]] if longest else None
-    wanted = None if timeout is None else math.ceil((timeout + _STAGING_SECONDS) / 60)
+    minutes = longest_minutes(longest)
+    wanted = None if timeout is None else math.ceil((timeout + STAGING_SECONDS) / 60)
     if minutes is None:
         return TimeLimits(wanted, timeout)
     most = max(minutes * 60 - _END_SECONDS, minutes * 30)

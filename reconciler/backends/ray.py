@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.backends import slurm, ssh
+from reconciler.backends._cluster_capacity import count_ray_gpus, find_ray_capacity
 from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import Ignored
@@ -19,7 +20,7 @@ _SUPPORT = cluster_support(
     queue="Ray decides when a run starts",
     of_compute=(
         Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
-        Ignored("/max_instances", "Ray decides how many runs go on at once: mlgit makes and scales no cluster"),
+        Ignored("/max_instances", "Ray decides how many runs go on at once; one run has no more instances"),
     ),
 )
 
@@ -69,4 +70,7 @@ BACKEND = BackendPlugin(
     checked_at_submission={"address": "whether Ray can be reached, and has a node for what each run asks for"},
     variables=frozenset({"SSH_AUTH_SOCK"}),
     secrets=(TOKEN, *ssh.BACKEND.secrets),
+    find_capacity=find_ray_capacity,
+    count_gpus=count_ray_gpus,
+    machine_capacity="reconciler.backends._ray_find:find_machine_capacity",
 )

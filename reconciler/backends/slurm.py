@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.backends import ssh
+from reconciler.backends._cluster_capacity import count_slurm_gpus, find_slurm_capacity
 from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import Ignored
@@ -16,7 +17,7 @@ _SUPPORT = cluster_support(
     asked="what Slurm gives a run",
     identity="a run has the rights of who submits jobs to Slurm, and is not signed in to Azure",
     queue="Slurm decides when a run starts: see partition: and qos: of the backend",
-    of_compute=(Ignored("/max_instances", "Slurm decides how many runs go on at once"),),
+    of_compute=(Ignored("/max_instances", "Slurm decides how many runs go on at once; one run has no more instances"),),
 )
 _NAME = {
     "type": "string",
@@ -87,4 +88,7 @@ BACKEND = BackendPlugin(
     checked_at_submission={"folder": "whether Slurm takes its runs, and its nodes have the Python of the environment"},
     variables=frozenset({"SLURM_CONF", "SSH_AUTH_SOCK"}),
     secrets=ssh.BACKEND.secrets,
+    find_capacity=find_slurm_capacity,
+    count_gpus=count_slurm_gpus,
+    machine_capacity="reconciler.backends._slurm_find:find_machine_capacity",
 )

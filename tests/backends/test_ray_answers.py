@@ -80,7 +80,7 @@ def test_an_answer_that_does_not_end_fills_no_memory(serve, monkeypatch, status)
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(serve, monkeypatch, status):
-    monkeypatch.setattr(_ray_api, "_MAX_SECONDS", 0.3)
+    monkeypatch.setattr(_ray_api, "_WHOLE_ANSWER", 0.01)
     with pytest.raises(UserError, match="does not answer: its answer does not end"):
         serve(status, b" ", parts=600, pause=0.05).list_jobs()
 

@@ -91,6 +91,23 @@ def test_what_slurm_refuses_is_said_once_in_its_words(folder, mlgit):
     assert ended.code == 0, ended.out + ended.err
 
 
+def test_what_the_cluster_has_not_is_a_warning_of_the_plan_before_anything_is_submitted(folder, mlgit):
+    edit(folder, "jobs/sum.yml", "compute: local\n", "compute: local\nlimits: {timeout: 3600}\n")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    message = "job/sum: asks for a time limit of 3600 seconds, but the compute local has 3300"
+    source = "the partition one ends jobs after 60 minutes, 5 of them for files"
+    assert f"warning: {message} ({source}) [compute-too-small]" in planned.err
+    edit(folder, "mlgit.yml", "partition: one", "partition: absent, time: 2h")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    assert (
+        "warning: job/sum: cluster: Slurm has no partition absent; the partitions there are: main, one" in planned.err
+    )
+
+
 def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):
     edit(folder, "jobs/sum.yml", "compute: local\n", "compute: local\nresources: {instance_count: 2}\n")
     commit(folder)
