@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from workspaces import commit
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("patient_tables")]
+pytestmark = pytest.mark.slow
 
 ASSET = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: {0}\ntype: {1}\npath: {0}\n"
 TRAIN = "id,name,score\n1,ann,1.5\n2,bob,2.5\n3,cid,\n"

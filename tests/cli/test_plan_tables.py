@@ -15,7 +15,7 @@ from workspaces import commit
 
 from reconciler.project import table_comparisons
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("patient_tables")]
+pytestmark = pytest.mark.slow
 
 ASSET = (
     "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: {0}\ntype: uri_folder\npath: {0}\n"

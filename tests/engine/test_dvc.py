@@ -163,7 +163,7 @@ DIFFERS = ["    2 rows, as before", "    ~ column name: values differ in 1 row",
 
 
 @pytest.fixture
-def changed_table(clone, mlgit, patient_tables):
+def changed_table(clone, mlgit):
     """A folder and a file with tables that were applied, and that have another row since."""
     for text in (ROWS, CHANGED_ROWS):
         for path in ("data/raw/sub/b.csv", "data/one.csv"):
