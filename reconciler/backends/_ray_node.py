@@ -6,6 +6,7 @@ A job has the token of its run for its id, so that it is found if the process th
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
+from reconciler.backends._runner import explain_start
 from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
@@ -25,6 +27,8 @@ _FIELDS = {_CPU: "entrypoint_num_cpus", _GPU: "entrypoint_num_gpus", _MEMORY: "e
 _STATES = {"PENDING": JobState.WAITING, "RUNNING": JobState.RUNNING, "STOPPED": JobState.STOPPED}
 _GIBIBYTE = 1 << 30
 _MESSAGE_LENGTH = 300
+# Lines that Ray writes into the log of a job: what the job itself says of its end comes before or after them.
+_OF_RAY = re.compile(r"Running entrypoint for job |[0-9-]{10} [0-9:,]{12}\s.* -- |Job entrypoint command failed with ")
 
 
 class RayNodeBackend(ScheduledBackend):
@@ -113,13 +117,14 @@ def describe_misfit(resources: Mapping[str, float], nodes: Sequence[Mapping[str,
 
 def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
     """Return what Ray says of a job; it says of one that waits only that this may be for several things."""
-    status = job.get("status")
-    state = _STATES.get(str(status), JobState.ENDED)
+    status = str(job.get("status"))[:_MESSAGE_LENGTH]
+    state = _STATES.get(status, JobState.ENDED)
     if state is JobState.WAITING:
         resources = note.get("resources")
         return Job(state, f"waits for a node with {_words(resources)}" if resources else "waits for a node")
     lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
-    text = lines[-1][-_MESSAGE_LENGTH:] if lines else ""
+    words = [line for line in lines if not _OF_RAY.match(line)] or lines
+    text = explain_start(words[-1])[-_MESSAGE_LENGTH:] if words else ""
     return Job(state, f"its job ended without a result ({status})" + (f": {text}" if text else ""))
 
 

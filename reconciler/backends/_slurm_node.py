@@ -7,7 +7,6 @@ the token of its run for a name, so that it is found if the process that submitt
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -17,7 +16,7 @@ from pathlib import Path
 from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import write_final_result
-from reconciler.backends._runner import install_runner, make_spec, prefix_environment, result_condition
+from reconciler.backends._runner import find_python, install_runner, make_spec, prefix_environment, result_condition
 from reconciler.backends._slurm_commands import SlurmError, call, list_values
 from reconciler.backends._slurm_script import CANCEL_FILE, SLURM_LOG, STOP_FILE, make_script, time_limits
 from reconciler.backends._slurm_states import (
@@ -71,7 +70,7 @@ class SlurmNodeBackend(FolderBackend):
         spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
         limits = time_limits(task.resources.timeout, self._settings.get("time"))
         write_private_json(folder / SPEC_FILE, replace(spec, timeout=limits.seconds).to_json())
-        runner = (sys.executable, "-I", "-S", str(install_runner(self._runners)))
+        runner = (find_python(), "-I", "-S", str(install_runner(self._runners)))
         script = make_script(task, self._settings, folder, runner, folder / SPEC_FILE)
         (folder / SCRIPT_FILE).unlink(missing_ok=True)
         create_private_file(folder / SCRIPT_FILE, script.encode())

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from contextlib import suppress
 
 import pytest
@@ -214,7 +215,16 @@ def test_a_node_without_the_python_loses_the_run_and_says_so(bench, tmp_path):
     handle = bench.open(python=str(python)).submit(bench.task("true"), bench.store)
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.GONE
-    assert condition.message.endswith(f"{python}: not found")
+    words = f"its node has no {python}; set python: of the backend to one that all nodes have"
+    assert condition.message.endswith(words)
+
+
+def test_a_virtual_environment_that_no_node_sees_can_have_the_python_of_the_backend(bench, tmp_path):
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    bench.cluster.hide(tmp_path / "venv")
+    backend = bench.open(python=str(tmp_path / "venv/bin/python"))
+    handle = backend.submit(bench.task("echo up"), bench.store)
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
 
 
 def test_jobs_are_submitted_by_ssh_from_a_machine_of_the_cluster(bench, tmp_path):

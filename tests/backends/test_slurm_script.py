@@ -133,6 +133,13 @@ def test_a_run_without_a_result_says_how_its_job_ended():
     assert end_message(job, "sh: 1: python: not found") == (
         "job 7 of Slurm ended without a result (FAILED): sh: 1: python: not found"
     )
+    assert end_message(job, "/var/spool/slurm_script: 16: /opt/py/bin/python3: not found").endswith(
+        "(FAILED): its node has no /opt/py/bin/python3; set python: of the backend to one that all nodes have"
+    )
+    assert end_message(job._replace(reason="JobLaunchFailure"), "") == (
+        "its node could not start it, perhaps as it does not see folder: of the backend, "
+        "which all nodes must see under the same path (JobLaunchFailure)"
+    )
     assert end_message(job._replace(state="NODE_FAIL", reason="None"), "x") == "its node failed"
     assert end_message(None, "") == "its job has left no result, and Slurm does not know it any more"
 
