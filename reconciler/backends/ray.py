@@ -21,6 +21,7 @@ _SUPPORT = cluster_support(
         Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
         Ignored("/max_instances", "Ray decides how many runs go on at once: mlgit makes and scales no cluster"),
     ),
+    has_instances=False,
 )
 
 _SETTINGS = {
