@@ -26,7 +26,8 @@ from reconciler.model.tasks import Task
 from reconciler.private_files import touch_private_file
 from reconciler.runner.apart import END_FILE
 from reconciler.runner.files import read_json_object, reserve_token
-from reconciler.runner.process import COMMAND_FILE, HEARTBEAT_FILE
+from reconciler.runner.monitor import HEARTBEAT_FILE
+from reconciler.runner.process import COMMAND_FILE
 from reconciler.runner.result import RESULT_FILE, CommandOutcome, FinalStatus
 
 _JOB_FILE, _CANCEL_FILE, _CLOCK_FILE = "job.json", "cancel", "clock"

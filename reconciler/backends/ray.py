@@ -22,6 +22,7 @@ _SUPPORT = cluster_support(
         Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
         Ignored("/max_instances", "Ray decides how many runs go on at once; one run has no more instances"),
     ),
+    has_instances=False,
 )
 
 _SETTINGS = {

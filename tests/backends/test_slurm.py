@@ -171,7 +171,7 @@ def test_a_run_that_slurm_refuses_says_why_and_what_there_is(bench, settings, wo
     problem = problem_of(caught)
     assert problem.code == "submission-refused"
     assert f"Slurm refuses job/train: {words}" in problem.message
-    assert "the partitions there are: main, one, urgent" in problem.hint
+    assert "the partitions there are: both, main, one, urgent" in problem.hint
     assert bench.backend.find(task.token) is None
     assert bench.wait_until_ended(bench.submit(task)).phase is Phase.SUCCEEDED
 

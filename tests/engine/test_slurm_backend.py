@@ -84,7 +84,7 @@ def test_what_slurm_refuses_is_said_once_in_its_words(folder, mlgit):
     assert ended.code == 1
     printed = ended.out + ended.err
     assert "Slurm refuses job/sum: invalid partition specified: absent" in printed
-    assert "correct the settings of the backend cluster in mlgit.yml; the partitions there are: main, one" in printed
+    assert "correct the settings of the backend cluster in mlgit.yml; the partitions there are: both, main" in printed
     edit(folder, "mlgit.yml", "partition: absent", "partition: one")
     commit(folder)
     ended = mlgit(*APPLY, cwd=folder)
@@ -114,7 +114,7 @@ def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(fol
     planned = mlgit("plan", cwd=folder)
     printed = planned.out + planned.err
     assert "jobs/sum.yml:" in printed
-    assert "a run on Slurm has one node" in printed
+    assert "more need distribution: pytorch or tensorflow" in printed
     assert mlgit(*APPLY, cwd=folder).code == 1
 
 

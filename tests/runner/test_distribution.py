@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from workspaces import has_ended
 
-from reconciler.runner.distribution import count_ports, count_workers, process_roles, share_devices
+from reconciler.runner.distribution import count_workers, port_instances, process_roles, share_devices
 
 PRINT_VARIABLES = "import json, os; print(json.dumps(dict(os.environ)))"
 PYTORCH_TWO = {"type": "pytorch", "process_count_per_instance": 2}
@@ -116,7 +116,7 @@ def test_instances_of_pytorch_have_their_ranks_and_a_part_of_the_devices(bench: 
     ],
 )
 def test_tasks_of_tensorflow_take_turns_on_three_instances(distribution: dict[str, Any], expected: list[str]) -> None:
-    roles = process_roles(distribution, range(count_ports(distribution, 3)), 3)
+    roles = process_roles(distribution, range(len(port_instances(distribution, 3))), 3)
     variables = [role.variables for role in roles]
     assert [f"{own['AZUREML_PROCESS_NAME']} of {own['AZUREML_CR_NODE_RANK']}" for own in variables] == expected
     assert {own["AZUREML_NODE_COUNT"] for own in variables} == {"3"}
@@ -143,7 +143,7 @@ def test_instances_share_devices_unless_there_are_fewer_than_they_are(visible: s
     ],
 )
 def test_what_one_machine_does_not_do_starts_nothing(distribution: dict[str, Any], instances: int) -> None:
-    assert count_ports(distribution, instances) == 0
+    assert port_instances(distribution, instances) == ()
     with pytest.raises(ValueError, match=distribution.get("type", "None")):
         process_roles(distribution, [], instances)
 
@@ -251,3 +251,23 @@ def test_processes_of_ranks_are_marked_so_that_they_are_found_without_their_supe
     bench.script("import os; print(os.environ['MLGIT_RUN_FOLDER'])")
     bench.run(distribution=PYTORCH_TWO)
     assert {line.partition("] ")[2] for line in bench.log().splitlines()} == {str(bench.folder)}
+
+
+def test_ranks_on_machines_of_their_own_meet_at_the_first_one() -> None:
+    assert port_instances(PYTORCH_TWO, 2) == (0,)
+    roles = process_roles(PYTORCH_TWO, [29500], 2, ["10.0.0.4", "10.0.0.5"])
+    assert [(role.instance, role.label) for role in roles] == [(rank // 2, f"rank {rank}") for rank in range(4)]
+    for rank, role in enumerate(roles):
+        place = {"MASTER_ADDR": "10.0.0.4", "MASTER_PORT": "29500", "AZ_BATCHAI_JOB_MASTER_NODE_IP": "10.0.0.4"}
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank % 2), "NODE_RANK": str(rank // 2), "WORLD_SIZE": "4"}
+        assert (place | own).items() <= role.variables.items()
+        assert role.variables["AZ_BATCHAI_PYTORCH_INIT_METHOD"] == "tcp://10.0.0.4:29500"
+
+
+def test_tasks_of_tensorflow_on_machines_of_their_own_have_these_addresses() -> None:
+    assert port_instances(TENSORFLOW_THREE, 2) == (0, 1, 0)
+    roles = process_roles(TENSORFLOW_THREE, [1, 2, 3], 2, ["10.0.0.4", "10.0.0.5"])
+    clusters = [json.loads(role.variables["TF_CONFIG"])["cluster"] for role in roles]
+    assert clusters == [{"worker": ["10.0.0.4:1", "10.0.0.5:2"], "ps": ["10.0.0.4:3"]}] * 3
+    assert [role.instance for role in roles] == [0, 1, 0]
+    assert {role.variables["AZ_BATCHAI_JOB_MASTER_NODE_IP"] for role in roles} == {"10.0.0.4"}
