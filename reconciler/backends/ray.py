@@ -1,7 +1,13 @@
-"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node."""
+"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node.
+
+The cluster is one that exists at an ``address``, or one that mlgit makes on ``hosts`` (`_ray_cluster`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from reconciler.backends import _ray_cluster_settings as made
 from reconciler.backends import slurm, ssh
 from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
@@ -22,6 +28,19 @@ _SUPPORT = cluster_support(
         Ignored("/max_instances", "Ray decides how many runs go on at once: mlgit makes and scales no cluster"),
     ),
 )
+# Of a cluster that mlgit makes: what a compute says of it counts.
+_SUPPORT_OF_MADE = replace(
+    _SUPPORT,
+    honoured={**_SUPPORT.honoured, "compute": made.COMPUTE},
+    ignored={
+        **_SUPPORT.ignored,
+        "compute": tuple(
+            entry
+            for entry in _SUPPORT.ignored["compute"]
+            if entry.pointer not in {item.pointer for item in made.COMPUTE}
+        ),
+    },
+)
 
 _SETTINGS = {
     "type": "object",
@@ -38,6 +57,7 @@ _SETTINGS = {
             **_OF_SLURM["machine"],
             "description": "The machine that submits jobs and sees the folder, by ssh; if omitted, this one.",
         },
+        **made.PROPERTIES,
         "cpus": {
             "description": "Processors of each run, in Ray's count; if omitted, one.",
             "type": "number",
@@ -55,8 +75,9 @@ _SETTINGS = {
             "minimum": 0,
         },
     },
-    "required": ["address", "folder"],
-    "dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"},
+    "required": ["folder"],
+    "if": {"required": ["hosts"]},
+    "else": {"dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"}},
     "additionalProperties": False,
 }
 
@@ -65,8 +86,13 @@ BACKEND = BackendPlugin(
     settings=_SETTINGS,
     support=_SUPPORT,
     accepts=frozenset({Form.PREFIX}),
+    check="reconciler.backends._ray_cluster_settings:check_settings",
+    support_of_made=_SUPPORT_OF_MADE,
+    open_clusters="reconciler.backends._ray_cluster:make_clusters",
     find_refusals="reconciler.backends._ray_find:find_refusals",
-    checked_at_submission={"address": "whether Ray can be reached, and has a node for what each run asks for"},
+    checked_at_submission=dict.fromkeys(
+        ("address", "hosts"), "whether Ray can be reached, and has a node for what each run asks for"
+    ),
     variables=frozenset({"SSH_AUTH_SOCK"}),
     secrets=(TOKEN, *ssh.BACKEND.secrets),
 )

@@ -52,9 +52,12 @@ def find_descendants(ancestor: int) -> tuple[int, ...]:
     return tuple(descendants)
 
 
-def find_marked(folder: Path) -> tuple[int, ...]:
-    """Return the living processes of the run in a folder, by the mark in the environment they were started with."""
-    mark = os.fsencode(f"{MARK_VARIABLE}={folder}")
+def find_marked(folder: Path, variable: str = MARK_VARIABLE) -> tuple[int, ...]:
+    """Return the living processes of the run in a folder, by the mark in the environment they were started with.
+
+    Another ``variable`` is the mark of what is no run.
+    """
+    mark = os.fsencode(f"{variable}={folder}")
     return tuple(
         int(path.name)
         for path in _process_folders()
