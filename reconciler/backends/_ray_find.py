@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from reconciler.backends import _ssh_find
 from reconciler.backends._ray_api import RayApi, RayTokenError
+from reconciler.backends._ray_cluster_settings import find_ssh_settings
 from reconciler.backends._ray_node import describe_misfit, find_resources
 from reconciler.diagnostics import Diagnostic, Severity, UserError
 from reconciler.model import Json
@@ -25,6 +26,8 @@ _Nodes = tuple[Mapping[str, float], ...]
 
 def find_refusals(settings: Mapping[str, Json]) -> tuple[Diagnostic, ...]:
     """Return why this machine could submit no run, or no node of Ray has what all ask for."""
+    if "hosts" in settings:
+        return _ssh_find.find_refusals(find_ssh_settings(settings, settings["hosts"][0]))
     if "machine" in settings:
         return _ssh_find.find_refusals(settings)
     nodes = _list_nodes(settings)
@@ -39,7 +42,7 @@ def find_refusals(settings: Mapping[str, Json]) -> tuple[Diagnostic, ...]:
 
 def find_machine_capacity(settings: Settings, _request: RunRequest) -> Capacity:
     """Return what Ray says of a compute: how many instances its nodes have room for at once."""
-    nodes = () if "machine" in settings else _list_nodes(settings)
+    nodes = () if {"machine", "hosts"} & settings.keys() else _list_nodes(settings)
     wanted = find_resources(Resources(), settings)
     count = 0 if isinstance(nodes, UserError) else sum(_count_fitting(wanted, node) for node in nodes)
     return Capacity(instances=Limit(count, "what the nodes of the Ray cluster have room for") if count else None)

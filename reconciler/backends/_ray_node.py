@@ -14,6 +14,7 @@ from typing import Any
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
+from reconciler.backends._ray_cluster_files import ClusterFiles
 from reconciler.backends._runner import explain_start
 from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
 from reconciler.diagnostics import user_error
@@ -39,13 +40,23 @@ class RayNodeBackend(ScheduledBackend):
     def __init__(self, folder: Path, settings: Mapping[str, Json]) -> None:
         super().__init__(folder)
         self._settings = settings
-        self._api = RayApi(settings["address"], settings.get("token") or "")
+        self._cluster = ClusterFiles(folder / "clusters" / self._name)
+
+    @property
+    def _api(self) -> RayApi:
+        """The API of the cluster, which may have been made anew since it was asked before. Raises UserError."""
+        if "address" in self._settings:
+            return RayApi(self._settings["address"], self._settings.get("token") or "")
+        if not self._cluster.read():
+            message = f"mlgit has made no Ray cluster for the backend {self._name}"
+            raise user_error("backend-unreachable", message, "`mlgit apply` makes that of the compute bound to it")
+        return RayApi(self._cluster.address(), self._cluster.token.read_text(encoding="utf-8"))
 
     def usage(self) -> Iterable[Usage]:
         """Return how many processors and GPUs of the cluster are in use, by whomever, and how many jobs wait."""
         waiting = sum(job.get("status") == "PENDING" for job in self._api.list_jobs().values())
         rows = self._api.usage()
-        name = f"Ray at {self._settings['address']}"
+        name = f"Ray at {self._settings['address']}" if "address" in self._settings else f"Ray of {self._name}"
         return tuple(
             Usage(name, unit, math.ceil(rows[unit][0]), int(rows[unit][1]), waiting if unit == _CPU else 0)
             for unit in (_CPU, _GPU)
@@ -65,7 +76,8 @@ class RayNodeBackend(ScheduledBackend):
 
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
         """Raise UserError ``submission-refused`` if no node of the cluster has what a run asks for."""
-        if (misfit := describe_misfit(resources, self._api.list_nodes())) is not None:
+        nodes = self._api.list_nodes() if "address" in self._settings else self._cluster.resources()
+        if (misfit := describe_misfit(resources, nodes)) is not None:
             message, most = misfit
             hint = f"{most}; lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
             raise user_error("submission-refused", f"{task.address} {message}", hint)

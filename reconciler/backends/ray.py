@@ -1,7 +1,13 @@
-"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node."""
+"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node.
+
+The cluster is one that exists at an ``address``, or one that mlgit makes on ``hosts`` (`_ray_cluster`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from reconciler.backends import _ray_cluster_settings as made
 from reconciler.backends import slurm, ssh
 from reconciler.backends._cluster_capacity import count_ray_gpus, find_ray_capacity
 from reconciler.backends._cluster_support import cluster_support
@@ -24,6 +30,19 @@ _SUPPORT = cluster_support(
     ),
     has_instances=False,
 )
+# Of a cluster that mlgit makes: what a compute says of it counts.
+_SUPPORT_OF_MADE = replace(
+    _SUPPORT,
+    honoured={**_SUPPORT.honoured, "compute": made.COMPUTE},
+    ignored={
+        **_SUPPORT.ignored,
+        "compute": tuple(
+            entry
+            for entry in _SUPPORT.ignored["compute"]
+            if entry.pointer not in {item.pointer for item in made.COMPUTE}
+        ),
+    },
+)
 
 _SETTINGS = {
     "type": "object",
@@ -40,6 +59,7 @@ _SETTINGS = {
             **_OF_SLURM["machine"],
             "description": "The machine that submits jobs and sees the folder, by ssh; if omitted, this one.",
         },
+        **made.PROPERTIES,
         "cpus": {
             "description": "Processors of each run, in Ray's count; if omitted, one.",
             "type": "number",
@@ -57,8 +77,9 @@ _SETTINGS = {
             "minimum": 0,
         },
     },
-    "required": ["address", "folder"],
-    "dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"},
+    "required": ["folder"],
+    "if": {"required": ["hosts"]},
+    "else": {"dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"}},
     "additionalProperties": False,
 }
 
@@ -67,8 +88,13 @@ BACKEND = BackendPlugin(
     settings=_SETTINGS,
     support=_SUPPORT,
     accepts=frozenset({Form.PREFIX}),
+    check="reconciler.backends._ray_cluster_settings:check_settings",
+    support_of_made=_SUPPORT_OF_MADE,
+    open_clusters="reconciler.backends._ray_cluster:make_clusters",
     find_refusals="reconciler.backends._ray_find:find_refusals",
-    checked_at_submission={"address": "whether Ray can be reached, and has a node for what each run asks for"},
+    checked_at_submission=dict.fromkeys(
+        ("address", "hosts"), "whether Ray can be reached, and has a node for what each run asks for"
+    ),
     variables=frozenset({"SSH_AUTH_SOCK"}),
     secrets=(TOKEN, *ssh.BACKEND.secrets),
     find_capacity=find_ray_capacity,

@@ -52,12 +52,13 @@ def find_descendants(ancestor: int) -> tuple[int, ...]:
     return tuple(descendants)
 
 
-def find_marked(folder: Path, *more: str) -> tuple[int, ...]:
+def find_marked(folder: Path, *more: str, variable: str = MARK_VARIABLE) -> tuple[int, ...]:
     """Return the living processes of the run in a folder, by the mark in the environment they were started with.
 
-    Only those count that were started with ``more`` variables, each as ``NAME=VALUE``.
+    Only those count that were started with ``more`` variables, each as ``NAME=VALUE``. Another ``variable`` is the
+    mark of what is no run.
     """
-    marks = {os.fsencode(mark) for mark in (f"{MARK_VARIABLE}={folder}", *more)}
+    marks = {os.fsencode(mark) for mark in (f"{variable}={folder}", *more)}
     return tuple(
         int(path.name)
         for path in _process_folders()
