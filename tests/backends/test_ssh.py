@@ -295,7 +295,7 @@ def test_a_machine_that_hangs_is_noticed(bench):
     with bench.node.hang():
         started = time.monotonic()
         assert backend.poll([handle])[handle].phase is Phase.UNKNOWN
-        assert 10 < time.monotonic() - started < 40
+        assert 10 < time.monotonic() - started < 120
     assert backend.poll([handle])[handle].phase is Phase.GONE
 
 

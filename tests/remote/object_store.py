@@ -53,13 +53,13 @@ STORE = StorePlugin(open="remote.object_store:open_remote_store", settings=SETTI
 
 def open_remote_store(settings: Mapping[str, Json], _context: StoreContext) -> RemoteStore:
     """Return the store that settings of mlgit.yml name."""
-    return RemoteStore(settings["url"], settings.get("timeout", 10))
+    return RemoteStore(settings["url"], settings.get("timeout", 60))
 
 
 class RemoteStore:
     """A client of the server."""
 
-    def __init__(self, url: str, timeout: float = 10) -> None:
+    def __init__(self, url: str, timeout: float = 60) -> None:
         self.location = url
         self._address = urlsplit(url).netloc
         self._timeout = timeout

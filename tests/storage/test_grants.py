@@ -88,9 +88,9 @@ def test_a_request_to_create_takes_the_right_bytes_once_and_reads_nothing(azure,
 def test_a_request_is_over_when_its_time_is(azure):
     store = azure.open()
     content = put_bytes(store, TEXT)
-    grant = store.grant([content.digest], Access.READ, 2)[content.digest]
+    grant = store.grant([content.digest], Access.READ, 6)[content.digest]
     assert send("GET", grant.url)[0] == 200
-    time.sleep(3)
+    time.sleep(7)
     assert send("GET", grant.url)[0] == 403
 
 
