@@ -43,8 +43,10 @@ if sys.version_info < (3, 11):
     say({TOO_OLD!r} + ".".join(map(str, sys.version_info[:3]))); sys.exit(1)
 os.umask(0o077)
 folder = os.path.abspath(os.path.expanduser(sys.argv[1]))
-os.makedirs(folder, exist_ok=True)
-status = os.stat(folder)
+try:
+    os.makedirs(folder, exist_ok=True)
+    status = os.stat(folder)
+except OSError as error: sys.exit(f"{{error.filename or folder}}: {{error.strerror}}")
 if status.st_uid != os.geteuid():
     sys.exit(folder + " belongs to another user: what is in it would be executed")
 if status.st_mode & 0o022:  # a folder of others, as /tmp, is not closed to them
@@ -61,9 +63,9 @@ if not os.path.isdir(program):
         os.makedirs(part)
         zipfile.ZipFile(io.BytesIO(data)).extractall(part)
         os.rename(part, program)
-    except OSError:
+    except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        if not os.path.isdir(program): raise
+        if not os.path.isdir(program): sys.exit(f"{{folder}}: {{error.strerror or error}}")
 sys.path.insert(0, program)
 try: from reconciler.backends._node import serve
 except BaseException:  # as of bytecode that a full disk has cut off: the next connection sends it again

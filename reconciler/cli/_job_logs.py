@@ -38,5 +38,6 @@ def command(job: str, *, follow: bool) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED  # the user has seen enough of the log
     if size == 0:
-        echo_line(f"run {run.id} is {run.status.label} and has written nothing", err=True)
+        reason = f": {run.message}" if run.message else ""
+        echo_line(f"run {run.id} is {run.status.label} and has written nothing{reason}", err=True)
     return 0

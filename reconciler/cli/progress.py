@@ -143,7 +143,7 @@ def _state_mark(state: str, running: Text | None) -> Text:
 def _run_message(view: StepView, read_last_log_line: Callable[[Run], str]) -> str:
     if view.steps:
         return summarize_steps(view.steps)
-    return read_last_log_line(view.run) or _format_run_status(view.run)
+    return read_last_log_line(view.run) or format_run_status(view.run)
 
 
 def _format_activity_line(console: Console, line: _ActivityLine) -> Text:
@@ -157,8 +157,10 @@ def _format_activity_line(console: Console, line: _ActivityLine) -> Text:
     return Text(sanitize_line(f"{title}: {message}" if message else title))
 
 
-def _format_run_status(run: Run) -> str:
-    return f"run {run.id} is {run.status}"
+def format_run_status(run: Run) -> str:
+    """Return how a run is; of one that is queued also what it waits for, as far as its backend says."""
+    reason = f": {run.message}" if run.status is RunStatus.QUEUED and run.message else ""
+    return f"run {run.id} is {run.status}{reason}"
 
 
 def _run_start_time(run: Run) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.console import echo, print_coloured_lines, print_table
-from reconciler.cli.progress import ProgressDisplay, format_tree, wrap_line
+from reconciler.cli.progress import ProgressDisplay, format_run_status, format_tree, wrap_line
 from reconciler.cli.step_display import MAX_ENDED_STEPS, StepEventLog, StepReader
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
@@ -30,6 +31,7 @@ _PROGRESS_MARKS = {
     Progress.LOCKED: ("…", "yellow"),
 }
 _COLUMN_GAP = 1  # columns
+_NUMBER = re.compile(r"\d+")
 _UNLIMITED_WIDTH = 10_000  # columns; output to a file or a pipe is never cut off
 
 
@@ -160,8 +162,9 @@ class TerminalApplyListener:
                 self._print_step_events(view)
                 continue
             run, log_line = view.run, self._read_last_log_line(view.run)
-            suffix = f": {log_line}" if log_line else ""
-            self._print_once(f"{run.address}: run {run.id} is {run.status}{suffix}")
+            status = f"run {run.id} is {run.status}: {log_line}" if log_line else format_run_status(run)
+            # A place in a queue changes often: of messages that differ in numbers the first one is enough.
+            self._print_once(f"{run.address}: {status}", "" if log_line else f"{run.id} {_NUMBER.sub('', status)}")
 
     def _print_step_events(self, view: StepView) -> None:
         for line in self._step_events.new_lines(view):
@@ -170,11 +173,12 @@ class TerminalApplyListener:
     def _read_last_log_line(self, run: Run) -> str:
         return "".join(self._reader.read_log_tail(run)[-1:])
 
-    def _print_once(self, line: str) -> None:
-        """Print a progress line once, if it cannot be drawn in place."""
+    def _print_once(self, line: str, key: str = "") -> None:
+        """Print a progress line once, if it cannot be drawn in place; ``key`` is what is equal of equal lines."""
         line = sanitize_line(line)
-        if not self._console.is_terminal and line not in self._printed:
-            self._printed[line] = ""
+        key = key or line
+        if not self._console.is_terminal and key not in self._printed:
+            self._printed[key] = ""
             self._print_line(Text(f"  {line}"))
 
     def _print_finished_action(self, event: Event) -> None:

@@ -13,7 +13,8 @@ from itertools import islice
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
-from referencing import Registry, Resource
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
@@ -35,8 +36,11 @@ from reconciler.model import Json
 
 @cache
 def _registry() -> Registry[Json]:
-    resources = ((url, Resource.from_contents(schema)) for url, schema in load_schemas().items())
-    return Registry().with_resources(resources)
+    # Without $schema, by which jsonschema would take its own validator for what another schema refers to.
+    return Registry().with_resources(
+        (url, DRAFT202012.create_resource({key: value for key, value in schema.items() if key != "$schema"}))
+        for url, schema in load_schemas().items()
+    )
 
 
 def _validate_pattern(_: object, pattern: str, instance: Json, __: object) -> Iterator[ValidationError]:

@@ -21,7 +21,9 @@ def check_by_planner(job: Asset) -> SupportReport | None:
         return None
     report = check_support(job, support, "mlgit", "see docs/support.md")
     problems = (*_find_missing_module(job.spec), *_find_partition_keys(job.spec))
-    return with_own_problems(ignore_unknown_fields(report, job.address.kind), problems, "mlgit")
+    report, refused = ignore_unknown_fields(report, job.address.kind), {problem.pointer for problem in problems}
+    ignored = tuple(item for item in report.ignored if item.pointer not in refused)
+    return with_own_problems(report._replace(ignored=ignored), problems, "mlgit")
 
 
 def _find_partition_keys(node: Spec) -> Iterator[SupportProblem]:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import io
+import shlex
 import subprocess
 import sys
 import zipfile
 
+import pytest
+
+from reconciler.backends._node_channel import ProcessConnection
 from reconciler.backends._node_program import build_program
+from reconciler.diagnostics import UserError
+
+_OPEN = """
+import sys
+from reconciler.backends._node_channel import ProcessConnection
+from reconciler.diagnostics import UserError
+try:
+    with ProcessConnection(sys.executable, sys.argv[1] + "/folder", {}).channel(): pass
+except UserError as error:
+    print(error.diagnostics[0].message)
+"""
 
 
 def test_the_program_of_a_node_has_every_module_that_it_imports(tmp_path):
@@ -17,3 +32,29 @@ def test_the_program_of_a_node_has_every_module_that_it_imports(tmp_path):
     imports = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {', '.join(names)}"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", imports], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr, "reconciler.backends._node" in names) == (0, "", True)
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("file", "{top}/file: File exists"),
+        ("file/a", "{top}/file/a: Not a directory"),
+        ("a" * 300, "File name too long"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path, folder, reason):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError) as caught, ProcessConnection(sys.executable, str(tmp_path / folder), {}).channel():
+        pytest.fail("the program has started")
+    message = caught.value.diagnostics[0].message
+    assert message.endswith(reason.format(top=tmp_path))
+    assert "Errno" not in message
+
+
+def test_a_disk_without_space_for_the_program_is_said_in_words(tmp_path):
+    mount = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    script = f"mount -t tmpfs -o size=100k none {tmp_path} && exec {sys.executable} -c {shlex.quote(_OPEN)} {tmp_path}"
+    done = subprocess.run([*mount, script], capture_output=True, text=True, check=False)
+    if "mount" in done.stderr or "unshare" in done.stderr:
+        pytest.skip(f"this machine makes no small disk: {done.stderr}")
+    assert done.stdout.strip().endswith(f"{tmp_path}/folder: No space left on device"), done.stderr

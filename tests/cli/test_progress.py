@@ -153,6 +153,27 @@ def test_without_a_terminal_each_line_is_printed_once(capsys):
     assert capsys.readouterr().out == "  job/train: run train-0a1b2c3d is running: epoch 3\n"
 
 
+def test_what_a_queued_run_waits_for_is_said_once(capsys):
+    queued = replace(run(5), status=RunStatus.QUEUED)
+    with TerminalApplyListener(Logs(), console(drawing=False)) as progress:
+        for message in (
+            "",
+            "is number 3 of 4 in its queue",
+            "is number 1 of 2 in its queue",
+            "never starts: too large",
+        ):
+            progress.on_running_runs((replace(queued, message=message), replace(queued, id="eval-1", message=message)))
+    assert capsys.readouterr().out.splitlines() == [
+        f"  job/train: run {name} is queued{suffix}"
+        for suffix in ("", ": is number 3 of 4 in its queue", ": never starts: too large")
+        for name in ("train-0a1b2c3d", "eval-1")
+    ]
+    output = console()
+    with TerminalApplyListener(Logs(), output) as progress:
+        progress.on_running_runs((replace(queued, message="never starts: too large"),))
+        drawn(output, "is queued: never starts: too large")
+
+
 HANDLE = Handle("local", "1")
 PIPELINE = Run("train-0a1b2c3d", Address("job", "train"), "", "", 1, DRIVER, RunStatus.RUNNING, handle=HANDLE)
 STEPS = (

@@ -83,6 +83,7 @@ def test_a_queued_run_that_is_canceled_never_runs_and_its_log_is_followed_until_
     until(lambda: len(executions(tmp_path)) == 2)
     queued = sorted(job for job, status in statuses(run_json(folder, "job", "list")).items() if status == "queued")
     name = queued[-1].partition("/")[2]
+    assert " is queued and has written nothing: " in mlgit("job", "logs", name, cwd=folder).err
     following = mlgit_process("job", "logs", "-f", name, cwd=folder)
     assert mlgit("job", "cancel", name, cwd=folder).code == 0
     following.communicate(timeout=120)

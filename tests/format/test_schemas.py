@@ -133,6 +133,13 @@ def test_all_errors_are_reported_in_the_order_of_the_file():
     assert len(diagnostics) == len(set(diagnostics)) == 5
 
 
+def test_a_text_with_the_end_of_a_line_is_reported_at_its_place_in_a_step_too():
+    task = "{type: run_function, entry_script: a.py, environment: azureml:e@latest}"
+    node = f"{{type: parallel, task: {task}, mini_batch_size: "
+    (diagnostic,) = check(f'type: pipeline\njobs:\n  p: {node}"10kb\\n"}}\n', "job")
+    assert (diagnostic.code, diagnostic.span) == ("wrong-value", Span("f.yml", 3, 6 + len(node)))
+
+
 def test_a_field_of_another_type_is_reported(monkeypatch):
     schema = {
         "type": "object",

@@ -200,6 +200,11 @@ def test_what_cannot_be_run_is_said_at_its_line(task, fields, line, message):
     assert refusals(*plan_of(task, **fields)) == [(line, f"job/pipe: {message}")]
 
 
+def test_a_field_that_is_refused_is_not_said_to_be_ignored_too():
+    plan, _ = plan_of({}, partition_keys=["store"])
+    assert "partition_keys" not in "".join(plan.notes)
+
+
 @pytest.mark.parametrize(
     ("task", "fields", "line", "message"),
     [

@@ -25,6 +25,8 @@ _PASSING_CODES = BACKEND_CODES | {
     *("store-full", "store-not-usable", "store-unreachable", "backend-unknown"),
     *("file-changed", "file-unusable", "cancel-failed"),
 }
+# What a plug-in raises that is not as this version of mlgit needs it: waiting changes nothing of it.
+_DEFECTS = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
 _ACTIVE_STATUSES = {Phase.PENDING: RunStatus.QUEUED, Phase.RUNNING: RunStatus.RUNNING, Phase.READY: RunStatus.RUNNING}
 _FINAL_STATUSES = {
     Phase.SUCCEEDED: RunStatus.COMPLETED,
@@ -56,6 +58,8 @@ class Children:
             handle = self._backend(run.backend).submit(task, self.store)
         except UserError as error:
             return self._failed(run, error, "staging")
+        except _DEFECTS as error:
+            return self._ended_attempt(run, broken_error(run.backend, error), "staging")
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown, and tried again
             return self._failed(run, broken_error(run.backend, error), "staging")
         self.problems.pop(run.step, None)
@@ -202,21 +206,30 @@ class Children:
             if is_passing(error):
                 self.problems[ended.step] = error.diagnostics[0].message
                 return replace(ended, status=RunStatus.RUNNING, ended_at="")
-            message = f"it completed, but its outputs cannot be stored: {error.diagnostics[0].message}"
-            return replace(ended, status=RunStatus.FAILED, failure="user", message=message)
+            return _without_outputs(ended, error)
+        except _DEFECTS as error:
+            return _without_outputs(ended, broken_error(ended.backend, error))
         sizes = condition.result.get("outputs", {})
         outputs = {name: {**sizes.get(name, {}), **content.to_json()} for name, content in contents.items()}
         return replace(ended, outputs=self.graph.step_of(ended.step).with_paths(outputs, ended.run))
 
     def _failed(self, run: StepRun, error: UserError, failure: str) -> StepRun:
         """Return a run that could not be submitted: as it was if that may pass, else as a failed attempt."""
-        message = error.diagnostics[0].message
         if is_passing(error):
-            self.problems[run.step] = message
+            self.problems[run.step] = error.diagnostics[0].message
             return run
+        return self._ended_attempt(run, error, failure)
+
+    def _ended_attempt(self, run: StepRun, error: UserError, failure: str) -> StepRun:
         self.problems.pop(run.step, None)
-        now = utc_timestamp("milliseconds")
+        now, message = utc_timestamp("milliseconds"), error.diagnostics[0].message
         return replace(run, status=RunStatus.FAILED, failure=failure, message=message, ended_at=now)
+
+
+def _without_outputs(ended: StepRun, error: UserError) -> StepRun:
+    """Return a completed run as failed, as its outputs cannot be stored."""
+    message = f"it completed, but its outputs cannot be stored: {error.diagnostics[0].message}"
+    return replace(ended, status=RunStatus.FAILED, failure="user", message=message)
 
 
 def broken_error(backend: str, error: Exception) -> UserError:
