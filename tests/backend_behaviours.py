@@ -36,4 +36,5 @@ BEHAVIOURS = {
     28: "A package that the job installs with pip is there for the rest of this run, and for no other run.",
     29: "All files of a run belong to the user who submitted it.",
     30: "Files of a run that were removed are an error that says so, and a run without its folder is gone.",
+    31: "Code and inputs with another sha256 than was recorded start no run, and the right bytes do afterwards.",
 }

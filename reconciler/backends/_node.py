@@ -51,7 +51,7 @@ class _Node:
         self._store_folder = folder / "store"
         self._backend = backend
         self._stream = stream
-        self._fetched: dict[str, str] = {}  # the sha256 of objects that came from a service
+        self._arrived: dict[str, tuple[int, int, int, int, str]] = {}  # the sha256 of objects that were received
 
     def answer(self, request: Document) -> Iterator[Message]:
         """Yield the answer to a request; its last message is an error if it fails."""
@@ -76,12 +76,14 @@ class _Node:
         )
 
     def _store(self, _request: Document) -> Iterator[Message]:
-        NodeStore(self._store_folder).receive(expect_parts(iter(lambda: read_message(self._stream), None)))
+        NodeStore(self._store_folder, self._arrived).receive(
+            expect_parts(iter(lambda: read_message(self._stream), None))
+        )
         yield Message({})
 
     def _fetch(self, request: Document) -> Iterator[Message]:
         """Bring objects from a storage service by the URLs of a request."""
-        store, requests = NodeStore(self._store_folder), _web_requests(request)
+        store, requests = NodeStore(self._store_folder, self._arrived), _web_requests(request)
 
         def receive(digest: str, stream: BinaryIO) -> None:
             try:
@@ -91,7 +93,6 @@ class _Node:
 
         answer = _node_web.fetch(requests, receive, request["seconds"])
         store.object_files.stamps.flush()
-        self._fetched |= store.sha256
         yield Message(answer)
 
     def _upload(self, request: Document) -> Iterator[Message]:
@@ -105,13 +106,14 @@ class _Node:
         yield Message({})
 
     def _submit(self, request: Document) -> Iterator[Message]:
-        task, store = task_from_json(request["task"]), NodeStore(self._store_folder)
-        for document, files in request["manifests"]:
-            content = Content.from_json(document)
+        """Start a run, unless contents of its task have another sha256 than they say: then it tells which."""
+        task, store = task_from_json(request["task"]), NodeStore(self._store_folder, self._arrived)
+        contents = [Content.from_json(document) for document, _ in request["manifests"]]
+        for content, (_, files) in zip(contents, request["manifests"], strict=True):
             store.manifests[content] = tuple(ContentFile(*file) for file in files)
-            if any(file.digest in self._fetched for file in store.manifests[content]):
-                store.sha256 |= self._fetched
-                store.check(content, store.manifests[content])
+        if wrong := store.find_wrong(contents):
+            yield Message({"wrong": [contents.index(content) for content in wrong]})
+            return
         path = find_environment(self._environments, request["environment"])
         if path is None or not isinstance(task.environment, Prefix):
             message = f"the environment of {task.address} was removed from {os.uname().nodename}"

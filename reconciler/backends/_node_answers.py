@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from reconciler.backends._node_messages import MessageError
 from reconciler.model.backend import RunFiles, RunFolder
-from reconciler.model.content import HashedFile
+from reconciler.model.content import Content, HashedFile
 from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.run_results import is_result
 
@@ -61,6 +61,16 @@ def read_run(document: Any, expected: str = "") -> str | None:
     if expected and run != expected:
         raise MessageError("another run than the one that was submitted")
     return run
+
+
+def read_wrong(document: Any, contents: Sequence[Content]) -> list[Content]:
+    """Return those of the contents of a submission that the node found to be others than they say."""
+    match document:
+        case {"wrong": list(numbers)}:
+            if numbers and all(type(number) is int and 0 <= number < len(contents) for number in numbers):
+                return [contents[number] for number in numbers]
+            raise MessageError("contents that were not submitted")
+    return []
 
 
 def _check_run(run: Any) -> str | None:

@@ -20,6 +20,7 @@ from reconciler.backends._node_answers import (
     read_run,
     read_run_folders,
     read_usage,
+    read_wrong,
 )
 from reconciler.backends._node_channel import Connection
 from reconciler.backends._node_files import (
@@ -37,6 +38,7 @@ from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.task_json import task_to_json
 from reconciler.model.tasks import Environment, Prefix, Task
+from reconciler.storage.store_errors import replaced_error
 
 T = TypeVar("T")
 _FOLLOW_SECONDS = 0.5
@@ -49,6 +51,7 @@ class NodeClient(ABC):
     """
 
     provider: ClassVar[str]
+    checks_contents: ClassVar[bool] = True  # by the node, which computes the sha256 of what it gets
 
     def __init__(self, notes: Path, place: str) -> None:
         self._folder, self._place = notes, place
@@ -92,6 +95,8 @@ class NodeClient(ABC):
                     "manifests": [[content.to_json(), files] for content, files in manifests.items()],
                 }
             )
+            if wrong := read_wrong(answer, list(manifests)):
+                raise replaced_error(task, wrong[0], store.location)
             read_run(answer, task.run)
         return Handle(self.provider, task.run)
 

@@ -6,7 +6,8 @@ which files it has, and what is put into it returns them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -16,15 +17,21 @@ from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Hashed
 from reconciler.storage.digests import compute_digests
 from reconciler.storage.folder_store import FolderStore
 from reconciler.storage.manifest import REGULAR_MODE, ManifestEntry, check_mode, check_path, manifest_sha256
+from reconciler.storage.stamps import NO_FILE, Stamp, stamp_of
+
+_Sha256 = tuple[int, int, int, int, str]
 
 
 class NodeStore(FolderStore):
-    """A store whose folders are known as long as the process lives; ``manifests`` are those of a submission."""
+    """A store whose folders are known as long as the process lives; ``manifests`` are those of a submission.
 
-    def __init__(self, root: Path) -> None:
+    ``arrived`` has the sha256 of objects that this process has received, with their stamps; it goes on having them.
+    """
+
+    def __init__(self, root: Path, arrived: dict[str, _Sha256] | None = None) -> None:
         super().__init__(root)
         self.manifests: dict[Content, tuple[ContentFile, ...]] = {}
-        self.sha256: dict[str, str] = {}  # of objects that this process has read
+        self._arrived = {} if arrived is None else arrived
         self.hashed: dict[Content, tuple[HashedFile, ...]] = {}
 
     def manifest(self, content: Content) -> tuple[ContentFile, ...]:
@@ -68,23 +75,44 @@ class NodeStore(FolderStore):
         digests = self.object_files.put_stream(stream, digest)
         if digests.md5 != digest:
             raise _changed_error(digest)
-        self.sha256[digest] = digests.sha256
+        stamp = self._stamp(digest)
+        if stamp[:2] == self.object_files.written.get(digest):  # else another one with its md5 is there, and stays
+            self._arrived[digest] = (*stamp, digests.sha256)
 
-    def check(self, content: Content, files: Iterable[ContentFile]) -> None:
-        """Check a content as a whole, of which objects came from a service that others may write to.
+    def find_wrong(self, contents: Iterable[Content]) -> list[Content]:
+        """Return those contents of a submission whose files have another sha256, together, than they say.
 
-        Raises UserError ``content-corrupt``.
+        Their objects are removed, as they came from where others may write: the next submission asks for them again.
+        Those stay that a content was right with. What was found right is not read again while its file is the same.
         """
-        entries = tuple(ManifestEntry(*file, self._sha256_of(file.digest), 0) for file in files)
-        sha256 = manifest_sha256(entries) if content.is_folder else entries[0].sha256
-        if sha256 != content.sha256:
-            raise _changed_error(content.digest)
+        contents = list(contents)
+        digests = {content: {file.digest for file in self.manifests[content]} for content in contents}
+        stamps = {digest: self._stamp(digest) for files in digests.values() for digest in files}
+        known = self.object_files.stamps.sha256
+        right = known.find(stamps)
+        sha256 = {digest: right.get(digest) or self._sha256_of(digest, stamp) for digest, stamp in stamps.items()}
+        wrong = [content for content in contents if self._manifest_sha256(content, sha256) != content.sha256]
+        found_right = {digest for content in contents if content not in wrong for digest in digests[content]}
+        known.record({digest: (*stamps[digest], sha256[digest]) for digest in found_right - right.keys()})
+        known.flush()
+        suspect = {digest for content in wrong for digest in digests[content]} - found_right - right.keys()
+        self.object_files.remove(suspect, math.inf)
+        return wrong
 
-    def _sha256_of(self, digest: str) -> str:
-        if digest not in self.sha256:
-            with self.open(digest) as stream:
-                self.sha256[digest] = compute_digests(stream).sha256
-        return self.sha256[digest]
+    def _manifest_sha256(self, content: Content, sha256: Mapping[str, str]) -> str:
+        entries = tuple(ManifestEntry(*file, sha256[file.digest], 0) for file in self.manifests[content])
+        return manifest_sha256(entries) if content.is_folder else entries[0].sha256
+
+    def _sha256_of(self, digest: str, stamp: Stamp) -> str:
+        """Return the sha256 of the bytes that the cache has: as they arrived if they still are what arrived."""
+        *arrived, sha256 = self._arrived.get(digest, (*NO_FILE, ""))
+        if sha256 and tuple(arrived) == stamp:
+            return sha256
+        with self.open(digest) as stream:
+            return compute_digests(stream).sha256
+
+    def _stamp(self, digest: str) -> Stamp:
+        return stamp_of(self.object_files.object_path(digest))
 
     def send(self, digests: Iterable[str]) -> Iterator[Message]:
         """Yield the parts of objects; raises UserError ``content-missing``."""

@@ -40,7 +40,7 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
     backend = context.providers.backend(run.backend)
     make = _make_command_task if resolved.graph is None else freeze_run
     task, realised, writes = make(context, action, run)
-    check_task_contents(context.providers.store, task)
+    check_task_contents(context.providers.store, task, backend)
     run = replace(run, realised=realised)
     intent = merge_write_batches([writes, _submission_writes(context, action, run)])
     context.transaction.write_now(intent, action)

@@ -58,6 +58,17 @@ class RunFolder(NamedTuple):
         return self.path
 
 
+class ChecksContents(Protocol):
+    """What a backend declares of itself that checks the sha256 of contents where it brings them.
+
+    If it is True, ``submit`` raises UserError ``content-corrupt`` for a task of whose code or inputs the bytes or the
+    modes have another sha256 than the content says, and starts nothing. Who submits does not read them then. Of a
+    backend that declares nothing, who submits checks them.
+    """
+
+    checks_contents: bool
+
+
 class RunFolders(Protocol):
     """What a backend has too whose runs have folders, so that `mlgit gc` can remove old ones.
 

@@ -39,6 +39,7 @@ class ObjectFiles:
         self.folder = root / "files" / "md5"
         self.modes = root / "modes"
         self.stamps = Stamps(root)
+        self.written: dict[str, tuple[int, int]] = {}  # inode and size of the objects that this process has written
         self._temporary = TemporaryFiles(root)
 
     def object_path(self, key: str) -> Path:
@@ -159,8 +160,7 @@ class ObjectFiles:
                 os.utime(path)
             except (FileNotFoundError, PermissionError):
                 return False
-            if self.stamps.read([key]).get(key) == stamp:
-                self.stamps.record({key: stamp_of(path)})
+            self.stamps.renew(key, stamp, stamp_of(path))
         return True
 
     def publish_new(self, path: Path, data: bytes) -> bool:
@@ -255,6 +255,7 @@ class ObjectFiles:
         path = self.object_path(key)
         with self.translate_write_errors():
             temporary.chmod(_READ_ONLY_MODE)
+            self.written[key] = stamp_of(temporary)[:2]
             path.parent.mkdir(parents=True, exist_ok=True)
             with (
                 hold_removal_lock(self.root) if path.exists() else nullcontext()

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from backend_behaviours import BEHAVIOURS
 from jsonschema import Draft202012Validator
+from md5_collision import MD5, OTHER, STORED
 from workspaces import until
 
 from reconciler.backends import BACKENDS
 from reconciler.diagnostics import UserError
+from reconciler.engine.task_contents import check_task_contents
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Handle, Phase
 from reconciler.model.providers import CANCELED, FILES_GONE
 from reconciler.model.tasks import Resources, TaskContent, TaskLiteral, TaskOutput
+from reconciler.storage._sha256 import has_sha256
+from reconciler.storage.folder_store import FolderStore
 
 behaviour = pytest.mark.behaviour
 # A shell, a child and a grandchild that ignore SIGTERM; each prints a line.
@@ -406,6 +412,44 @@ def test_all_files_of_a_run_belong_to_who_submitted_it(bench):
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED, bench.log(handle)
     owners = {path.lstat().st_uid for path in (bench.folder / "runs" / handle.id).rglob("*")}
     assert owners == {os.getuid()}
+
+
+class StoreOfOthers(FolderStore):
+    """A store that others write to, as one on a service."""
+
+    def has_recorded_sha256(self, content):
+        return has_sha256(self, content, self.manifest(content))
+
+
+def submit_checked(backend, task, store):
+    """Submit a task as commands do."""
+    check_task_contents(store, task, backend)
+    return backend.submit(task, store)
+
+
+@behaviour(31)
+def test_code_and_inputs_with_another_sha256_start_no_run(bench):
+    """Bytes of the same md5: either who submits checks them, or the backend declares that it does."""
+    store, backend = StoreOfOthers(bench.store.root), bench.backend
+    inputs = {"data": TaskContent("uri_file", "ro_mount", store.put_file("a.bin", BytesIO(STORED)))}
+    expected = hashlib.sha256(STORED).hexdigest()
+    digest = "hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest()"
+    code = {"check.py": f"import hashlib, sys\nassert {digest} == '{expected}'\n"}
+    task = bench.task("python check.py ${{inputs.data}}", code, inputs=inputs)
+    (bench.folder / "store/files/md5" / MD5[:2] / MD5[2:]).unlink(missing_ok=True)  # of another test
+    path = store.object_files.object_path(MD5)
+    path.chmod(0o644)
+    path.write_bytes(OTHER)
+    for _ in range(2):  # the second time, the backend may have kept something
+        with pytest.raises(UserError) as caught:
+            submit_checked(backend, task, store)
+        (problem,) = caught.value.diagnostics
+        assert problem.code == "content-corrupt"
+        assert problem.message.startswith("job/train: input data is not as it was stored: ")
+        assert backend.find(task.token) is None
+    path.write_bytes(STORED)
+    bench.started[task.token] = handle = submit_checked(backend, task, store)
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED, bench.log(handle)
 
 
 def test_each_number_of_the_contract_has_a_test():

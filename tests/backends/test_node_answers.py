@@ -101,6 +101,14 @@ def test_no_object_is_sent_that_the_run_does_not_need(bench, hostile, monkeypatc
     assert sent == []
 
 
+@pytest.mark.parametrize("wrong", ["[]", "[1]", "[-1]", "[True]", "['0']"])
+def test_wrong_contents_are_some_of_those_that_were_submitted(bench, hostile, wrong):
+    task = bench.task("true", {"a.py": "pass\n"})
+    with pytest.raises(UserError) as caught:
+        hostile("submit", f"document = {{'wrong': {wrong}}}").submit(task, bench.store)
+    assert refusal(caught) == ("backend-broken", "contents that were not submitted")
+
+
 def test_the_run_that_is_recorded_is_the_one_that_was_submitted(bench, hostile):
     with pytest.raises(UserError) as caught:
         hostile("submit", "document['run'] = 'another'").submit(bench.task("true"), bench.store)

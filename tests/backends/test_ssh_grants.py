@@ -7,10 +7,12 @@ import logging
 import os
 import threading
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from md5_collision import MD5, OTHER, STORED
 from remote.cut_proxy import CutProxy
 from remote.url_store import SERVICES
 from services.fault_proxy import in_front_of, s3_answer
@@ -18,6 +20,7 @@ from stored_files import read_files
 
 from reconciler.backends import _node_client, _node_files, _node_grants
 from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.task_contents import check_task_contents
 from reconciler.model import Phase
 from reconciler.model.notes import listen_to_notes
 from reconciler.model.tasks import TaskContent, TaskOutput
@@ -218,6 +221,74 @@ def test_a_content_of_right_objects_with_another_sha256_is_no_input(bench, way):
     with pytest.raises(UserError) as caught:
         bench.submit(bench.task("true", inputs=inputs))
     assert caught.value.diagnostics[0].code == "content-corrupt"
+
+
+def test_a_node_reads_inputs_once_and_this_machine_not_at_all(bench, service, way, through_here):
+    task, store = job(bench, os.urandom(100_000).hex()), bench.reader()
+    check_task_contents(store, task, bench.backend)
+    bench.started[task.token] = handle = bench.backend.submit(task, store)
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED, bench.log(handle)
+    assert (objects(way.requests), through_here) == (["GET", "GET"], [])
+    assert not [digest for digest in digests_of(bench, task) if store.local(digest)]
+
+
+def digests_of(bench, task):
+    """Return the digests of the files of the code and the inputs of a task."""
+    contents = (task.code, *(item.content for item in task.inputs.values()))
+    return [file.digest for content in contents for file in bench.store.manifest(content)]
+
+
+def test_other_bytes_of_the_same_md5_start_no_run_and_are_not_kept_by_the_node(bench, service, way, through_here):
+    url_bench, _ = service
+    cached(bench, MD5).unlink(missing_ok=True)  # of another test
+    inputs = {"table": TaskContent("uri_file", "ro_mount", bench.store.put_file("a.bin", BytesIO(STORED)))}
+    task = bench.task("cat ${{inputs.table}} > ${{outputs.model}}/a", inputs=inputs, outputs=MODEL)
+    url_bench.damage_remote(MD5, OTHER)
+    for requests in (1, 2):  # it is fetched again: nothing of it is left
+        with pytest.raises(UserError) as caught:
+            bench.submit(task)
+        (problem,) = caught.value.diagnostics
+        found = f"what {bench.store.location} has of it has another sha256"
+        assert problem.message == f"job/train: input table is not as it was stored: {found}"
+        assert problem.hint.endswith("check who may write to the store")
+        assert objects(way.requests) == ["GET"] * requests
+        assert bench.backend.find(task.token) is None
+        assert not cached(bench, MD5).exists()
+    url_bench.damage_remote(MD5, STORED)
+    assert files_of(bench, model_of(bench, run(bench, task))) == {"a": (0o100644, STORED)}
+    assert through_here == []
+
+
+def cached(bench, digest):
+    """Return where the cache of the node has an object."""
+    return bench.folder / "store/files/md5" / digest[:2] / digest[2:]
+
+
+def test_what_a_node_has_fetched_and_not_checked_is_checked_before_a_run(bench, service, way):
+    """The connection was cut before it: the object is in the cache, and has the md5 that it is asked for by."""
+    run(bench, job(bench, os.urandom(20).hex()))  # the node has a cache
+    inputs = {"table": TaskContent("uri_file", "ro_mount", bench.store.put_file("a.bin", BytesIO(STORED)))}
+    task = bench.task("cat ${{inputs.table}} > ${{outputs.model}}/a", name="second", inputs=inputs, outputs=MODEL)
+    cached(bench, MD5).parent.mkdir(exist_ok=True)
+    cached(bench, MD5).unlink(missing_ok=True)  # of another test
+    cached(bench, MD5).write_bytes(OTHER)
+    with pytest.raises(UserError) as caught:
+        bench.submit(task)
+    assert caught.value.diagnostics[0].code == "content-corrupt"
+    assert files_of(bench, model_of(bench, run(bench, task))) == {"a": (0o100644, STORED)}
+
+
+def test_objects_that_were_right_stay_where_another_content_with_them_is_wrong(bench, service, way, through_here):
+    text = os.urandom(20).hex()
+    run(bench, job(bench, text))
+    way.requests.clear()
+    table = bench.file("a.csv", text)
+    inputs = {"table": TaskContent("uri_file", "ro_mount", table._replace(sha256="0" * 64))}
+    with pytest.raises(UserError) as caught:
+        bench.submit(bench.task("true", name="wrong", inputs=inputs))
+    assert caught.value.diagnostics[0].code == "content-corrupt"
+    run(bench, job(bench, text, "again"))
+    assert (objects(way.requests), through_here) == ([], [])
 
 
 def test_an_object_that_lies_on_the_service_with_other_bytes_is_replaced(bench, service, way, through_here):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from engine.test_killed_transfers import kill
+from md5_collision import MD5, OTHER, STORED
 from remote.cut_proxy import CutProxy
 from s3fs import S3FileSystem
 from workspaces import APPLY, SMALL, commit, git, until
@@ -167,15 +167,6 @@ def test_an_apply_that_is_killed_while_it_uploads_goes_on_with_what_is_missing(
     assert len(sent) == len(set(sent)) <= count + 1 - len(finished)
 
 
-# Two files of one md5 (X. Wang and H. Yu, 2005), of which someone has stored one and puts the other one in its place.
-BLOCKS = (
-    "d131dd02c5e6eec4693d9a0698aff95c2fcab5{0}712467eab4004583eb8fb7f8955ad340609f4b30283e4888325{1}1415a085125e8f7cdc99fd9"
-    "1dbd{2}280373c5bd8823e3156348f5bae6dacd436c919c6dd53e2{3}487da03fd02396306d248cda0e99f33420f577ee8ce54b67080{4}80d1ec6"
-    "9821bcb6a8839396f965{5}b6ff72a70"
-)
-STORED, OTHER = (
-    bytes.fromhex(BLOCKS.format(*parts)) for parts in (("8", "7", "f", "b", "a", "2"), ("0", "f", "7", "3", "2", "a"))
-)
 READS_DATA = """
     $schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
     command: wc -c ${{inputs.data}}
@@ -188,14 +179,12 @@ READS_DATA = """
 def test_a_job_does_not_get_other_bytes_of_the_same_md5_that_someone_put_into_the_store(
     first, mlgit, s3_files, bucket, tmp_path
 ):
-    assert hashlib.md5(STORED, usedforsecurity=False).digest() == hashlib.md5(OTHER, usedforsecurity=False).digest()
     asset = (first / "data/numbers.yml").read_text().replace("numbers.csv", "block").replace("numbers", "block")
     (first / "data/block").write_bytes(STORED)
     commit(first, "block", {"data/block.yml": asset, "jobs/reads.yml": READS_DATA})
     git(first, "push", "--quiet", "origin", "HEAD:main")
     assert mlgit(*APPLY, "--select", "data/block", cwd=first).code == 0
-    md5 = hashlib.md5(STORED, usedforsecurity=False).hexdigest()
-    s3_files.pipe_file(f"{bucket}/team/files/md5/{md5[:2]}/{md5[2:]}", OTHER)
+    s3_files.pipe_file(f"{bucket}/team/files/md5/{MD5[:2]}/{MD5[2:]}", OTHER)
     git(tmp_path, "clone", "--quiet", "--branch", "main", f"file://{tmp_path}/origin.git", "second")
     ended = mlgit(*APPLY, "--select", "+job/jobs/reads", cwd=tmp_path / "second")
     assert ended.code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from stored_files import put_bytes, put_files
 from reconciler.model.content import Damage
 from reconciler.storage import objects
 from reconciler.storage.folder_store import FolderStore
+from reconciler.storage.stamps import stamp_of
 
 REGULAR = 0o100644
 
@@ -86,3 +88,21 @@ def test_a_modes_file_that_does_not_belong_to_a_content_is_damage(tmp_path):
     assert store.verify(content) == (Damage("", str(path), is_missing=False),)
     put_files(store, [("a", REGULAR, b"a")])
     assert store.verify(content) == ()
+
+
+def test_what_is_known_of_an_object_stays_known_when_it_is_made_young(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    content = put_bytes(store, b"right", "x")
+    (path,) = (tmp_path / "store").glob("files/md5/*/*")
+    os.utime(path, (0, 0))
+    stamps = FolderStore(tmp_path / "store").object_files.stamps
+    stamps.record({content.digest: stamp_of(path)})
+    stamps.sha256.record({content.digest: (*stamp_of(path), content.sha256)})
+    stamps.flush()
+    before = stamp_of(path)
+    assert FolderStore(tmp_path / "store").keep(content)
+    assert stamp_of(path) != before
+    stamps = FolderStore(tmp_path / "store").object_files.stamps
+    assert stamps.read([content.digest]) == {content.digest: stamp_of(path)}
+    assert stamps.sha256.find({content.digest: stamp_of(path)}) == {content.digest: content.sha256}
+    assert stamps.sha256.find({content.digest: before}) == {}

@@ -54,8 +54,9 @@ class Children:
         """Return a run that was intended as it is submitted, once for its token; or as it failed."""
         try:
             task = self._task(run, table)
-            check_task_contents(self.store, task)
-            handle = self._backend(run.backend).submit(task, self.store)
+            backend = self._backend(run.backend)
+            check_task_contents(self.store, task, backend)
+            handle = backend.submit(task, self.store)
         except UserError as error:
             return self._failed(run, error, "staging")
         except _DEFECTS as error:
