@@ -16,10 +16,9 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json
 from reconciler.model.capacity import Capacity, Limit, RunRequest, Settings
 from reconciler.model.numbers import as_number
-from reconciler.model.resources import Compute
+from reconciler.model.resources import DEFAULT_MAX_INSTANCES, Compute
 from reconciler.model.vm_sizes import find_vm_size
 
-_INSTANCES_OF_CLUSTER = 4  # the default of max_instances
 _SINGLE_NODE_TYPES = {"computeinstance", "virtualmachine"}
 _GPU_SIZE = re.compile(r"(?i)^(standard_)?n")  # Azure's sizes with GPUs: NC, ND, NV, NG
 _VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
@@ -55,7 +54,7 @@ def declared_slots(settings: Mapping[str, Json], compute: Compute) -> Limit | No
     if compute_type == "amlcompute":
         declared = as_number(compute.spec.get("max_instances"))
         source = "max_instances is not set" if declared is None else "max_instances"
-        count = _INSTANCES_OF_CLUSTER if declared is None else int(declared)
+        count = DEFAULT_MAX_INSTANCES if declared is None else int(declared)
         return Limit(max(1, count), source, "raise max_instances of the compute")
     if compute_type in _SINGLE_NODE_TYPES:
         return Limit(1, f"it is of type {compute_type}", "use a compute of type amlcompute")

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, cast
 
 from reconciler.backends import BACKENDS, _node_web
 from reconciler.backends._folders import FolderBackend
@@ -35,6 +35,12 @@ _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 Document = dict[str, Any]
 # By name: a program that is started for each command imports only what it is.
 _BACKENDS = {"local": "_local:LocalBackend", "ray": "_ray_node:RayNodeBackend", "slurm": "_slurm_node:SlurmNodeBackend"}
+_OTHERS = {"ray-cluster": "_ray_cluster_node:ClusterHost"}
+"""What answers requests of its own."""
+
+
+class _Answering(Protocol):
+    def answer(self, request: Document) -> Iterator[Message]: ...
 
 
 class _Node:
@@ -189,6 +195,8 @@ def _make_answer(folder: Path, opening: Document, requests: BinaryIO) -> Callabl
     """Return what answers requests: with the same error to all if the settings do not suit this machine."""
     try:
         name, settings = opening["backend"], opening["settings"]
+        if name in _OTHERS:
+            return cast("_Answering", BACKENDS.call(name, f"{__package__}.{_OTHERS[name]}", folder, settings)).answer
         backend: FolderBackend = BACKENDS.call(name, f"{__package__}.{_BACKENDS[name]}", folder, settings)
         return _Node(folder, backend, requests).answer
     except UserError as error:

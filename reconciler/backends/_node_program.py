@@ -20,6 +20,7 @@ _MODULES = (
     *(f"backends/_local{name}.py" for name in ("", "_capacity", "_processes", "_queue")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
     *(f"backends/_ray{name}.py" for name in ("_api", "_node")),
+    *(f"backends/_ray_cluster_{name}.py" for name in ("agent", "files", "node")),
     *(f"backends/_slurm{name}.py" for name in ("_commands", "_node", "_script", "_states")),
     *(
         f"storage/{name}.py"
@@ -28,7 +29,9 @@ _MODULES = (
     *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors", "temporary_files")),
 )
 _PACKAGES = ("model", "runner")
-_FOLDERS = (*("environments", "programs", "queues", "removed", "runners", "runs", "store", "submissions", "tokens"),)
+_FOLDERS = (
+    *("clusters", "environments", "programs", "queues", "removed", "runners", "runs", "store", "submissions", "tokens"),
+)
 # Started by a shell on the node with the folder, the digest of the archive and its size. A line before the first
 # message says how it goes on: what a shell prints when it starts comes before it.
 _START = f"""

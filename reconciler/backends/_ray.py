@@ -1,6 +1,7 @@
-"""What the backend `ray` does: runs are jobs of a Ray cluster that exists, whose nodes share no disk with mlgit.
+"""What the backend `ray` does: runs are jobs of a Ray cluster, whose nodes share no disk with mlgit but for a folder.
 
-On the machine that submits, this one or one that is reached by ssh, a program does that (`_ray_node`).
+On the machine that submits, a program does that (`_ray_node`): on this one, on one that is reached by ssh, or on the
+head of a cluster that mlgit has made.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from reconciler.backends._node_channel import Connection, ProcessConnection
 from reconciler.backends._node_client import NodeClient
+from reconciler.backends._ray_cluster_settings import find_ssh_settings
 from reconciler.backends._ssh import DEFAULT_PYTHON, connect_by_ssh
 from reconciler.backends.ray import ON_NODE, TOKEN
 from reconciler.model import Json
@@ -24,7 +26,8 @@ class RayBackend(NodeClient):
     provider = "ray"
 
     def __init__(self, settings: Mapping[str, Json], folder: Path, context: BackendContext) -> None:
-        super().__init__(folder / "ray", str(settings.get("machine", "")))
+        hosts = settings.get("hosts")
+        super().__init__(folder / "ray", str(hosts[0]["machine"] if hosts else settings.get("machine", "")))
         self._settings, self._context = settings, context
 
     @cached_property
@@ -32,6 +35,9 @@ class RayBackend(NodeClient):
         own = {name: self._settings[name] for name in ON_NODE if name in self._settings}
         more = {"name": self._context.name, "token": self._context.read_secret(TOKEN)}
         opening: dict[str, Any] = {"backend": "ray", "settings": {**own, **more}}
+        if "hosts" in self._settings:
+            head = find_ssh_settings(self._settings, self._settings["hosts"][0])
+            return connect_by_ssh(head, self._context, opening)
         if "machine" in self._settings:
             return connect_by_ssh(self._settings, self._context, opening)
         return ProcessConnection(self._settings.get("python") or DEFAULT_PYTHON, self._settings["folder"], opening)

@@ -1,8 +1,15 @@
-"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node."""
+"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node.
+
+The cluster is one that exists at an ``address``, or one that mlgit makes on ``hosts`` (`_ray_cluster`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from reconciler.backends import _ray_cluster_settings as made
 from reconciler.backends import slurm, ssh
+from reconciler.backends._cluster_capacity import count_ray_gpus, find_ray_capacity
 from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import Ignored
@@ -19,8 +26,22 @@ _SUPPORT = cluster_support(
     queue="Ray decides when a run starts",
     of_compute=(
         Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
-        Ignored("/max_instances", "Ray decides how many runs go on at once: mlgit makes and scales no cluster"),
+        Ignored("/max_instances", "Ray decides how many runs go on at once; one run has no more instances"),
     ),
+    has_instances=False,
+)
+# Of a cluster that mlgit makes: what a compute says of it counts.
+_SUPPORT_OF_MADE = replace(
+    _SUPPORT,
+    honoured={**_SUPPORT.honoured, "compute": made.COMPUTE},
+    ignored={
+        **_SUPPORT.ignored,
+        "compute": tuple(
+            entry
+            for entry in _SUPPORT.ignored["compute"]
+            if entry.pointer not in {item.pointer for item in made.COMPUTE}
+        ),
+    },
 )
 
 _SETTINGS = {
@@ -38,6 +59,7 @@ _SETTINGS = {
             **_OF_SLURM["machine"],
             "description": "The machine that submits jobs and sees the folder, by ssh; if omitted, this one.",
         },
+        **made.PROPERTIES,
         "cpus": {
             "description": "Processors of each run, in Ray's count; if omitted, one.",
             "type": "number",
@@ -55,8 +77,9 @@ _SETTINGS = {
             "minimum": 0,
         },
     },
-    "required": ["address", "folder"],
-    "dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"},
+    "required": ["folder"],
+    "if": {"required": ["hosts"]},
+    "else": {"dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"}},
     "additionalProperties": False,
 }
 
@@ -65,8 +88,16 @@ BACKEND = BackendPlugin(
     settings=_SETTINGS,
     support=_SUPPORT,
     accepts=frozenset({Form.PREFIX}),
+    check="reconciler.backends._ray_cluster_settings:check_settings",
+    support_of_made=_SUPPORT_OF_MADE,
+    open_clusters="reconciler.backends._ray_cluster:make_clusters",
     find_refusals="reconciler.backends._ray_find:find_refusals",
-    checked_at_submission={"address": "whether Ray can be reached, and has a node for what each run asks for"},
+    checked_at_submission=dict.fromkeys(
+        ("address", "hosts"), "whether Ray can be reached, and has a node for what each run asks for"
+    ),
     variables=frozenset({"SSH_AUTH_SOCK"}),
     secrets=(TOKEN, *ssh.BACKEND.secrets),
+    find_capacity=find_ray_capacity,
+    count_gpus=count_ray_gpus,
+    machine_capacity="reconciler.backends._ray_find:find_machine_capacity",
 )

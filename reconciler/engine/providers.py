@@ -15,6 +15,7 @@ from reconciler.model.builder import Builder
 from reconciler.model.datastores import Datastore, OpenDatastore
 from reconciler.model.object_store import UNREACHABLE_CODE, ObjectStore
 from reconciler.planning.bindings import provider_of
+from reconciler.planning.clusters import cluster_settings
 from reconciler.planning.support import check_support
 from reconciler.resources import Resource
 from reconciler.state.process import host_name
@@ -44,6 +45,7 @@ class Providers:
     builders: Mapping[str, Builder]
     backends: Mapping[str, Backend]
     resources: Mapping[str, Resource] = field(default_factory=dict)  # by kind
+    clusters: Mapping[str, Resource] = field(default_factory=dict)  # by backend
     make_opener: Callable[[Mapping[str, Spec]], OpenDatastore] = no_datastores  # of those that files declare, by name
     note_use: Callable[[str], None] = no_note  # that this workspace uses an environment, by its fingerprint
 
@@ -79,9 +81,10 @@ class Providers:
 
     def resource(self, address: Address, handle: Handle | None) -> Resource:
         """Return the provider of an asset that one has made, or is to make; raises UserError ``provider-missing``."""
-        bound = provider_of(self.config, address.kind)
+        bound = provider_of(self.config, address)
         if not bound or (handle is not None and handle.provider != bound):
             made = f"by the provider {handle.provider}" if handle else "by a provider"
             message = f"{address} was made {made}, which providers: in mlgit.yml does not name for {address.kind}"
             raise user_error("provider-missing", message, "name it again until what it has made is deleted")
-        return self.resources[address.kind]
+        backend = self.config.backend_of(address.name)
+        return self.clusters[backend] if cluster_settings(self.config, address) else self.resources[address.kind]

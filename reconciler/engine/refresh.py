@@ -9,12 +9,13 @@ from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.run_conditions import poll_run, poll_runs
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Address, Condition, Handle, Observation, Phase, Record, Run, State
+from reconciler.model import EMPTY_MAPPING, Address, Condition, Handle, Observation, Phase, Record, Run, State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import FILES_GONE, Usage
+from reconciler.planning.clusters import backend_of_cluster
 from reconciler.planning.drift import contents_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.resources import Resource
@@ -142,19 +143,29 @@ def with_bases(observation: Observation, state: State, config: Config, builders:
     )
 
 
-def with_conditions(observation: Observation, state: State, resources: Mapping[str, Resource]) -> Observation:
+def with_conditions(
+    observation: Observation,
+    state: State,
+    resources: Mapping[str, Resource],
+    clusters: Mapping[str, Resource] = EMPTY_MAPPING,
+) -> Observation:
     """Return an observation with the conditions of all resources, each provider asked once.
 
-    A provider that cannot be reached, or fails, stops nothing: its resources stand as recorded.
+    The ``resources`` are by kind, the ``clusters`` by the backend that makes them. A provider that cannot be reached or
+    fails stops nothing: its resources stand as recorded.
     """
     conditions: dict[Address, Condition] = {}
     skipped: list[str] = []
-    for kind, resource in resources.items():
-        handles = {
-            record.handle: record.address
-            for record in state.current.values()
-            if record.address.kind == kind and record.handle is not None
-        }
+    made = [record for record in state.current.values() if record.handle is not None]
+    by_kind = (
+        (kind, resource, [item for item in made if item.address.kind == kind]) for kind, resource in resources.items()
+    )
+    by_backend = (
+        (f"backend {name}", resource, [item for item in made if backend_of_cluster(item) == name])
+        for name, resource in clusters.items()
+    )
+    for kind, resource, records in (*by_kind, *by_backend):
+        handles = {record.handle: record.address for record in records if record.handle is not None}
         answers, reason = _read_resources(resource, handles)
         unknown = {handles[handle]: answers[handle].message for handle in answers if _is_unknown(answers[handle])}
         conditions |= {handles[handle]: item for handle, item in answers.items() if not _is_unknown(item)}

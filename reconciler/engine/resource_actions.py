@@ -27,7 +27,7 @@ def has_resource(context: ActionContext, action: Action) -> bool:
     if action.op not in (Op.CREATE, Op.UPDATE, Op.REPLACE, Op.DELETE):
         return False
     record = action.record
-    return bool(provider_of(context.providers.config, action.address.kind)) or (
+    return bool(provider_of(context.providers.config, action.address)) or (
         record is not None and (record.handle is not None or record.intent is not None)
     )
 

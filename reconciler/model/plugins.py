@@ -56,6 +56,10 @@ class BackendPlugin(Plugin):
     plan is the same on every machine. A run that asks for more is refused. ``machine_capacity`` names a function that
     returns what else this machine tells of the same: more than that is a warning where a plan is shown; blank if there
     is none.
+
+    A backend with the setting ``hosts`` makes a cluster on them, for the compute that is bound to it: its support is
+    ``support_of_made``, and ``open_clusters`` names a function of its settings and a `BackendContext` that returns the
+    provider of resources which does so. It is blank for a type of backend without that setting.
     """
 
     accepts: frozenset[Form] = frozenset({Form.PREFIX, Form.FIXED_PREFIX})
@@ -66,6 +70,8 @@ class BackendPlugin(Plugin):
     find_capacity: FindCapacity = unknown_capacity
     count_gpus: CountGpus = unknown_gpus
     machine_capacity: str = ""
+    support_of_made: Support = field(default_factory=Support)
+    open_clusters: str = ""
 
 
 class BackendContext(NamedTuple):

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
 
+DEFAULT_MAX_INSTANCES = 4
+"""The most nodes of an amlcompute whose file has no max_instances."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

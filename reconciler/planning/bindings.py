@@ -11,17 +11,21 @@ from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import split_pointer
-from reconciler.model import EMPTY_MAPPING, Asset, Json
+from reconciler.model import EMPTY_MAPPING, Address, Asset, Json
 from reconciler.model.secret_bindings import find_binding
+from reconciler.planning.clusters import BINDING as _CLUSTER
+from reconciler.planning.clusters import cluster_binding, cluster_settings
 from reconciler.planning.diff import format_value
 
 _BACKEND, _DATASTORE, _SECRETS, _TYPE = "backend", "datastore", "secrets", "type"
 
 
-def provider_of(config: Config, kind_name: str) -> str:
-    """Return the provider that makes the assets of a kind, "" if none does; the kind may be a newer mlgit's."""
-    kind = kinds().get(kind_name)
-    return str(config.providers.get(kind_name, EMPTY_MAPPING).get(_TYPE, "")) or (kind.provider if kind else "")
+def provider_of(config: Config, address: Address) -> str:
+    """Return the provider that makes an asset, "" if none does; its kind may be a newer mlgit's."""
+    kind = kinds().get(address.kind)
+    named = str(config.providers.get(address.kind, EMPTY_MAPPING).get(_TYPE, ""))
+    of_backend = str(cluster_settings(config, address).get(_TYPE, ""))
+    return named or of_backend or (kind.provider if kind else "")
 
 
 def has_own_provider(config: Config, kind_name: str) -> bool:
@@ -40,7 +44,8 @@ def binding_of(config: Config, asset: Asset) -> dict[str, Json]:
     """Return what mlgit.yml binds an asset to, as its record keeps it; empty for a kind that nothing is bound to."""
     kind, name = kinds()[asset.address.kind], asset.address.name
     if kind.uses_backend:
-        return {_BACKEND: config.backend_of(name)}
+        cluster = cluster_binding(config, asset.address)
+        return {_BACKEND: config.backend_of(name), **({_CLUSTER: cluster} if cluster else {})}
     if not has_own_provider(config, kind.name):
         return {}
     bound = {
@@ -52,6 +57,11 @@ def binding_of(config: Config, asset: Asset) -> dict[str, Json]:
     return {key: value for key, value in parts.items() if value}
 
 
+def makes_another_cluster(recorded: Mapping[str, Json], binding: Mapping[str, Json]) -> bool:
+    """Return True if a cluster is to be made with other settings than the recorded one."""
+    return bool(recorded.get(_CLUSTER)) and recorded.get(_CLUSTER) != binding.get(_CLUSTER)
+
+
 def describe_binding_change(recorded: Mapping[str, Json], binding: Mapping[str, Json]) -> str:
     """Return how a binding differs from the recorded one, "" if it does not."""
     return join_some(list(_changes(recorded, binding)), separator="; ")
@@ -60,6 +70,8 @@ def describe_binding_change(recorded: Mapping[str, Json], binding: Mapping[str, 
 def _changes(recorded: Mapping[str, Json], binding: Mapping[str, Json]) -> Iterator[str]:
     if _BACKEND in binding and binding[_BACKEND] != recorded.get(_BACKEND, ""):
         yield f"backend {recorded.get(_BACKEND) or 'none'} -> {binding[_BACKEND] or 'none'}"
+    for name, before, after in _compare(recorded, binding, _CLUSTER):
+        yield f"{name} of its cluster {_shown(before)} -> {_shown(after)}"
     for name, before, after in _compare(recorded, binding, _DATASTORE):
         yield f"{name} {_shown(before)} -> {_shown(after)}"
     for pointer, before, after in _compare(recorded, binding, _SECRETS):

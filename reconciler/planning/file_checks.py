@@ -17,6 +17,7 @@ from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, kind_of
 from reconciler.format.dvc_pointers import find_dvc_tracked
 from reconciler.model import Address, Asset, Blocked, LocalPath, Reference, Spec, Tree
+from reconciler.planning.clusters import check_clusters
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.computes import Computes, FindBackend
 from reconciler.planning.data_places import Datastores
@@ -65,6 +66,7 @@ def check_files_together(
     diagnostics += check_references(declared, referencable, hints, backend_of, given)
     diagnostics += find_cycles(declared, live.exists) if live else find_cycles(declared)
     diagnostics += () if live else _check_renames(declared, config)
+    diagnostics += check_clusters(declared, config)
     reported = {diagnostic.span for diagnostic in diagnostics}
     for asset in declared.readable_assets.values():
         diagnostics += (item for item in _check_references(declared, asset) if item.span not in reported)

@@ -18,7 +18,7 @@ from reconciler.project.builder import open_builders
 from reconciler.project.datastores import open_datastore_resources, open_datastores
 from reconciler.project.state_session import StateSession
 from reconciler.project.store import open_store, secret_reader
-from reconciler.resources import open_resources
+from reconciler.resources import Resource, open_resources
 from reconciler.state.process import host_name
 
 
@@ -38,6 +38,18 @@ def open_backends(session: StateSession) -> dict[str, Backend]:
     return opened
 
 
+def open_clusters(session: StateSession) -> dict[str, Resource]:
+    """Return what makes the clusters of the backends that have ``hosts:``, by the backend."""
+    folder = str(session.shared_folder)
+    opened: dict[str, Resource] = {}
+    for name, settings in session.config.reachable_backends(host_name()).items():
+        plugin = backends.BACKENDS.load(str(settings["type"])) if "hosts" in settings else None
+        if plugin is not None and plugin.open_clusters:
+            context = BackendContext(name, folder, secret_reader(session, backend_address(name)))
+            opened[name] = backends.BACKENDS.call(str(settings["type"]), plugin.open_clusters, settings, context)
+    return opened
+
+
 def observe_runs(session: StateSession, state: State) -> Observation | None:
     """Ask the backends for the runs that have not ended; None if their artifacts are in another store."""
     observation = refresh.refresh_runs(state, open_backends(session), open_store(session))
@@ -52,7 +64,7 @@ def observe_all(session: StateSession, state: State, *, deep: bool = False) -> O
     observation = refresh.refresh_all(state, session.config, opened, store, builders.values(), deep=deep)
     observation = refresh.with_bases(observation, state, session.config, builders)
     resources = {**open_datastore_resources(session), **open_resources(session.config.providers)}
-    observation = refresh.with_conditions(observation, state, resources)
+    observation = refresh.with_conditions(observation, state, resources, open_clusters(session))
     return with_locations(observation, state, session.config, open_datastores(session, lambda: store))
 
 

@@ -16,11 +16,12 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Address, Asset, Json
+from reconciler.model import EMPTY_MAPPING, Address, Asset, Json
 from reconciler.model.plugins import BackendPlugin, BuilderPlugin, Form, Plugin
 from reconciler.model.support import Support
 from reconciler.planning.bindings import has_own_provider
 from reconciler.planning.builders import BuilderCandidates, BuilderVerdict, choose_builder
+from reconciler.planning.clusters import describe_exposure
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.environments import ENVIRONMENT_FIELD, ENVIRONMENT_POINTER, implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported, declared_computes
@@ -139,14 +140,22 @@ class _Providers:
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
         """Return what a backend, by its name in mlgit.yml, supports of a job or a compute."""
-        type_name = str(self.config.backends[name]["type"]) if name in self.config.backends else ""
-        support = self._table("backend", type_name)
-        if support is None:
+        settings = self.config.backends.get(name, EMPTY_MAPPING)
+        type_name = str(settings.get("type", ""))
+        if (plugin := self._plugin("backend", type_name)) is None:
             return SupportReport()
+        support = plugin.support
+        if "hosts" in settings and isinstance(plugin, BackendPlugin):
+            support = plugin.support_of_made
         provider = _label("backend", name, type_name)
         report = check_support(asset, support, provider, "bind its compute to another backend")
-        notes = self._notes_on_submissions(name) if kind_of(asset).is_runnable else ()
+        notes = self._notes_on_submissions(name) if kind_of(asset).is_runnable else self._notes_on_cluster(asset)
         return report._replace(notes=(*report.notes, *notes))
+
+    def _notes_on_cluster(self, compute: Asset) -> Iterator[SupportNote]:
+        """Yield who can reach a cluster that is made."""
+        if exposure := describe_exposure(self.config, compute):
+            yield SupportNote(exposure, ("/type",))
 
     def _notes_on_submissions(self, name: str) -> Iterator[SupportNote]:
         """Yield what only the submission of a run tells, as a plan asks no backend."""

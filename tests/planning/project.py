@@ -222,7 +222,7 @@ class InMemoryProject:
             protected = bool(protecting_glob(settings, action.address))
             record = replace(self.records[action.address], protected=protected)
             if has_own_provider(settings, action.address.kind):
-                handle = Handle(provider_of(settings, action.address.kind), action.address.name)
+                handle = Handle(provider_of(settings, action.address), action.address.name)
                 record = replace(record, handle=handle, realised=binding_of(settings, action.resolved.asset))
             self.records[action.address] = record
 

@@ -14,6 +14,7 @@ from services import azurite as azurites
 from services import conda_channel as conda_channels
 from services import docker, git_http, git_ssh, github_openapi, mlflow_server, moto_s3, samba, sftp, webhdfs
 from services import ray_cluster as ray_service
+from services import ray_hosts as ray_hosts_service
 from services import slurm as slurm_service
 from services import ssh_node as ssh_node_service
 
@@ -179,6 +180,18 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ray_servic
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ray_hosts_service.RayHosts]:
+    """Three machines on which mlgit can make a Ray cluster; they do not see the checkout of mlgit."""
+    need(ray_service.MISSING or ssh_node_service.MISSING)
+    hosts = ray_hosts_service.RayHosts(tmp_path_factory.mktemp("ray-hosts"))
+    try:
+        hosts.start()
+        yield hosts
+    finally:
+        hosts.stop()
 
 
 @pytest.fixture(scope="session")

@@ -77,9 +77,12 @@ class SshNode:
         self._write("known_hosts", f"[127.0.0.1]:{self.port} {self.public('host')}")
         self._write("other_hosts", f"[127.0.0.1]:{self.port} {self.public('other_host')}")
         self._write("authorized_keys", f"{self.public('client')}{self.public('locked')}")
-        self._mounts = PrivateMounts(self.folder, has_network=self.has_network)
+        self._mounts = self._make_mounts()
         self.hide(CHECKOUT)
         self.join()
+
+    def _make_mounts(self) -> PrivateMounts:
+        return PrivateMounts(self.folder, has_network=self.has_network)
 
     def hide(self, path: Path) -> None:
         """Let the node see an empty folder in the place of one of this machine."""
@@ -105,7 +108,7 @@ class SshNode:
             self._listener = None
         for process in self._served:
             process.kill()
-            process.wait(30)
+            process.wait(120)
         self._served.clear()
 
     @contextmanager
@@ -140,7 +143,7 @@ class SshNode:
             yield
         finally:
             process.kill()
-            process.wait(30)
+            process.wait(120)
             proxy.stop()
             socket.unlink()
 

@@ -18,7 +18,7 @@ from reconciler.planning.resource_settings import (
 def decide_resource(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> tuple[Op, str] | None:
     """Return the op that makes a resource or settles an effect on it, with the reason; None if nothing is open."""
     config, address = context.plan_options.config, resolved.asset.address
-    if record is None or record.archived or not provider_of(config, address.kind):
+    if record is None or record.archived or not provider_of(config, address):
         return None
     is_same = has_same_fingerprint(resolved, record)
     if record.intent is not None:

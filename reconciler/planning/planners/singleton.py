@@ -12,8 +12,10 @@ from reconciler.planning.bindings import (
     datastore_type,
     describe_binding_change,
     has_own_provider,
+    makes_another_cluster,
     provider_of,
 )
+from reconciler.planning.clusters import describe_cluster
 from reconciler.planning.decision import Decision, has_same_fingerprint, has_same_metadata, make_action
 from reconciler.planning.planners.resource import decide_resource, find_held_back_settings
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
@@ -35,10 +37,11 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
     elif record is None or record.archived:
         op, reason = Op.CREATE, _creation_reason(config, resolved.asset, binding)
     elif not has_same_fingerprint(resolved, record) or address in context.plan_options.replace:
-        op = Op.REPLACE if provider_of(config, address.kind) or kind.is_supported(resolved.asset.spec) else Op.UPDATE
+        op = Op.REPLACE if provider_of(config, address) or kind.is_supported(resolved.asset.spec) else Op.UPDATE
         reason = "it was requested again" if has_same_fingerprint(resolved, record) else ""
     elif change := describe_binding_change(record.realised, binding):
-        op, reason = Op.UPDATE, change
+        op = Op.REPLACE if makes_another_cluster(record.realised, binding) else Op.UPDATE
+        reason = change
     elif not has_same_metadata(resolved, record):
         op, reason = Op.UPDATE, ""
     else:
@@ -57,4 +60,5 @@ def _creation_reason(config: Config, asset: Asset, binding: Mapping[str, Json]) 
     if has_own_provider(config, asset.address.kind):
         bound_type, own_type = datastore_type(config, asset), str(asset.spec.get("type", "")).lower()
         return f"bound to the type {bound_type}" if bound_type != own_type else ""
-    return f"bound to backend {binding['backend']}" if binding.get("backend") else ""
+    bound = f"bound to backend {binding['backend']}" if binding.get("backend") else ""
+    return describe_cluster(config, asset) or bound

@@ -1,0 +1,158 @@
+"""What makes and removes a Ray cluster on one of its hosts, as the program of a node: files, and the agent there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import reconciler
+from reconciler.backends._local_capacity import core_count, device_names
+from reconciler.backends._node_messages import Message, error_document
+from reconciler.backends._ray_cluster_agent import AGENT_MARK, end_processes, has_agent, temporary_folder
+from reconciler.backends._ray_cluster_files import HEAD, ClusterFiles, make_autoscaler_settings, node_names
+from reconciler.diagnostics import UserError, user_error
+from reconciler.private_files import create_private_file, make_private_folder
+
+Document = dict[str, Any]
+_MEMORY_SHARE = 0.7  # of the memory of a host is for runs: Ray has the rest for itself and for objects
+_AGENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from reconciler.backends._ray_cluster_agent import main
+main(*sys.argv[2:])
+"""
+
+
+class ClusterHost:
+    """The requests to a host, each a method; the settings have the name of the backend, and so of its cluster."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self._files = ClusterFiles(folder.resolve() / "clusters" / settings["name"])
+
+    def answer(self, request: Document) -> Iterator[Message]:
+        """Yield the answer to a request: an error if it fails."""
+        try:
+            yield Message(getattr(self, f"_{request['do']}")(request) or {})
+        except UserError as error:
+            yield Message(error_document(error))
+        except OSError as error:
+            message = f"{os.uname().nodename}: {error.filename or ''}: {error.strerror or error}"
+            yield Message(error_document(user_error("file-unusable", message, "look at the disk of this machine")))
+
+    def _read(self, request: Document) -> Document:
+        """Return how the cluster with a token is, as its head and its other hosts say; empty if there is none."""
+        cluster = self._files.read()
+        if cluster.get("token") != request["token"]:
+            return {}
+        names = node_names(len(cluster["hosts"]))
+        states = {name: self._files.read_state(name) for name in names}
+        return {
+            "limits": cluster["limits"],
+            "state": states[HEAD].get("state", ""),
+            "message": states[HEAD].get("message", ""),
+            "has_agent": has_agent(self._files, HEAD),
+            "silent": [name for name in names[1:] if self._files.is_silent(name)],
+            "waiting": {
+                name: state["message"]
+                for name, state in states.items()
+                if name != HEAD and state.get("state") == "waiting" and name in self._files.read_wanted()
+            },
+        }
+
+    def _find(self, request: Document) -> Document:
+        """Tell whether there are files of a cluster with a token, and whether its head was started."""
+        has_files = self._files.read().get("token") == request["token"]
+        return {"has_files": has_files, "was_started": has_files and bool(self._files.read_state(HEAD))}
+
+    def _open(self, request: Document) -> None:
+        """Make the files of a cluster; what is left of an earlier one of the backend ends."""
+        self._close_host(HEAD, str(self._files.read().get("token", "")))
+        shutil.rmtree(self._files.folder, ignore_errors=True)
+        for folder in (self._files.folder.parent, self._files.folder, self._files.provider, self._files.host("")):
+            make_private_folder(folder)
+        create_private_file(self._files.token, secrets.token_hex(32).encode())
+        create_private_file(self._files.provider / "mlgit_hosts.py", request["provider"].encode())
+        self._files.write(request["cluster"])
+
+    def _join(self, request: Document) -> None:
+        """Start the agent of a host, unless it is alive: it is what starts Ray there."""
+        name = request["name"]
+        if self._files.read().get("token") != request["token"]:
+            message = f"{os.uname().nodename} does not see the files of the Ray cluster in {self._files.folder}"
+            raise user_error("cluster-host", message, "folder: names a folder that all hosts of the backend see")
+        if has_agent(self._files, name):
+            return
+        end_processes(self._files, name)
+        self._check_program(request["ray"])
+        temporary = temporary_folder(request["token"])
+        with suppress(FileExistsError):
+            temporary.mkdir(mode=0o700)
+        if temporary.lstat().st_uid != os.geteuid():
+            message = f"{temporary} of {os.uname().nodename} belongs to another user"
+            raise user_error("file-unusable", message, "remove it")
+        self._files.write_state(name, {"state": "new", "message": "", "resources": find_resources()})
+        self._files.beat(name)
+        self._start_agent(name)
+
+    def _start_agent(self, name: str) -> None:
+        program = str(Path(reconciler.__file__).parents[1])
+        log = self._files.host(name).with_suffix(".agent.log")
+        create_private_file(log)
+        with log.open("ab") as output:
+            subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _AGENT, program, str(self._files.folder), name],
+                env={**os.environ, AGENT_MARK: str(self._files.host(name))},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _check_program(self, ray: str) -> None:
+        if shutil.which(ray) is None:
+            message = f"{os.uname().nodename} has no program {ray}"
+            raise user_error("cluster-host", message, "ray: of the backend names the program `ray` of its hosts")
+
+    def _scale(self, request: Document) -> None:
+        """Set what the cluster is to have, which Ray's autoscaler reads."""
+        cluster = {**self._files.read(), "limits": request["limits"]}
+        self._files.write(cluster)
+        settings = make_autoscaler_settings(self._files.folder, cluster, self._files.resources())
+        part = self._files.autoscaler.with_suffix(".part")
+        create_private_file(part, settings.encode())
+        part.replace(self._files.autoscaler)
+
+    def _leave(self, request: Document) -> None:
+        """End all that a cluster has started on a host."""
+        if self._files.read().get("token") in (None, request["token"]):
+            self._close_host(request["name"], request["token"])
+
+    def _close(self, request: Document) -> None:
+        """Remove a cluster: its agents end where they see that."""
+        if self._files.read().get("token") == request["token"]:
+            (self._files.folder / "cluster.json").unlink()
+            self._close_host(HEAD, request["token"])
+            shutil.rmtree(self._files.folder)
+
+    def _close_host(self, name: str, token: str) -> None:
+        if not end_processes(self._files, name):
+            message = f"processes of Ray do not end on {os.uname().nodename}"
+            raise user_error("cluster-host", message, "look for them with ps, then run the command again")
+        if token:
+            shutil.rmtree(temporary_folder(token), ignore_errors=True)
+
+
+def find_resources() -> dict[str, float]:
+    """Return what this machine has for runs, by Ray's names."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    gpus = len(device_names(None))
+    found: dict[str, float] = {"CPU": core_count(), "memory": int(memory * _MEMORY_SHARE)}
+    return found | ({"GPU": gpus} if gpus else {})

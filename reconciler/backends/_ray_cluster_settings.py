@@ -1,0 +1,75 @@
+"""The settings of a Ray cluster that mlgit makes, and what it does with fields of its compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.backends import ssh
+from reconciler.diagnostics import Diagnostic
+from reconciler.model import Json
+from reconciler.model.support import Honoured
+
+_SSH = ssh.BACKEND.settings["properties"]
+_OF_HOST = ("machine", "port", "user", "host_key", "known_hosts")
+_SHARED = ("port", "user", "known_hosts")
+OF_CLUSTER = ("hosts", "folder", "python", "ray", *_SHARED)
+"""Settings with which a cluster is made: others make another one."""
+_ATTACHED = ("address", "machine", "host_key")
+PROPERTIES: Mapping[str, Json] = {
+    "hosts": {
+        "description": "Machines on which mlgit makes the cluster, by ssh: the head on the first, nodes on the others.",
+        "type": "array",
+        "minItems": 2,
+        "items": {
+            "type": "object",
+            "properties": {
+                **{name: _SSH[name] for name in _OF_HOST},
+                "address": {
+                    "description": "The address of the machine in the network of the cluster, at which Ray is reached.",
+                    "type": "string",
+                    "pattern": r"^[0-9a-fA-F:.]+$",
+                    "errorMessage": "an IP address, such as 10.0.0.1",
+                },
+            },
+            "required": ["machine", "address"],
+            "additionalProperties": False,
+        },
+    },
+    "ray": {
+        "description": "The program `ray` of the hosts, of Ray 2; if omitted, the ray that is in their PATH.",
+        "type": "string",
+        "minLength": 1,
+    },
+}
+COMPUTE = (
+    Honoured("/type", ("amlcompute",)),
+    Honoured("/min_instances"),
+    Honoured("/max_instances"),
+    Honoured("/idle_time_before_scale_down"),
+)
+
+
+def check_settings(settings: Mapping[str, Json]) -> Iterator[tuple[str, Diagnostic]]:
+    """Yield what is wrong with settings that are as their schema says: a name of one, and what."""
+    hosts = settings.get("hosts")
+    if hosts is None:
+        if "address" not in settings:
+            message = "a backend ray needs address: of a cluster that exists, or hosts: on which mlgit makes one"
+            yield "type", Diagnostic("wrong-value", message, hint="add one of them")
+        if "ray" in settings:
+            yield "ray", Diagnostic("wrong-value", "ray: is for hosts:, and the backend has none", hint="remove it")
+        return
+    for name in _ATTACHED:
+        if name in settings:
+            message = f"{name}: is for a cluster that exists, and hosts: is for one that mlgit makes"
+            yield name, Diagnostic("wrong-value", message, hint="keep one of them")
+    addresses = [host["address"] for host in hosts]
+    if repeated := next((address for address in addresses if addresses.count(address) > 1), ""):
+        message = f"two hosts have the address {repeated}, and Ray knows a host by its address"
+        yield "hosts", Diagnostic("wrong-value", message, hint="list each machine once")
+
+
+def find_ssh_settings(settings: Mapping[str, Json], host: Mapping[str, Json]) -> dict[str, Json]:
+    """Return how a host is reached: by its own settings, and by those that all hosts have."""
+    shared = {name: settings[name] for name in (*_SHARED, "folder", "python") if name in settings}
+    return {**shared, **host}

@@ -1,0 +1,107 @@
+"""Clusters that mlgit makes: of the compute that mlgit.yml binds to a backend with ``hosts:``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.abbreviation import join_some, pluralize
+from reconciler.config.config import Config
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import AssetSet
+from reconciler.format.kinds import kinds
+from reconciler.format.kinds.compute import KIND as COMPUTE
+from reconciler.model import EMPTY_MAPPING, Address, Asset, Json, Record
+from reconciler.model.resources import DEFAULT_MAX_INSTANCES
+from reconciler.planning.compute import COMPUTE_POINTER, compute_name
+from reconciler.planning.subjects import Subject
+
+BINDING = "cluster"
+"""The part of a recorded binding that has the settings of a cluster."""
+_HOSTS, _TYPE = "hosts", "type"
+_PARTS = (_HOSTS, "folder", "python", "ray", "user", "port", "known_hosts")
+"""Settings of a backend with which its cluster is made; others make another cluster."""
+
+
+def cluster_settings(config: Config, address: Address) -> Mapping[str, Json]:
+    """Return the settings of the backend that makes a cluster for an asset; empty if none does."""
+    kind = kinds().get(address.kind)
+    if kind is None or not kind.uses_backend or address.kind in config.providers:
+        return EMPTY_MAPPING
+    settings = config.backends.get(config.backend_of(address.name), EMPTY_MAPPING)
+    return settings if _HOSTS in settings else EMPTY_MAPPING
+
+
+def cluster_binding(config: Config, address: Address) -> dict[str, Json]:
+    """Return the settings that the record of a compute keeps of its cluster; empty if mlgit makes none."""
+    settings = cluster_settings(config, address)
+    return {name: settings[name] for name in _PARTS if name in settings}
+
+
+def backend_of_cluster(record: Record) -> str:
+    """Return the backend whose cluster was made for a recorded asset, "" if none was."""
+    is_made = record.handle is not None and bool(record.realised.get(BINDING))
+    return str(record.realised.get("backend", "")) if is_made else ""
+
+
+def describe_cluster(config: Config, asset: Asset) -> str:
+    """Return what is made for a compute: where, and how many nodes; "" if mlgit makes no cluster."""
+    settings = cluster_settings(config, asset.address)
+    if not settings:
+        return ""
+    head, *others = settings[_HOSTS]
+    most = asset.spec.get("max_instances", min(DEFAULT_MAX_INSTANCES, len(others)))
+    least = asset.spec.get("min_instances", 0)
+    count = pluralize(most, "node") if least == most else f"{least} to {pluralize(most, 'node')}"
+    machines = join_some([host["machine"] for host in others])
+    return f"starts a {_name(settings)} cluster, head on {head['machine']}, {count} on {machines}"
+
+
+def describe_exposure(config: Config, asset: Asset) -> str:
+    """Return who can reach the cluster of a compute; "" if mlgit makes no cluster."""
+    settings = cluster_settings(config, asset.address)
+    if not settings:
+        return ""
+    name, machines = _name(settings), join_some([host["machine"] for host in settings[_HOSTS]])
+    addresses = join_some([host["address"] for host in settings[_HOSTS]])
+    return (
+        f"{name} listens on the network of {machines} ({addresses}): it does what those ask who have its token, which "
+        "mlgit makes and keeps in the folder of the backend"
+    )
+
+
+def _name(settings: Mapping[str, Json]) -> str:
+    return str(settings[_TYPE]).capitalize()
+
+
+def check_clusters(declared: AssetSet, config: Config) -> Iterator[Diagnostic]:
+    """Yield computes that share a backend which makes one cluster, and those that want more nodes than it has hosts."""
+    first: dict[str, Address] = {}
+    for asset in declared.readable_assets.values():
+        settings = cluster_settings(config, asset.address)
+        if not settings:
+            continue
+        backend = config.backend_of(asset.address.name)
+        if (other := first.setdefault(backend, asset.address)) != asset.address:
+            message = f"the backend {backend} makes one cluster, and both {other} and {asset.address} are bound to it"
+            hint = "bind one of them to another backend, under compute: in mlgit.yml"
+            yield Diagnostic("cluster-shared", message, declared.value_span(asset, "/name"), hint)
+        usable = len(settings[_HOSTS]) - 1
+        for field in ("min_instances", "max_instances"):
+            wanted = asset.spec.get(field)
+            if isinstance(wanted, int) and wanted > usable:
+                message = f"{asset.address} asks for {pluralize(wanted, 'node')} ({field}), and the backend {backend} "
+                message += f"has {pluralize(usable, 'host')} beside that of the head"
+                hint = f"lower it, or add to hosts: of the backend {backend} in mlgit.yml"
+                yield Diagnostic("cluster-too-large", message, declared.value_span(asset, f"/{field}"), hint)
+
+
+def check_cluster_of_run(declared: AssetSet, subject: Subject, config: Config) -> Iterator[Diagnostic]:
+    """Yield that a run is to be on a cluster that no file declares."""
+    name = compute_name(subject.asset)
+    backend = config.backend_of(name)
+    address = Address(COMPUTE.name, name)
+    has_hosts = _HOSTS in config.backends.get(backend, EMPTY_MAPPING)
+    if has_hosts and address not in declared.readable_assets and address not in declared.known:
+        message = f"{subject.asset.address} is to run on {name}, whose backend {backend} makes the cluster of a compute"
+        hint = f"declare {name} in a file, with type: amlcompute"
+        yield Diagnostic("cluster-undeclared", message, subject.span(declared, COMPUTE_POINTER), hint)

@@ -1,0 +1,141 @@
+"""Ray clusters that mlgit makes for a compute, on machines that it reaches by ssh."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workspaces import APPLY, SMALL, commit, edit, git, until, write
+
+from reconciler.backends._ray_cluster_agent import temporary_folder
+
+pytestmark = [pytest.mark.slow, pytest.mark.services]
+_COMPUTE = """
+    $schema: https://azuremlschemas.azureedge.net/latest/amlCompute.schema.json
+    name: nodes
+    type: amlcompute
+    min_instances: {least}
+    max_instances: {most}
+    idle_time_before_scale_down: {idle}
+    """
+_BOUND = "secrets: {key: {from: 'file:.secrets/key', for: [backend/cluster], fields: [/private_key]}}\n"
+_SECONDS = 120  # until a node has started on a busy machine
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory) -> Path:
+    """The folder that all hosts see."""
+    return tmp_path_factory.mktemp("disk") / "mlgit"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, ray_hosts, disk) -> Iterator[Path]:
+    """The small workspace, whose job is on a cluster; its tests share the cluster, which is made once."""
+    folder = tmp_path_factory.mktemp("workspace") / "small"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    write(folder, SMALL)
+    settings = json.dumps(ray_hosts.settings(disk))
+    edit(folder, "mlgit.yml", "backends: {local: {type: local}}", f"{_BOUND}backends: {{cluster: {settings}}}")
+    edit(folder, "mlgit.yml", '"*": local', '"*": cluster')
+    edit(folder, "jobs/sum.yml", "compute: local", "compute: azureml:nodes")
+    write(folder, {".gitignore": ".secrets\n.mlgit\n", ".secrets/key": ray_hosts.key()})
+    (folder / ".secrets/key").chmod(0o600)
+    declare(folder)
+    return folder
+
+
+def declare(folder, least=0, most=2, idle=5):
+    """Declare the compute."""
+    commit(folder, "compute", {"compute/nodes.yml": _COMPUTE.format(least=least, most=most, idle=idle)})
+
+
+def applied(mlgit, folder, *options):
+    """Apply, and return what was printed."""
+    ended = mlgit(*APPLY, *options, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    return ended.out
+
+
+class Nodes:
+    """What the nodes of the cluster do, by its files."""
+
+    def __init__(self, disk):
+        self.folder = disk / "clusters/cluster"
+
+    def states(self):
+        documents = (json.loads(path.read_text()) for path in sorted(self.folder.glob("hosts/node-*.json")))
+        return [document["state"] for document in documents]
+
+    def wait_for(self, *states):
+        until(lambda: sorted(self.states()) == sorted(states), _SECONDS)
+
+
+def test_the_plan_says_where_a_cluster_is_made_how_large_it_gets_and_who_reaches_it(folder, mlgit):
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    made = "+ compute/nodes: create, starts a Ray cluster, head on 127.0.0.1, 0 to 2 nodes on 127.0.0.1, 127.0.0.1\n"
+    assert made in planned.out
+    assert "(10.201.77.1, 10.201.77.2, 10.201.77.3): it does what those ask who have its token" in planned.out
+
+
+def test_a_cluster_gets_a_node_for_a_job_and_loses_it_when_it_has_been_idle(folder, ray_hosts, disk, mlgit, run_json):
+    printed = applied(mlgit, folder)
+    assert "model/total: version 1 from run sum-" in printed
+    assert mlgit("job", "logs", "sum", cwd=folder).out == "total 6\n"
+    Nodes(disk).wait_for("idle", "idle")  # no command of mlgit runs meanwhile
+    assert [len(host.processes()) for host in ray_hosts.hosts[1:]] == [1, 1]  # their agents
+    assert "No changes" in mlgit("plan", cwd=folder).out
+    token = disk / "clusters/cluster/token"
+    assert token.stat().st_mode & 0o777 == 0o600
+    search = ["grep", "-rlF", token.read_text(), str(folder), str(disk)]
+    assert subprocess.run(search, capture_output=True, text=True, check=False).stdout.split() == [str(token)]
+
+
+def test_other_limits_are_an_update_in_place_and_hold_for_the_nodes_there_are(folder, ray_hosts, disk, mlgit):
+    applied(mlgit, folder)
+    head = set(ray_hosts.hosts[0].processes())
+    declare(folder, least=1)
+    assert "~ compute/nodes: update" in mlgit("plan", cwd=folder).out
+    applied(mlgit, folder)
+    Nodes(disk).wait_for("running", "idle")
+    assert head & set(ray_hosts.hosts[0].processes())
+
+
+def test_a_host_that_was_switched_off_is_drift_and_joins_again(folder, ray_hosts, mlgit):
+    declare(folder)
+    applied(mlgit, folder)
+    ray_hosts.hosts[2].kill()
+    until(lambda: "max_instances is 1, not 2" in mlgit("drift", cwd=folder).out, 60)
+    applied(mlgit, folder)
+    assert len(ray_hosts.hosts[2].processes()) == 1
+    assert "compute/nodes" not in mlgit("drift", cwd=folder).out
+
+
+def test_a_cluster_whose_head_was_killed_is_drift_and_made_again(folder, ray_hosts, disk, mlgit):
+    applied(mlgit, folder)
+    token = (disk / "clusters/cluster/token").read_text()
+    ray_hosts.hosts[0].kill()
+    printed = mlgit("drift", cwd=folder).out
+    assert (
+        "compute/nodes: its provider no longer has it: the head of the Ray cluster on 127.0.0.1 has ended\n" in printed
+    )
+    assert "    apply creates it again\n" in printed
+    applied(mlgit, folder)
+    assert (disk / "clusters/cluster/token").read_text() != token
+    assert "No changes" in mlgit("plan", cwd=folder).out
+
+
+def test_a_cluster_is_removed_with_all_of_its_processes(folder, ray_hosts, disk, mlgit):
+    applied(mlgit, folder)
+    for name in ("compute/nodes.yml", "jobs/sum.yml", "models/total.yml"):
+        (folder / name).unlink()
+    commit(folder)
+    assert "- compute/nodes" in mlgit("plan", cwd=folder).out
+    applied(mlgit, folder, "--allow-mass-delete")
+    until(lambda: not ray_hosts.processes(), 20)
+    assert list((disk / "clusters").iterdir()) == []
+    assert list(temporary_folder("x").parent.glob("mlgit-ray-*")) == []

@@ -1,0 +1,88 @@
+"""Clusters that mlgit makes for a compute: what a plan says of them, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from planning.project import SCHEMA, InMemoryProject, action_on, declared_by, edited, plan_options_of, tree_of
+
+from reconciler.model import Address, Op
+from reconciler.planning.bindings import describe_binding_change, makes_another_cluster
+from reconciler.planning.file_checks import check_files_together
+
+pytestmark = pytest.mark.fast
+
+HOSTS = [{"machine": f"{name}.example.com", "address": f"10.0.0.{number}"} for number, name in enumerate("abc", 1)]
+NODES = Address("compute", "nodes")
+
+
+def workspace(backend: dict[str, Any] | None = None, compute: str = "azureml:nodes", **fields: Any) -> dict[str, str]:
+    """Return the small workspace with its job on a cluster of two hosts and a head."""
+    settings = {"type": "ray", "folder": "/shared/mlgit", "hosts": HOSTS, **(backend or {})}
+    spec = {"name": "nodes", "type": "amlcompute", "max_instances": 2, **fields}
+    files = edited("mlgit.yml", "{local: {type: local}}", yaml.safe_dump({"ray": settings}, default_flow_style=True))
+    files = edited("mlgit.yml", '"*": local', '"*": ray', files)
+    files = edited("jobs/sum.yml", "compute: local", f"compute: {compute}", files)
+    return {**files, "compute/nodes.yml": SCHEMA.format("amlCompute") + yaml.safe_dump(spec)}
+
+
+def problems(files: dict[str, str]) -> list[tuple[str, str]]:
+    """Return what is refused in a plan, and what is wrong between files: the file and the message."""
+    plan, diagnostics = InMemoryProject().plan_with_diagnostics(files)
+    together = check_files_together(declared_by(files), plan_options_of(files).config, tree_of(files))
+    found = (*plan.refusals, *diagnostics, *together)
+    return [(str(item.span).partition(":")[0], item.message) for item in found]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "0 to 2 nodes"),
+        ({"max_instances": 1}, "0 to 1 node"),
+        ({"min_instances": 2}, "2 nodes"),
+        ({"max_instances": None}, "0 to 2 nodes"),
+    ],
+)
+def test_the_plan_says_where_a_cluster_is_made_and_how_large_it_gets(fields, words):
+    files = workspace(**fields)
+    if "max_instances" in fields and fields["max_instances"] is None:
+        files = edited("compute/nodes.yml", "max_instances: null\n", "", files)
+    action = action_on(InMemoryProject().plan(files), NODES)
+    made = f"starts a Ray cluster, head on a.example.com, {words} on b.example.com, c.example.com"
+    assert (action.op, action.reason) == (Op.CREATE, made)
+
+
+def test_a_compute_that_wants_more_nodes_than_there_are_hosts_is_refused_at_its_line():
+    message = "compute/nodes asks for 3 nodes (max_instances), and the backend ray has 2 hosts beside that of the head"
+    assert ("compute/nodes.yml", message) in problems(workspace(max_instances=3))
+
+
+def test_two_computes_cannot_share_a_cluster():
+    files = workspace()
+    files["compute/other.yml"] = files["compute/nodes.yml"].replace("name: nodes", "name: other")
+    message = "the backend ray makes one cluster, and both compute/nodes and compute/other are bound to it"
+    assert ("compute/other.yml", message) in problems(files)
+
+
+def test_a_run_on_a_cluster_that_no_file_declares_is_refused():
+    message = "job/sum is to run on local, whose backend ray makes the cluster of a compute"
+    assert ("jobs/sum.yml", message) in problems(workspace(compute="local"))
+
+
+def test_only_an_amlcompute_is_made_as_a_cluster():
+    files = workspace()
+    files["compute/nodes.yml"] = (
+        SCHEMA.format("kubernetesCompute") + "name: nodes\ntype: kubernetes\nresource_id: azureml:/subscriptions/1\n"
+    )
+    assert any("does not support" in message for path, message in problems(files) if path == "compute/nodes.yml")
+
+
+def test_other_hosts_are_another_cluster():
+    before = {"backend": "ray", "cluster": {"hosts": HOSTS, "folder": "/shared/mlgit"}}
+    after = {"backend": "ray", "cluster": {"hosts": HOSTS[:2], "folder": "/shared/mlgit"}}
+    assert makes_another_cluster(before, after)
+    assert not makes_another_cluster(before, before)
+    assert not makes_another_cluster({"backend": "ray"}, after)
+    assert describe_binding_change(before, after).startswith("hosts of its cluster ")
