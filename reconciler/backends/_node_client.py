@@ -39,7 +39,7 @@ from reconciler.model.task_json import task_to_json
 from reconciler.model.tasks import Environment, Prefix, Task
 
 T = TypeVar("T")
-_FOLLOW_SECONDS = 0.5
+_FOLLOW_SECONDS = 0.2
 
 
 class NodeClient(ABC):
