@@ -41,7 +41,7 @@ from reconciler.model.tasks import Environment, Prefix, Task
 from reconciler.storage.store_errors import replaced_error
 
 T = TypeVar("T")
-_FOLLOW_SECONDS = 0.5
+_FOLLOW_SECONDS = 0.2
 
 
 class NodeClient(ABC):

@@ -12,6 +12,8 @@ from reconciler.runner.environment import allowed_variables
 
 _FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/slurm/bin", "/usr/local/slurm/bin")  # beside those of PATH
 _CONFIG_VARIABLE = "SLURM_CONF"
+# Variables of who submits that a run needs, beside PATH; all others are those of its node, or secrets.
+_VARIABLES = ("HOME", "USER", "LOGNAME", "LANG")
 _SECONDS = 60
 _UNREACHABLE = ("unable to contact slurm controller", "socket timed out", "zero bytes were transmitted", "munge")
 
@@ -35,9 +37,10 @@ def call(program: str, *arguments: str, seconds: float = _SECONDS) -> str:
     if command is None:
         message = f"{program} of Slurm is not installed on {os.uname().nodename}"
         raise user_error("backend-unreachable", message, "machine: of the backend names one that submits jobs by ssh")
-    variables = {**allowed_variables(os.environ), "PATH": _search_path()}
+    own = allowed_variables(os.environ) | {"PATH": _search_path()}
     if config := os.environ.get(_CONFIG_VARIABLE):
-        variables[_CONFIG_VARIABLE] = config
+        own[_CONFIG_VARIABLE] = config
+    variables = {name: own[name] for name in (*_VARIABLES, "PATH", _CONFIG_VARIABLE) if name in own}
     try:
         done = subprocess.run(
             [command, *arguments],

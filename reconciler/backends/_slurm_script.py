@@ -22,8 +22,6 @@ STAGING_SECONDS = 300  # before and after the command of a run with a limit of i
 _END_SECONDS = 60  # of the time of a run, for its end
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 _MEBIBYTE = 1 << 20
-# Variables of who submits that a run needs; all others are those of its node, or secrets.
-_EXPORTED = "HOME,USER,LOGNAME,LANG,PATH"
 _STOP = """
 # Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
 # forgets within minutes. What a killed runner leaves is ended last.
@@ -124,7 +122,8 @@ def _options(task: Task, settings: Mapping[str, Json], folder: Path) -> Iterator
     yield "chdir", str(folder)
     yield "output", str(folder / SLURM_LOG).replace("%", "%%")
     yield "open-mode", "append"
-    yield "export", _EXPORTED
+    # All that sbatch is called with: for a list of names, Slurm waits for a login shell, and adds what that sets.
+    yield "export", "ALL"
     yield "nodes", str(task.resources.instances)
     yield "ntasks", str(task.resources.instances)
     if task.resources.instances > 1:

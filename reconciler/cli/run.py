@@ -174,13 +174,13 @@ def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
         reader = StepReader(prepared.providers.backends)
         run = follow_steps(run, reader, lambda: refresh_experiment(prepared), make_console())
         echo()
-        return record_ended_experiment(prepared.session, run)
+        return record_ended_experiment(prepared.session, run, prepared.providers.backends)
     is_followed = is_text and run.handle is not None
     if is_followed and print_log(run, prepared.providers.backend(run.backend), follow=True):
         echo()
     while (run := refresh_experiment(prepared)).status.is_active:
         time.sleep(_POLL_SECONDS)
-    return record_ended_experiment(prepared.session, run)
+    return record_ended_experiment(prepared.session, run, prepared.providers.backends)
 
 
 def _run_to_json(prepared: PreparedExperiment, run: Run) -> Json:

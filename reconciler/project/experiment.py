@@ -170,7 +170,9 @@ def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]
     The ends of earlier attempts are recorded first. If another command has submitted it meanwhile, that run is used.
     """
     session = prepared.session
-    recorded = {run.id: record_ended_experiment(session, run) for run in prepared.unrecorded}
+    recorded = {
+        run.id: record_ended_experiment(session, run, prepared.providers.backends) for run in prepared.unrecorded
+    }
     if not prepared.is_new:
         return replace(prepared, run=recorded.get(prepared.run.id, prepared.run))
     state = session.state_store.read() if recorded else prepared.state

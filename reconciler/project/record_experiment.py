@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from reconciler.diagnostics import UserError
 from reconciler.engine.experiments import ExperimentContext, record_experiment, refresh_run
 from reconciler.engine.providers import Providers
 from reconciler.model import Event, Run, SourceRevision, Tree
+from reconciler.model.backend import Backend
 from reconciler.project.datastores import open_datastores
 from reconciler.project.refresh import open_backends
 from reconciler.project.state_session import StateSession
@@ -18,10 +20,11 @@ from reconciler.state.process import user_name
 _NO_SOURCE, _NO_FILES = SourceRevision("", ""), Tree("", {}, lambda _oid: b"")  # what has ended needs no file
 
 
-def record_ended_experiment(session: StateSession, run: Run) -> Run:
+def record_ended_experiment(session: StateSession, run: Run, opened: Mapping[str, Backend] | None = None) -> Run:
     """Record the end of a run, if it is an experiment whose end is not recorded; return it as it is recorded.
 
-    Any other run is recorded by the next apply, and so is an experiment that an apply has taken over.
+    Any other run is recorded by the next apply, and so is an experiment that an apply has taken over. The backends are
+    those that are ``opened`` already, if there are some.
     """
     state = session.fetch_and_read_state()
     recorded = state.find_run(run.address, run.id) or run
@@ -32,7 +35,7 @@ def record_ended_experiment(session: StateSession, run: Run) -> Run:
         session.state_store,
         open_store(session),
         {},
-        open_backends(session),
+        open_backends(session) if opened is None else opened,
         make_opener=open_datastores(session, partial(open_store, session)),
     )
     if run.backend not in providers.backends or (ended := refresh_run(providers, recorded)).status.is_active:

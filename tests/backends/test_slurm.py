@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from services.ssh_node import CHECKOUT, PYTHON, SshNode
@@ -267,3 +268,16 @@ def test_many_runs_are_polled_by_one_listing(bench, tmp_path, monkeypatch):
     conditions = bench.backend.poll([*handles, *(Handle("slurm", f"gone-{number:08x}") for number in range(200))])
     assert len(conditions) == 203
     assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+def test_a_job_gets_few_variables_of_who_submits_and_none_of_a_login_shell(bench, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("SBATCH_COMMENT", "word")
+    task = bench.task("echo up; sleep 60")
+    bench.wait_until_running(bench.submit(task))
+    runner = json.loads((bench.folder / "tokens" / task.token).read_text())["pid"]
+    words = Path(f"/proc/{runner}/environ").read_text().split("\0")
+    names = {word.partition("=")[0] for word in words if word and not word.startswith("SLURM")}
+    of_slurm = {"ENVIRONMENT", "HOSTNAME", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert names - of_slurm <= {"HOME", "USER", "LOGNAME", "LANG", "PATH"}
+    assert {"HOME", "PATH"} <= names

@@ -1,55 +1,56 @@
-"""Steps on a store of another package that lacks what this version of mlgit needs: they fail, and say so."""
+"""The runs of steps: what their backends are asked for before one is submitted."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import replace
+from dataclasses import dataclass
 
 import pytest
-from workspaces import until
 
-from driver.graphs import WRITE, make_graph, make_step
-from reconciler.backends import load_backend
+from driver.graphs import make_graph, make_step
 from reconciler.engine.driver.children import Children
 from reconciler.model import RunStatus
+from reconciler.model.providers import Usage
 from reconciler.model.step_runs import StepRun
+from reconciler.storage.folder_store import FolderStore
+
+STEP = StepRun("prep", RunStatus.INTENDED, backend="there")
 
 
-class OldStore:
-    """A store that lacks a method."""
+@dataclass
+class Place:
+    """Of a backend, how full it is, and how often it was asked for that."""
 
-    def __init__(self, store, lacking):
-        self._store, self._lacking = store, lacking
+    usages: tuple[Usage, ...]
+    asked: int = 0
 
-    def __getattr__(self, name):
-        if name == self._lacking:
-            raise AttributeError(f"'OldStore' object has no attribute '{name}'")
-        return getattr(self._store, name)
-
-
-def children_of(site, lacking):
-    """Return what submits a step with code, on a store that lacks a method, and a run of it."""
-    step = make_step("prep", WRITE.format(1))
-    step = replace(step, task=replace(step.task, code=site.store.put_file("a.py", io.BytesIO(b"1"))))
-    graph = make_graph([step])
-    backend = load_backend({"type": "local"}, site.folder / "store")
-    run = StepRun("prep", RunStatus.INTENDED, run="prep-1", token="1" * 40, attempt=1, backend="local")
-    return Children(graph, OldStore(site.store, lacking), lambda _name: backend), run
+    def usage(self):
+        self.asked += 1
+        return self.usages
 
 
-@pytest.mark.parametrize("lacking", ["manifest", "local"])
-def test_a_step_whose_store_lacks_a_method_fails_when_it_is_submitted_and_is_not_waited_for(site, lacking):
-    children, run = children_of(site, lacking)
-    ended = children.submit(run, {})
-    assert (ended.status, ended.failure) == (RunStatus.FAILED, "staging")
-    assert ended.message.endswith(f"AttributeError: 'OldStore' object has no attribute '{lacking}'")
-    assert children.problems == {}
+def ask(place, folder):
+    """Return whether there is room for each of three runs."""
+    children = Children(make_graph([make_step("prep", "true")]), FolderStore(folder), lambda _name: place)
+    return [children.has_room(STEP) for _ in range(3)]
 
 
-def test_a_step_whose_store_lacks_a_method_for_its_outputs_fails_when_it_has_ended(site):
-    children, run = children_of(site, "put")
-    submitted = children.submit(run, {})
-    ended = until(lambda: (seen := children.poll([submitted]).get("prep")) and not seen.status.is_active and seen)
-    assert ended.status is RunStatus.FAILED
-    assert ended.message.startswith("it completed, but its outputs cannot be stored: ")
-    assert ended.message.endswith("'OldStore' object has no attribute 'put'")
+@pytest.mark.parametrize("unit", ["processor", "CPU"])
+def test_a_cluster_that_has_no_slots_is_asked_once_how_full_it_is(tmp_path, unit):
+    place = Place((Usage("cluster", unit, 8, 8, 200), Usage("cluster", "GPU", 0, 4)))
+    assert ask(place, tmp_path) == [True] * 3
+    assert place.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("usages", "has_room"),
+    [
+        ((), True),
+        ((Usage("node", "GPU", 1, 4),), True),
+        ((Usage("compute/local", "slot", 2, 2, 1),), True),
+        ((Usage("compute/local", "slot", 2, 2, 2), Usage("node", "GPU", 1, 4)), False),
+    ],
+)
+def test_a_backend_with_slots_is_asked_before_each_run(tmp_path, usages, has_room):
+    place = Place(usages)
+    assert ask(place, tmp_path) == [has_room] * 3
+    assert place.asked == 3

@@ -27,6 +27,7 @@ _PASSING_CODES = BACKEND_CODES | {
 }
 # What a plug-in raises that is not as this version of mlgit needs it: waiting changes nothing of it.
 _DEFECTS = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+_UNITS_OF_COMPUTES = {"slot", "GPU"}
 _ACTIVE_STATUSES = {Phase.PENDING: RunStatus.QUEUED, Phase.RUNNING: RunStatus.RUNNING, Phase.READY: RunStatus.RUNNING}
 _FINAL_STATUSES = {
     Phase.SUCCEEDED: RunStatus.COMPLETED,
@@ -49,6 +50,7 @@ class Children:
     open_backend: Callable[[str], Backend]
     problems: dict[str, str] = field(default_factory=dict)
     _backends: dict[str, Backend] = field(default_factory=dict)
+    _whole: set[str] = field(default_factory=set)  # backends that tell how full a cluster is, and no compute of theirs
 
     def submit(self, run: StepRun, table: Table) -> StepRun:
         """Return a run that was intended as it is submitted, once for its token; or as it failed."""
@@ -71,9 +73,13 @@ class Children:
 
         A backend that does not say how full it is gets the run; so does one that cannot be asked, which says why.
         """
+        if run.backend in self._whole:
+            return True
         compute = f"compute/{self.graph.step_of(run.step).task.compute.name or DEFAULT_COMPUTE}"
         try:
-            usages = self._backend(run.backend).usage()
+            usages = tuple(self._backend(run.backend).usage())
+            if any(usage.unit not in _UNITS_OF_COMPUTES for usage in usages):
+                self._whole.add(run.backend)
             return not any(usage.name == compute and usage.queued >= usage.total for usage in usages)
         except Exception:  # noqa: BLE001 - what is wrong with a backend is reported by what is submitted to it
             return True

@@ -4,7 +4,7 @@
 #SBATCH --chdir=/shared/mlgit/runs/train-########
 #SBATCH --output=/shared/mlgit/runs/train-########/slurm.log
 #SBATCH --open-mode=append
-#SBATCH --export=HOME,USER,LOGNAME,LANG,PATH
+#SBATCH --export=ALL
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
 #SBATCH --partition=gpu,big

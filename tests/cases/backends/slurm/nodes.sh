@@ -4,7 +4,7 @@
 #SBATCH --chdir=/shared/mlgit/runs/train-########
 #SBATCH --output=/shared/mlgit/runs/train-########/slurm.log
 #SBATCH --open-mode=append
-#SBATCH --export=HOME,USER,LOGNAME,LANG,PATH
+#SBATCH --export=ALL
 #SBATCH --nodes=3
 #SBATCH --ntasks=3
 #SBATCH --ntasks-per-node=1

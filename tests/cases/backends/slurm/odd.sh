@@ -4,7 +4,7 @@
 #SBATCH --chdir="/shared/it's $(id) \"%j\" #"
 #SBATCH --output="/shared/it's $(id) \"%%j\" #/slurm.log"
 #SBATCH --open-mode=append
-#SBATCH --export=HOME,USER,LOGNAME,LANG,PATH
+#SBATCH --export=ALL
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
 #SBATCH --no-requeue
