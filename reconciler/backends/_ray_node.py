@@ -5,6 +5,7 @@ A job has the token of its run for its id, so that it is found if the process th
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,16 +49,17 @@ class RayNodeBackend(ScheduledBackend):
             if unit in rows
         )
 
-    def _send_job(self, task: Task, command: tuple[str, ...]) -> Mapping[str, Json]:
+    def _send_job(self, task: Task, runner: tuple[str, ...], spec_file: Path) -> Mapping[str, Json]:
         resources = find_resources(task.resources, self._settings)
         self._check_fit(task, resources)
+        self._check_count(task, resources)
         try:
-            self._api.submit_job(make_job(task, command, resources))
+            self._api.submit_job(make_job(task, runner, spec_file, resources))
         except RayError as error:
             message = f"Ray refuses {task.address}: {error}"
             hint = f"correct the settings of the backend {self._name} in mlgit.yml"
             raise user_error("submission-refused", message, hint) from error
-        return {"resources": resources}
+        return {"resources": resources, "instances": task.resources.instances}
 
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
         """Raise UserError ``submission-refused`` if no node of the cluster has what a run asks for."""
@@ -71,6 +73,14 @@ class RayNodeBackend(ScheduledBackend):
             f"lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
         )
         raise user_error("submission-refused", message, hint)
+
+    def _check_count(self, task: Task, resources: Mapping[str, float]) -> None:
+        """Raise UserError ``submission-refused`` if the cluster has fewer nodes than a run asks for."""
+        nodes, wanted = self._api.list_nodes(), task.resources.instances
+        fitting = sum(all(node.get(name, 0) >= value for name, value in resources.items()) for node in nodes)
+        if nodes and fitting < wanted:
+            message = f"{task.address} asks for {wanted} nodes with {_words(resources)}; the Ray cluster has {fitting}"
+            raise user_error("submission-refused", message, "lower resources.instance_count of the job")
 
     def _has_job(self, token: str) -> bool:
         return self._api.has_job(token)
@@ -87,13 +97,18 @@ class RayNodeBackend(ScheduledBackend):
         return self._settings.get("name") or self.provider
 
 
-def make_job(task: Task, command: Iterable[str], resources: Mapping[str, float]) -> dict[str, Any]:
-    """Return the document that submits the job of a task, of which the command is that of its runner."""
+def make_job(task: Task, runner: Iterable[str], spec_file: Path, resources: Mapping[str, float]) -> dict[str, Any]:
+    """Return the document that submits the job of a task, of which ``runner`` are the words that start a runner.
+
+    With several instances it only starts these, each on a node of its own, and takes nothing itself.
+    """
+    has_instances = task.resources.instances > 1
+    options = ("--ray", json.dumps(dict(resources))) if has_instances else ("--apart",)
     return {
         "submission_id": task.token,
-        "entrypoint": f"exec {shlex.join(command)}",
+        "entrypoint": f"exec {shlex.join([*runner, *options, str(spec_file)])}",
         "metadata": {"run": task.run, "address": task.address},
-        **{_FIELDS[name]: value for name, value in resources.items()},
+        **({} if has_instances else {_FIELDS[name]: value for name, value in resources.items()}),
     }
 
 
@@ -112,9 +127,10 @@ def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
     """Return what Ray says of a job; it says of one that waits only that this may be for several things."""
     status = job.get("status")
     state = _STATES.get(str(status), JobState.ENDED)
-    if state is JobState.WAITING:
-        resources = note.get("resources")
-        return Job(state, f"waits for a node with {_words(resources)}" if resources else "waits for a node")
+    resources, count = note.get("resources"), note.get("instances", 1)
+    if state is JobState.WAITING or (state is JobState.RUNNING and count > 1):
+        nodes = f"{count} nodes" if count > 1 else "a node"
+        return Job(state, f"waits for {nodes} with {_words(resources)}" if resources else f"waits for {nodes}")
     lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
     text = lines[-1][-_MESSAGE_LENGTH:] if lines else ""
     return Job(state, f"its job ended without a result ({status})" + (f": {text}" if text else ""))

@@ -1,4 +1,4 @@
-"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node."""
+"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ _SUPPORT = cluster_support(
         Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
         Ignored("/max_instances", "Ray decides how many runs go on at once: mlgit makes and scales no cluster"),
     ),
-    has_instances=False,
 )
 
 _SETTINGS = {
@@ -40,18 +39,18 @@ _SETTINGS = {
             "description": "The machine that submits jobs and sees the folder, by ssh; if omitted, this one.",
         },
         "cpus": {
-            "description": "Processors of each run, in Ray's count; if omitted, one.",
+            "description": "Processors of a run on each node, in Ray's count; if omitted, one.",
             "type": "number",
             "exclusiveMinimum": 0,
         },
         "memory": {
             "type": "string",
-            "description": "Memory of each run, in Ray's count, as in 16g; if omitted, none is counted.",
+            "description": "Memory of a run on each node, in Ray's count, as in 16g; if omitted, none is counted.",
             "pattern": r"^(?=.*[1-9])[0-9]+(\.[0-9]+)?[kKmMgGtT]$",
             "errorMessage": "a size with its unit, such as 16g",
         },
         "gpus_per_run": {
-            "description": "GPUs that each run takes; if omitted, none.",
+            "description": "GPUs that a run takes on each node; if omitted, none.",
             "type": "integer",
             "minimum": 0,
         },

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,12 +16,13 @@ from reconciler.backends._scheduled import JobState
 from reconciler.model.tasks import Prefix, Resources, Task
 
 TASK = Task("train-1a2b3c4d", "job/train", "c0ffee" * 7, "true", Prefix("/shared/environments/a", "head"))
+RUNNER = ["/usr/bin/python3", "-I", "/shared/it's $(id).pyz"]
+SPEC_FILE = Path("/shared/my runs/$(rm -rf ~)/spec.json")
 
 
 def test_a_job_has_the_token_for_its_id_and_no_path_becomes_a_command():
-    command = ["/usr/bin/python3", "-I", "/shared/my runs/$(rm -rf ~)/spec.json", "it's"]
-    job = make_job(TASK, command, {"CPU": 0.5, "GPU": 1, "memory": 1 << 30})
-    assert shlex.split(job.pop("entrypoint")) == ["exec", *command]
+    job = make_job(TASK, RUNNER, SPEC_FILE, {"CPU": 0.5, "GPU": 1, "memory": 1 << 30})
+    assert shlex.split(job.pop("entrypoint")) == ["exec", *RUNNER, "--apart", str(SPEC_FILE)]
     assert job == {
         "submission_id": TASK.token,
         "metadata": {"run": "train-1a2b3c4d", "address": "job/train"},
@@ -27,6 +30,12 @@ def test_a_job_has_the_token_for_its_id_and_no_path_becomes_a_command():
         "entrypoint_num_gpus": 1,
         "entrypoint_memory": 1 << 30,
     }
+
+
+def test_a_job_of_several_instances_asks_for_nothing_itself_and_says_what_each_one_asks_for():
+    job = make_job(replace(TASK, resources=Resources(instances=2)), RUNNER, SPEC_FILE, {"CPU": 0.5, "GPU": 1})
+    assert shlex.split(job.pop("entrypoint")) == ["exec", *RUNNER, "--ray", '{"CPU": 0.5, "GPU": 1}', str(SPEC_FILE)]
+    assert job == {"submission_id": TASK.token, "metadata": {"run": "train-1a2b3c4d", "address": "job/train"}}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +61,12 @@ def test_a_run_asks_for_what_its_job_says_else_for_what_the_backend_says(wanted,
             "waits for a node with 0.5 CPUs, 2 GPUs and 1.5 GiB of memory",
         ),
         ({"status": "PENDING"}, {}, JobState.WAITING, "waits for a node"),
+        (
+            {"status": "RUNNING"},
+            {"resources": {"GPU": 1}, "instances": 2},
+            JobState.RUNNING,
+            "waits for 2 nodes with 1 GPU",
+        ),
         (
             {"status": "FAILED", "message": "Job entrypoint command failed, last logs:\n/bin/sh: python9: not found\n"},
             {},
