@@ -12,13 +12,11 @@ _INSTANCES = "/resources/instance_count"
 _BY_SETTINGS = ("/resources/instance_type", "/resources/locations", "/resources/properties")
 
 
-def cluster_support(  # noqa: PLR0913 - what differs
-    name: str, asked: str, identity: str, queue: str, of_compute: tuple[Ignored, ...], *, has_instances: bool
-) -> Support:
+def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute: tuple[Ignored, ...]) -> Support:
     """Return the support table of a backend whose runs are jobs of a cluster, each with as many nodes as instances.
 
     ``asked`` says what the settings of the backend decide, ``identity`` and ``queue`` why these fields are ignored;
-    ``of_compute`` are fields of computes that are ignored for other reasons. Without ``has_instances``, a run has one.
+    ``of_compute`` are fields of computes that are ignored for other reasons.
     """
     by_settings = f"settings of the backend in mlgit.yml say {asked}"
     reasons = {
@@ -30,12 +28,11 @@ def cluster_support(  # noqa: PLR0913 - what differs
         "/queue_settings": queue,
     }
     by_ssh = "machine:, user: and secrets: of mlgit.yml say how the machine that submits is reached"
-    one_node = (Honoured(_INSTANCES, ("1",), None, f"a run on {name} has one node"),)
     return Support(
         honoured={
             "job": (
                 *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
-                *(_on_nodes(name) if has_instances else one_node),
+                *_on_nodes(name),
             ),
             "compute": (),
         },

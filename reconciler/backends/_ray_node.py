@@ -5,6 +5,7 @@ A job has the token of its run for its id, so that it is found if the process th
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shlex
@@ -63,24 +64,32 @@ class RayNodeBackend(ScheduledBackend):
             if unit in rows
         )
 
-    def _send_job(self, task: Task, command: tuple[str, ...]) -> Mapping[str, Json]:
+    def _send_job(self, task: Task, runner: tuple[str, ...], spec_file: Path) -> Mapping[str, Json]:
         resources = find_resources(task.resources, self._settings)
         self._check_fit(task, resources)
         try:
-            self._api.submit_job(make_job(task, command, resources))
+            self._api.submit_job(make_job(task, runner, spec_file, resources))
         except RayError as error:
             message = f"Ray refuses {task.address}: {error}"
             hint = f"correct the settings of the backend {self._name} in mlgit.yml"
             raise user_error("submission-refused", message, hint) from error
-        return {"resources": resources}
+        return {"resources": resources, "instances": task.resources.instances}
 
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
-        """Raise UserError ``submission-refused`` if no node of the cluster has what a run asks for."""
-        nodes = self._api.list_nodes() if "address" in self._settings else self._cluster.resources()
+        """Raise UserError ``submission-refused`` if no node has what a run asks for, or too few nodes have it."""
+        nodes, wanted = self._list_nodes(), task.resources.instances
         if (misfit := describe_misfit(resources, nodes)) is not None:
             message, most = misfit
             hint = f"{most}; lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
             raise user_error("submission-refused", f"{task.address} {message}", hint)
+        fitting = sum(all(node.get(name, 0) >= value for name, value in resources.items()) for node in nodes)
+        if nodes and fitting < wanted:
+            message = f"{task.address} asks for {wanted} nodes with {_words(resources)}; the Ray cluster has {fitting}"
+            raise user_error("submission-refused", message, "lower resources.instance_count of the job")
+
+    def _list_nodes(self) -> Sequence[Mapping[str, float]]:
+        """Return what the nodes of the cluster have, those too that a cluster of mlgit only starts for a run."""
+        return self._api.list_nodes() if "address" in self._settings else self._cluster.resources()
 
     def _has_job(self, token: str) -> bool:
         return self._api.has_job(token)
@@ -97,13 +106,18 @@ class RayNodeBackend(ScheduledBackend):
         return self._settings.get("name") or self.provider
 
 
-def make_job(task: Task, command: Iterable[str], resources: Mapping[str, float]) -> dict[str, Any]:
-    """Return the document that submits the job of a task, of which the command is that of its runner."""
+def make_job(task: Task, runner: Iterable[str], spec_file: Path, resources: Mapping[str, float]) -> dict[str, Any]:
+    """Return the document that submits the job of a task, of which ``runner`` are the words that start a runner.
+
+    With several instances it only starts these, each on a node of its own, and takes nothing itself.
+    """
+    has_instances = task.resources.instances > 1
+    options = ("--ray", json.dumps(dict(resources))) if has_instances else ("--apart",)
     return {
         "submission_id": task.token,
-        "entrypoint": f"exec {shlex.join(command)}",
+        "entrypoint": f"exec {shlex.join([*runner, *options, str(spec_file)])}",
         "metadata": {"run": task.run, "address": task.address},
-        **{_FIELDS[name]: value for name, value in resources.items()},
+        **({} if has_instances else {_FIELDS[name]: value for name, value in resources.items()}),
     }
 
 
@@ -131,9 +145,10 @@ def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
     """Return what Ray says of a job; it says of one that waits only that this may be for several things."""
     status = str(job.get("status"))[:_MESSAGE_LENGTH]
     state = _STATES.get(status, JobState.ENDED)
-    if state is JobState.WAITING:
-        resources = note.get("resources")
-        return Job(state, f"waits for a node with {_words(resources)}" if resources else "waits for a node")
+    resources, count = note.get("resources"), note.get("instances", 1)
+    if state is JobState.WAITING or (state is JobState.RUNNING and count > 1):
+        nodes = f"{count} nodes" if count > 1 else "a node"
+        return Job(state, f"waits for {nodes} with {_words(resources)}" if resources else f"waits for {nodes}")
     lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
     words = [line for line in lines if not _OF_RAY.match(line)] or lines
     text = explain_start(words[-1])[-_MESSAGE_LENGTH:] if words else ""

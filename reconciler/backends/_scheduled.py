@@ -26,6 +26,7 @@ from reconciler.model.tasks import Task
 from reconciler.private_files import touch_private_file
 from reconciler.runner.apart import END_FILE
 from reconciler.runner.files import read_json_object, reserve_token
+from reconciler.runner.instances import complete_log, read_loss
 from reconciler.runner.monitor import HEARTBEAT_FILE
 from reconciler.runner.process import COMMAND_FILE
 from reconciler.runner.result import RESULT_FILE, CommandOutcome, FinalStatus
@@ -47,7 +48,7 @@ class JobState(Enum):
 
 
 class Job(NamedTuple):
-    """A job of a scheduler: what one waits for that does not run, or why it has ended."""
+    """A job of a scheduler: what one waits for whose runner does not run, or why it has ended."""
 
     state: JobState
     message: str = ""
@@ -67,8 +68,11 @@ class ScheduledBackend(FolderBackend):
         self._clock = folder / _CLOCK_FILE
 
     @abstractmethod
-    def _send_job(self, task: Task, command: tuple[str, ...]) -> Mapping[str, Json]:
-        """Submit the job of a task, once for each token, and return what is noted of it. Raises UserError."""
+    def _send_job(self, task: Task, runner: tuple[str, ...], spec_file: Path) -> Mapping[str, Json]:
+        """Submit the job of a task, once for each token, and return what is noted of it. Raises UserError.
+
+        ``runner`` are the words that start a runner on a node.
+        """
 
     @abstractmethod
     def _has_job(self, token: str) -> bool:
@@ -93,8 +97,8 @@ class ScheduledBackend(FolderBackend):
         write_private_json(self._submissions / task.token, {"run": task.run})
         spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
         write_private_json(folder / SPEC_FILE, spec.to_json())
-        command = (find_python(), "-I", "-S", str(install_runner(self._runners)), "--apart", str(folder / SPEC_FILE))
-        write_private_json(folder / _JOB_FILE, dict(self._send_job(task, command)))
+        runner = (find_python(), "-I", "-S", str(install_runner(self._runners)))
+        write_private_json(folder / _JOB_FILE, dict(self._send_job(task, runner, folder / SPEC_FILE)))
         return Handle(self.provider, task.run)
 
     def find(self, token: str) -> Handle | None:
@@ -156,8 +160,9 @@ class ScheduledBackend(FolderBackend):
             write_final_result(folder, CommandOutcome(FinalStatus.CANCELED))
             result = _read_result(folder)
         if result is None:
+            complete_log(folder)
             killed = _KILLED if (folder / END_FILE).exists() else ""
-            cause = killed or (job.message if job else _FORGOTTEN.format(self.scheduler))
+            cause = read_loss(folder) or killed or (job.message if job else _FORGOTTEN.format(self.scheduler))
             return Condition(Phase.GONE, message=cause)
         condition = result_condition(folder, result)
         is_stopped = condition.reason == CANCELED and not (folder / _CANCEL_FILE).exists()
@@ -173,7 +178,10 @@ class ScheduledBackend(FolderBackend):
             return Condition(Phase.PENDING, message=job.message)
         is_running = job is not None and job.state is JobState.RUNNING
         if is_running or (_read_result(folder) is None and self._is_alive(folder)):
-            return Condition(Phase.RUNNING if (folder / COMMAND_FILE).exists() else Phase.PENDING)
+            if (folder / COMMAND_FILE).exists():
+                return Condition(Phase.RUNNING)
+            is_started = (folder / HEARTBEAT_FILE).exists()
+            return Condition(Phase.PENDING, message=job.message if job and not is_started else "")
         return None
 
     def _is_alive(self, folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster, each on one node.
+"""The backend `ray`, as it is known before it is opened: runs are jobs of a Ray cluster.
 
 The cluster is one that exists at an ``address``, or one that mlgit makes on ``hosts`` (`_ray_cluster`).
 """
@@ -28,7 +28,6 @@ _SUPPORT = cluster_support(
         Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
         Ignored("/max_instances", "Ray decides how many runs go on at once; one run has no more instances"),
     ),
-    has_instances=False,
 )
 # Of a cluster that mlgit makes: what a compute says of it counts.
 _SUPPORT_OF_MADE = replace(
@@ -61,18 +60,18 @@ _SETTINGS = {
         },
         **made.PROPERTIES,
         "cpus": {
-            "description": "Processors of each run, in Ray's count; if omitted, one.",
+            "description": "Processors of a run on each node, in Ray's count; if omitted, one.",
             "type": "number",
             "exclusiveMinimum": 0,
         },
         "memory": {
             "type": "string",
-            "description": "Memory of each run, in Ray's count, as in 16g; if omitted, none is counted.",
+            "description": "Memory of a run on each node, in Ray's count, as in 16g; if omitted, none is counted.",
             "pattern": r"^(?=.*[1-9])[0-9]+(\.[0-9]+)?[kKmMgGtT]$",
             "errorMessage": "a size with its unit, such as 16g",
         },
         "gpus_per_run": {
-            "description": "GPUs that each run takes; if omitted, none.",
+            "description": "GPUs that a run takes on each node; if omitted, none.",
             "type": "integer",
             "minimum": 0,
         },

@@ -18,7 +18,6 @@ _SUPPORT = cluster_support(
     identity="a run has the rights of who submits jobs to Slurm, and is not signed in to Azure",
     queue="Slurm decides when a run starts: see partition: and qos: of the backend",
     of_compute=(Ignored("/max_instances", "Slurm decides how many runs go on at once; one run has no more instances"),),
-    has_instances=True,
 )
 _NAME = {
     "type": "string",

@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -24,10 +23,18 @@ END_FILE = "apart-end.json"
 _KILLED = 1
 
 
-def execute_apart(folder: Path, execute: Callable[[], int]) -> int:
+def execute_apart(
+    folder: Path,
+    execute: Callable[[], int],
+    end: Callable[[], None] | None = None,
+    *,
+    has_lease_input: bool = False,
+) -> int:
     """Execute a run in a process with a session of its own and no parent that waits; return its exit code in both.
 
-    The process that returns first is that of the run; the other one returns when the run has ended.
+    The process that returns first is that of the run; the other one returns when the run has ended. ``end`` ends what a
+    killed run has left, in its folder by default. With ``has_lease_input``, the run is also asked to stop when the
+    standard input of the other process ends, as it does with the process that has started it.
     """
     lease_end, lease = os.pipe()
     outcome, outcome_end = os.pipe()
@@ -45,7 +52,21 @@ def execute_apart(folder: Path, execute: Callable[[], int]) -> int:
     os.close(lease_end)
     os.close(outcome_end)
     os.waitpid(middle, 0)
-    return _wait_for_run(folder, lease, outcome)
+    ended = _wait_for_run(lease, outcome, has_lease_input=has_lease_input)
+    if ended is not None:
+        return ended
+    if end:
+        end()
+    else:
+        end_killed_run(folder)
+    return _KILLED
+
+
+def end_killed_run(folder: Path) -> None:
+    """Kill the processes that a killed run has left, and note that none of them is left."""
+    kill_marked(folder)
+    if not (folder / RESULT_FILE).exists():
+        write_json_atomically(folder / END_FILE, {})
 
 
 def _stop_without_lease(lease_end: int) -> None:
@@ -54,19 +75,26 @@ def _stop_without_lease(lease_end: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _wait_for_run(folder: Path, lease: int, outcome: int) -> int:
-    """Return the exit code of the run when it has ended; let go of its lease when this process is asked to stop."""
+def _wait_for_run(lease: int, outcome: int, *, has_lease_input: bool) -> int | None:
+    """Return the exit code of the run when it has ended, None if it was killed.
+
+    Let go of its lease when this process is asked to stop.
+    """
+    is_released = threading.Event()
 
     def release(_number: int, _frame: FrameType | None) -> None:
-        with suppress(OSError):  # it was asked before
+        if not is_released.is_set():
+            is_released.set()
             os.close(lease)
+
+    def wait_for_input_end() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, release)
+    if has_lease_input:
+        threading.Thread(target=wait_for_input_end, daemon=True).start()
     code = os.read(outcome, 1)
-    if code:
-        return code[0]
-    kill_marked(folder)
-    if not (folder / RESULT_FILE).exists():
-        write_json_atomically(folder / END_FILE, {})
-    return _KILLED
+    return code[0] if code else None

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .apart import execute_apart
+from .apart import end_killed_run, execute_apart
 from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
 from .container import supervise_container
@@ -50,7 +51,9 @@ _APART_OPTION = "--apart"  # in a session of its own, which a scheduler does not
 _END_OPTION = "--end"  # the processes of a run whose runner was killed, by its folder
 # One of several instances on different machines, started together: NAME NUMBER ADDRESS PROCESS, as `Launch` has them.
 _INSTANCE_OPTION, _END_INSTANCE_OPTION = "--instance", "--end-instance"
-_INSTANCE_ARGUMENTS = 5
+_APART_INSTANCE_OPTION = "--apart-instance"  # the same in a session of its own, until the standard input ends
+_INSTANCE_OPTIONS = (_INSTANCE_OPTION, _APART_INSTANCE_OPTION, _END_INSTANCE_OPTION)
+_RAY_OPTION = "--ray"  # all instances on nodes of Ray, with what each one asks for
 
 
 def main() -> int:
@@ -59,16 +62,12 @@ def main() -> int:
     With ``--apart`` before it, execute it apart from this process, and start none.
     With ``--end`` and the folder of a run, end the processes of it that a killed runner has left.
     With ``--instance`` and what is known of it, execute one of the instances of the run that are on several machines,
-    and with ``--end-instance`` end what its killed runner has left.
+    and with ``--end-instance`` end what its killed runner has left. With ``--ray``, start all instances on nodes of a
+    Ray cluster.
     """
     os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this
-    if sys.argv[1:-1] == [_APART_OPTION]:
-        return _execute_apart(Path(sys.argv[-1]))
-    if sys.argv[1:-1] == [_END_OPTION]:
-        request_stop(Path(sys.argv[-1]))
-        return 0 if kill_marked(Path(sys.argv[-1])) else 1
-    if len(sys.argv) == 2 + _INSTANCE_ARGUMENTS and sys.argv[1] in (_INSTANCE_OPTION, _END_INSTANCE_OPTION):
-        return _execute_instance(sys.argv[1:])
+    if (option_code := _execute_option(sys.argv[1:])) is not None:
+        return option_code
     if len(sys.argv) != _ARGUMENT_COUNT:
         return _print_error("usage: runner.pyz SPEC.JSON", 2)
     spec_file: Path | None = Path(sys.argv[1])
@@ -87,6 +86,22 @@ def main() -> int:
     return exit_code
 
 
+def _execute_option(arguments: Sequence[str]) -> int | None:
+    """Return the exit code of what an option asks for, None if there is none."""
+    match arguments:
+        case [option, file] if option == _APART_OPTION:
+            return _execute_apart(Path(file))
+        case [option, folder] if option == _END_OPTION:
+            request_stop(Path(folder))
+            return 0 if kill_marked(Path(folder)) else 1
+        case [option, resources, file] if option == _RAY_OPTION:
+            return _execute_on_ray(resources, Path(file))
+        case [option, _, _, _, _, _] if option in _INSTANCE_OPTIONS:
+            return _execute_instance(arguments)
+        case _:
+            return None
+
+
 def _execute_apart(spec_file: Path) -> int:
     try:
         spec = read_spec(spec_file)
@@ -102,14 +117,40 @@ def _execute_instance(arguments: Sequence[str]) -> int:
     except SpecError as error:
         return _print_error(str(error), 1)
     launch = Launch(name, int(number), address, int(launcher))
+    execute = partial(_lead_or_follow, spec, launch)
     if option == _END_INSTANCE_OPTION:
-        is_ended = kill_marked(spec.folder, f"{INSTANCE_VARIABLE}={number}")
-        note_lost(spec.folder, launch)
-        return 0 if is_ended else 1
+        _end_instance(spec, launch)
+        return 0
+    if option == _APART_INSTANCE_OPTION:
+        return execute_apart(spec.folder, execute, partial(_end_instance, spec, launch), has_lease_input=True)
+    return execute()
+
+
+def _lead_or_follow(spec: RunSpec, launch: Launch) -> int:
     if launch.number:
         follow: Callable[[RunSpec, Launch], int] = importlib.import_module(".follower", __package__).follow
         return follow(spec, launch)
     return _reserve_and_execute(spec, launch)
+
+
+def _end_instance(spec: RunSpec, launch: Launch) -> None:
+    """End what the killed runner of an instance has left; without the first one, the others are to stop."""
+    kill_marked(spec.folder, f"{INSTANCE_VARIABLE}={launch.number}")
+    if launch.number:
+        note_lost(spec.folder, launch)
+    else:
+        request_stop(spec.folder)
+        end_killed_run(spec.folder)
+
+
+def _execute_on_ray(resources: str, spec_file: Path) -> int:
+    try:
+        spec = read_spec(spec_file)
+    except SpecError as error:
+        return _print_error(str(error), 1)
+    runner = (sys.executable, "-I", "-S", sys.argv[0])
+    become: Callable[..., int] = importlib.import_module(".ray_driver", __package__).become_driver
+    return become(spec, spec_file, runner, resources)
 
 
 def _start_next(spec: RunSpec) -> Path | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -21,12 +23,13 @@ NO_PYTHON = """Job entrypoint command failed with exit code 127, last available 
 /bin/sh: 1: exec: /opt/py/bin/python3: not found
 Running entrypoint for job c0ffee: exec /opt/py/bin/python3 -I -S /shared/runners/a.pyz --apart /shared/runs/a/spec.json
 """
+RUNNER = ["/usr/bin/python3", "-I", "/shared/it's $(id).pyz"]
+SPEC_FILE = Path("/shared/my runs/$(rm -rf ~)/spec.json")
 
 
 def test_a_job_has_the_token_for_its_id_and_no_path_becomes_a_command():
-    command = ["/usr/bin/python3", "-I", "/shared/my runs/$(rm -rf ~)/spec.json", "it's"]
-    job = make_job(TASK, command, {"CPU": 0.5, "GPU": 1, "memory": 1 << 30})
-    assert shlex.split(job.pop("entrypoint")) == ["exec", *command]
+    job = make_job(TASK, RUNNER, SPEC_FILE, {"CPU": 0.5, "GPU": 1, "memory": 1 << 30})
+    assert shlex.split(job.pop("entrypoint")) == ["exec", *RUNNER, "--apart", str(SPEC_FILE)]
     assert job == {
         "submission_id": TASK.token,
         "metadata": {"run": "train-1a2b3c4d", "address": "job/train"},
@@ -34,6 +37,12 @@ def test_a_job_has_the_token_for_its_id_and_no_path_becomes_a_command():
         "entrypoint_num_gpus": 1,
         "entrypoint_memory": 1 << 30,
     }
+
+
+def test_a_job_of_several_instances_asks_for_nothing_itself_and_says_what_each_one_asks_for():
+    job = make_job(replace(TASK, resources=Resources(instances=2)), RUNNER, SPEC_FILE, {"CPU": 0.5, "GPU": 1})
+    assert shlex.split(job.pop("entrypoint")) == ["exec", *RUNNER, "--ray", '{"CPU": 0.5, "GPU": 1}', str(SPEC_FILE)]
+    assert job == {"submission_id": TASK.token, "metadata": {"run": "train-1a2b3c4d", "address": "job/train"}}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +68,12 @@ def test_a_run_asks_for_what_its_job_says_else_for_what_the_backend_says(wanted,
             "waits for a node with 0.5 CPUs, 2 GPUs and 1.5 GiB of memory",
         ),
         ({"status": "PENDING"}, {}, JobState.WAITING, "waits for a node"),
+        (
+            {"status": "RUNNING"},
+            {"resources": {"GPU": 1}, "instances": 2},
+            JobState.RUNNING,
+            "waits for 2 nodes with 1 GPU",
+        ),
         (
             {"status": "FAILED", "message": "Job entrypoint command failed, last logs:\n/bin/sh: python9: not found\n"},
             {},

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,15 +186,12 @@ class RayCluster:
             *("--head", f"--port={_GCS}", f"--dashboard-host={address}", f"--dashboard-port={_DASHBOARD}"),
             *("--num-cpus=2", f"--node-ip-address={address}", f"--temp-dir={self._temporary / 'ray'}"),
         )
-        try:
-            self._start(0, *arguments)
-        except subprocess.SubprocessError:  # on a busy machine its parts may have waited for each other in vain
-            self.kill_head()
-            self._start(0, *arguments)
+        self._start_patiently(0, self.kill_head, *arguments)
 
     def start_node(self) -> None:
         """Start the second node."""
-        self._start(1, f"--address={_NETWORK}.1:{_GCS}", f"--node-ip-address={_NETWORK}.2", "--num-cpus=1")
+        arguments = (f"--address={_NETWORK}.1:{_GCS}", f"--node-ip-address={_NETWORK}.2", "--num-cpus=1")
+        self._start_patiently(1, self.kill_node, *arguments)
 
     def kill_head(self) -> None:
         """Kill all that runs on the head, but for who forwards its port."""
@@ -237,6 +235,14 @@ class RayCluster:
         for namespace in (*self._nodes, self._switch):
             namespace.stop()
         shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _start_patiently(self, number: int, kill: Callable[[], None], *arguments: str) -> None:
+        """Start a node, once more if its parts have waited for each other in vain, as on a busy machine."""
+        try:
+            self._start(number, *arguments)
+        except subprocess.SubprocessError:
+            kill()
+            self._start(number, *arguments)
 
     def _start(self, number: int, *arguments: str) -> None:
         # A higher priority lets it start also on a busy machine, where its parts wait for each other in vain.

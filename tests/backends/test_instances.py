@@ -1,4 +1,4 @@
-"""Runs with several instances on the backend `slurm`: one on each of two nodes."""
+"""Runs with several instances on clusters: one on each of two nodes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from workspaces import until
 
+from reconciler.diagnostics import UserError
 from reconciler.model import Phase
 from reconciler.model.providers import CANCELED
 from reconciler.model.tasks import Resources, TaskOutput
@@ -22,9 +23,27 @@ PYTORCH, TWO = {"type": "pytorch", "process_count_per_instance": 2}, Resources(i
 pytestmark = pytest.mark.services
 
 
-@pytest.fixture(params=["slurm"])
+ADDRESSES = {"slurm": ["127.0.0.2", "127.0.0.3"], "ray": ["10.201.77.1", "10.201.77.2"]}
+
+
+@pytest.fixture(params=["slurm", "ray"])
 def bench(bench):
-    bench.settings["partition"] = "both"
+    if bench.cluster:
+        bench.settings["partition"] = "both"
+    return bench
+
+
+@pytest.fixture
+def slurm_bench(bench):
+    if not bench.cluster:
+        pytest.skip("about Slurm")
+    return bench
+
+
+@pytest.fixture
+def ray_bench(bench):
+    if not bench.ray:
+        pytest.skip("about Ray")
     return bench
 
 
@@ -47,15 +66,17 @@ def test_the_ranks_of_two_nodes_meet_at_the_address_of_the_first(bench):
     lines = lines_of(bench, handle)
     assert sorted(lines) == ["rank 0", "rank 1", "rank 2", "rank 3"]
     assert lines["rank 0"][-1] == "sum 6"
+    master = json.loads(lines["rank 0"][0])["MASTER_ADDR"]
+    assert master in ADDRESSES[bench.type][: 1 if bench.cluster else 2]  # Ray numbers its nodes as it likes
     for rank in range(4):
         assert json.loads(lines[f"rank {rank}"][0]) == {
             "RANK": str(rank),
             "LOCAL_RANK": str(rank % 2),
             "NODE_RANK": str(rank // 2),
             "WORLD_SIZE": "4",
-            "MASTER_ADDR": "127.0.0.2",
+            "MASTER_ADDR": master,
             "AZUREML_NODE_COUNT": "2",
-            "AZ_BATCHAI_JOB_MASTER_NODE_IP": "127.0.0.2",
+            "AZ_BATCHAI_JOB_MASTER_NODE_IP": master,
         }
     assert not bench.processes(handle)
 
@@ -69,8 +90,9 @@ def test_tasks_of_tensorflow_get_the_addresses_of_both_nodes(bench):
     configurations = {label: json.loads(texts[0]) for label, texts in lines.items()}
     assert sorted(configurations) == ["ps 0", "worker 0", "worker 1"]
     (cluster,) = {json.dumps(one["cluster"]): one["cluster"] for one in configurations.values()}.values()
-    assert [place.partition(":")[0] for place in cluster["worker"]] == ["127.0.0.2", "127.0.0.3"]
-    assert [place.partition(":")[0] for place in cluster["ps"]] == ["127.0.0.2"]
+    addresses = [place.partition(":")[0] for place in cluster["worker"]]
+    assert sorted(addresses) == ADDRESSES[bench.type]
+    assert [place.partition(":")[0] for place in cluster["ps"]] == addresses[:1]
     assert configurations["worker 1"]["task"] == {"type": "worker", "index": 1}
     assert not bench.processes(handle)
 
@@ -143,7 +165,8 @@ def kill_all(processes):
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_node_that_is_lost_ends_the_run_once_and_the_logs_of_all_ranks_are_kept(bench, number):
+def test_a_node_that_slurm_loses_ends_the_run_once_and_the_logs_of_all_ranks_are_kept(slurm_bench, number):
+    bench = slurm_bench
     task, handle = start_sleeping(bench)
     runner, commands = instance_of(bench, handle, number)
     leader = json.loads((bench.folder / "tokens" / task.token).read_text())["pid"]
@@ -173,3 +196,41 @@ def test_a_runner_that_is_killed_loses_the_run_and_leaves_no_process(bench, numb
         assert condition.message == f"the runner of instance 1 on {os.uname().nodename} was killed"
     until(lambda: not bench.processes(handle))
     assert lines_of(bench, handle) == {"rank 0": ["up"], "rank 1": ["up"]}
+
+
+def test_a_node_that_ray_loses_ends_the_run_once_and_the_logs_of_all_ranks_are_kept(ray_bench):
+    bench = ray_bench
+    task, handle = start_sleeping(bench)
+    bench.ray.kill_node()
+    try:
+        condition = bench.wait_until_ended(handle)
+        assert condition.phase is Phase.GONE, condition
+        assert lines_of(bench, handle) == {"rank 0": ["up"], "rank 1": ["up"]}
+        until(lambda: not bench.processes(handle))
+        assert bench.submit(task) == handle
+        assert bench.condition(handle) == condition
+    finally:
+        bench.ray.start_node()
+
+
+def test_a_run_waits_for_as_many_nodes_of_ray_as_it_has_instances_and_takes_none_meanwhile(ray_bench):
+    bench = ray_bench
+    first = bench.submit(bench.task("echo up; sleep 600", name="occupant", resources=Resources(cpus=2)))
+    bench.wait_until_running(first)
+    bench.settings["cpus"] = 1
+    handle = bench.submit(bench.task("echo up", distribution={"type": "pytorch"}, resources=TWO))
+    until(lambda: bench.condition(handle).message == "waits for 2 nodes with 1 CPU")
+    other = bench.submit(bench.task("echo other", name="other"))
+    assert bench.wait_until_ended(other).phase is Phase.SUCCEEDED
+    bench.backend.cancel(first)
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
+    assert lines_of(bench, handle) == {"rank 0": ["up"], "rank 1": ["up"]}
+
+
+def test_more_instances_than_ray_has_nodes_are_refused(ray_bench):
+    task = ray_bench.task("true", distribution={"type": "pytorch"}, resources=Resources(instances=3))
+    with pytest.raises(UserError) as caught:
+        ray_bench.submit(task)
+    problem = caught.value.diagnostics[0]
+    assert problem.code == "submission-refused"
+    assert problem.message == "job/train asks for 3 nodes with 0.5 CPUs; the Ray cluster has 2"
