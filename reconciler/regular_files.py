@@ -1,4 +1,4 @@
-"""Read files within a limit of size and without waiting for a named pipe; errors of the disk as diagnostics."""
+"""Regular files: read within a limit and without waiting for a named pipe, and counted; errors of the disk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,3 +97,13 @@ def describe_os_error(error: OSError) -> Diagnostic | None:
         path = os.fsdecode(path)
     message = f"{path} cannot be used: {error.strerror}" if path else str(error.strerror)
     return Diagnostic("file-unusable", message, hint=hint)
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes of all files below a folder; what cannot be read, or goes meanwhile, counts as none."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - of many files
+    return size

@@ -170,7 +170,7 @@ class Hub:
     def open_gate(self) -> None:
         """Let the job end, and wait until it has."""
         (self.folder / "gate").touch()
-        until(lambda: list(self.folder.glob("store/runs/*/result.json")), 60)
+        until(lambda: list(self.folder.glob("store/runs/*/result.json")))
 
     def live(self) -> str:
         """Return the commit of the live state at the remote, "" for none."""

@@ -36,7 +36,7 @@ PURE_IMPORTS = {
 EDGE_IMPORTS = {
     "git": {"secrets"},
     "storage": {"registry", "regular_files"},
-    "builders": {"registry", "secrets", "docker_engine", "docker_socket", "private_files"},
+    "builders": {"registry", "secrets", "docker_engine", "docker_socket", "private_files", "regular_files"},
     "github": {"storage", "regular_files"},  # downloads artifacts as any file behind a URL
     "runner": set(),
     "tracking": {"secrets"},

@@ -91,7 +91,33 @@ def put_pipeline(folder: Path) -> None:
     commit(folder)
 
 
-def until(condition: Callable[[], _T], seconds: float = 30) -> _T:
+_SIGNAL_ITSELF = """
+import itertools, os, sys
+_numbers = itertools.count(1)
+
+def _watch(event, arguments):
+    if event == {event!r} and any({text!r} in str(argument) for argument in arguments) and next(_numbers) == {count}:
+        os.kill({process}, {number:d})
+
+sys.addaudithook(_watch)
+"""
+
+
+def signal_itself(  # noqa: PLR0913 - what, to whom, and when
+    folder: Path, number: int, event: str, text: str, count: int = 1, *, is_group: bool = False
+) -> dict[str, str]:
+    """Return the variables with which a process of Python sends itself a signal at a moment that no load can shift.
+
+    That is its audit event of a name whose arguments have a text, the one of that count; ``is_group`` sends the signal
+    to its process group. A test that watches it from outside may be too late. The folder must not exist.
+    """
+    process = "0" if is_group else "os.getpid()"
+    text = _SIGNAL_ITSELF.format(event=event, text=text, count=count, process=process, number=number)
+    write(folder, {"sitecustomize.py": text})
+    return {"PYTHONPATH": str(folder)}
+
+
+def until(condition: Callable[[], _T], seconds: float = 120) -> _T:
     """Poll a condition until its result is true; return the result."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -1,6 +1,8 @@
-"""What the backends of clusters do with fields of jobs and computes: a run is processes of one node, as on `local`."""
+"""What the backends of clusters do with fields of jobs and computes: a run is processes of its nodes, as on `local`."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from reconciler.backends import local
 from reconciler.model.support import Honoured, Ignored, Support
@@ -10,27 +12,30 @@ _INSTANCES = "/resources/instance_count"
 _BY_SETTINGS = ("/resources/instance_type", "/resources/locations", "/resources/properties")
 
 
-def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute: tuple[Ignored, ...]) -> Support:
-    """Return the support table of a backend whose runs are jobs of a cluster, each on one node.
+def cluster_support(  # noqa: PLR0913 - what differs
+    name: str, asked: str, identity: str, queue: str, of_compute: tuple[Ignored, ...], *, has_instances: bool
+) -> Support:
+    """Return the support table of a backend whose runs are jobs of a cluster, each with as many nodes as instances.
 
     ``asked`` says what the settings of the backend decide, ``identity`` and ``queue`` why these fields are ignored;
-    ``of_compute`` are fields of computes that are ignored for other reasons.
+    ``of_compute`` are fields of computes that are ignored for other reasons. Without ``has_instances``, a run has one.
     """
     by_settings = f"settings of the backend in mlgit.yml say {asked}"
     reasons = {
         "/resources/shm_size": "the shared memory of its node is not limited for a run",
         "/resources/docker_args": "runs are processes of a node and in no container",
         **dict.fromkeys(_BY_SETTINGS, by_settings),
-        "/resources/max_instance_count": "a run has one node, and no other joins it",
+        "/resources/max_instance_count": "no other node joins a run",
         "/identity": identity,
         "/queue_settings": queue,
     }
     by_ssh = "machine:, user: and secrets: of mlgit.yml say how the machine that submits is reached"
+    one_node = (Honoured(_INSTANCES, ("1",), None, f"a run on {name} has one node"),)
     return Support(
         honoured={
             "job": (
                 *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
-                Honoured(_INSTANCES, ("1",), None, f"a run on {name} has one node"),
+                *(_on_nodes(name) if has_instances else one_node),
             ),
             "compute": (),
         },
@@ -41,3 +46,10 @@ def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute
             "compute": (Ignored("/ssh_settings", by_ssh), *of_compute, Ignored("/*", by_settings, is_usual=True)),
         },
     )
+
+
+def _on_nodes(name: str) -> Iterator[Honoured]:
+    """Yield the entries about several instances, of which each is a node."""
+    for entry in _LOCAL.honoured["job"]:
+        if entry.pointer == _INSTANCES:
+            yield entry._replace(note=f"each instance is a node that {name} chooses") if entry.when else entry

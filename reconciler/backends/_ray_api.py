@@ -6,23 +6,33 @@ https://docs.ray.io/en/latest/cluster/running-applications/job-submission/rest.h
 from __future__ import annotations
 
 import json
+import math
+import time
 import urllib.request
 from collections.abc import Iterable, Mapping
+from errno import EMSGSIZE
 from http.client import HTTPException
 from typing import Any, Never
 from urllib.error import HTTPError, URLError
 
-from reconciler.diagnostics import UserError, user_error
+from reconciler.diagnostics import Diagnostic, UserError, user_error
 
 _SECONDS = 30
-_ERROR, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
+_REDIRECT, _ERROR, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 300, 400, 401, 403, 404
 _EXISTS = "already exists"
 _MAX_NODES = 10000
+_MAX_SIZE, _PART_SIZE = 1 << 28, 1 << 16  # a job of a list has up to 20 kB of its log
+_WHOLE_ANSWER = 4  # times as long as for its next part
+_MAX_WORDS = 300
 _HINT = "address: of the backend is that of the Ray dashboard, http://HEAD:8265 by default"
 
 
 class RayError(Exception):
     """The cluster refuses a request; its text is what it says."""
+
+
+class RayTokenError(UserError):
+    """The cluster answers, and wants another token; its diagnostic is ``backend-unreachable``."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -33,10 +43,16 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class RayApi:
-    """The API at an address; ``token`` is that of a cluster with token authentication, "" for none."""
+    """The API at an address; ``token`` is that of a cluster with token authentication, "" for none.
 
-    def __init__(self, address: str, token: str = "") -> None:
-        self._address, self._token = address.rstrip("/"), token
+    Ray has so many seconds for an answer.
+    """
+
+    def __init__(self, address: str, token: str = "", seconds: float = _SECONDS) -> None:
+        self._address, self._token, self._seconds = address.rstrip("/"), token, seconds
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            message = "the token of Ray has a character that no token has, such as a space or the end of a line"
+            raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
         # No proxies: those of the environment lead out of the network that a cluster is in.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
@@ -84,17 +100,23 @@ class RayApi:
         """Return the resources of the nodes that are alive: ``CPU``, ``GPU``, ``memory`` in bytes, and others."""
         try:
             data = self._ask("GET", f"/api/v0/nodes?detail=1&limit={_MAX_NODES}")["data"]["result"]["result"]
-            return tuple(node["resources_total"] for node in data if node["state"] == "ALIVE")
-        except (RayError, KeyError, TypeError):  # another release: it only helps to refuse what never fits
+            return tuple(_numbers_of(node["resources_total"]) for node in data if node["state"] == "ALIVE")
+        except (
+            RayError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ):  # another release: it only helps to refuse what never fits
             return ()
 
     def usage(self) -> Mapping[str, tuple[float, float]]:
         """Return how much of a resource is in use and how much there is, by its name."""
         try:
             report = self._ask("GET", "/api/cluster_status")["data"]["clusterStatus"]["loadMetricsReport"]["usage"]
-            return {name: (float(used), float(total)) for name, (used, total) in report.items()}
-        except (RayError, KeyError, TypeError, ValueError, AttributeError):  # the same
+            rows = {name: (float(used), float(total)) for name, (used, total) in report.items()}
+        except (RayError, KeyError, TypeError, ValueError, AttributeError, OverflowError):  # the same
             return {}
+        return {name: row for name, row in rows.items() if all(map(math.isfinite, row))}
 
     def _check_version(self) -> None:
         """Raise UserError ``backend-unreachable`` if the address is that of something else."""
@@ -113,28 +135,47 @@ class RayApi:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(f"{self._address}{path}", data, headers, method=method)  # noqa: S310 - the schema of the settings allows http and https
         try:
-            with self._opener.open(request, timeout=_SECONDS) as answer:
-                return json.loads(answer.read())
-        except HTTPError as error:
-            with error:
-                self._raise_answer(error.code, error.read().decode("utf-8", "replace"))
-        except ValueError as error:
+            status, body = self._send(request)
+            if status >= _REDIRECT:
+                self._raise_answer(status, body.decode("utf-8", "replace"))
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
             raise self._no_dashboard("it does not answer with JSON") from error
-        except (URLError, HTTPException, OSError) as error:
+        except (URLError, HTTPException, OSError, OverflowError) as error:
             reason = getattr(error, "reason", None) or error
             text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
             raise user_error("backend-unreachable", f"Ray at {self._address} does not answer: {text}", _HINT) from error
+
+    def _send(self, request: urllib.request.Request) -> tuple[int, bytes]:
+        try:
+            with self._opener.open(request, timeout=self._seconds) as answer:
+                return answer.status, self._read_body(answer)
+        except HTTPError as error:
+            with error:
+                return error.code, self._read_body(error)
+
+    def _read_body(self, answer: Any) -> bytes:
+        """Return the body of an answer; raises OSError if it is longer than any of Ray, or takes longer."""
+        end, body = time.monotonic() + _WHOLE_ANSWER * self._seconds, bytearray()
+        while part := answer.read1(_PART_SIZE):
+            body += part
+            if len(body) > _MAX_SIZE or time.monotonic() > end:
+                raise OSError(EMSGSIZE, "its answer does not end")
+        return bytes(body)
 
     def _raise_answer(self, status: int, text: str) -> Never:
         if status == _UNAUTHORIZED:
             message = f"Ray at {self._address} wants a token, and none is bound to the backend"
             hint = "bind one: secrets: {NAME: {from: ..., for: [backend/NAME], fields: [/token]}}"
-            raise user_error("backend-unreachable", message, hint)
+            raise RayTokenError(Diagnostic("backend-unreachable", message, hint=hint))
         if status == _FORBIDDEN:
             message = f"Ray at {self._address} does not accept the token"
-            raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
+            hint = "correct the secret with fields: [/token]"
+            raise RayTokenError(Diagnostic("backend-unreachable", message, hint=hint))
         if status == _NOT_FOUND or status < _ERROR:  # a redirect leads elsewhere
             raise _NotFoundError(f"it answers with HTTP {status}")
+        if text.lstrip().startswith("<"):
+            raise self._no_dashboard(f"it answers with HTTP {status} and a web page")
         raise RayError(_last_line(text) or f"it answers with HTTP {status}")
 
     def _failed(self, error: RayError) -> UserError:
@@ -152,7 +193,16 @@ class _NotFoundError(RayError):
 def _last_line(text: str) -> str:
     """Return what an answer says, which may be a traceback: its last line with words."""
     lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
-    return lines[-1].partition("Error: ")[2] or lines[-1] if lines else ""
+    return (lines[-1].partition("Error: ")[2] or lines[-1])[:_MAX_WORDS] if lines else ""
+
+
+def _numbers_of(resources: Mapping[str, Any]) -> dict[str, float]:
+    """Return those resources of a node of which Ray says a number."""
+    return {
+        name: value
+        for name, value in resources.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def find_largest(nodes: Iterable[Mapping[str, float]], name: str) -> float:

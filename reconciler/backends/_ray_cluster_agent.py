@@ -40,13 +40,13 @@ def end_processes(files: ClusterFiles, name: str) -> bool:
 
 def has_agent(files: ClusterFiles, name: str) -> bool:
     """Return True if the agent of a host is alive; only asked on that host."""
-    return bool(find_marked(files.host(name), AGENT_MARK))
+    return bool(find_marked(files.host(name), variable=AGENT_MARK))
 
 
 def _kill(files: ClusterFiles, name: str, mark: str, *, descendants: bool = True) -> bool:
     """Kill what bears a mark, and what that has started: a run changes its environment."""
     deadline = time.monotonic() + _KILL_SECONDS
-    while processes := find_marked(files.host(name), mark):
+    while processes := find_marked(files.host(name), variable=mark):
         if time.monotonic() > deadline:
             return False
         started = [one for process in processes for one in find_descendants(process)] if descendants else []

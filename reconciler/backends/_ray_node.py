@@ -6,14 +6,16 @@ A job has the token of its run for its id, so that it is found if the process th
 from __future__ import annotations
 
 import math
+import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
 from reconciler.backends._ray_cluster_files import files_of_backend
+from reconciler.backends._runner import explain_start
 from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
@@ -26,6 +28,8 @@ _FIELDS = {_CPU: "entrypoint_num_cpus", _GPU: "entrypoint_num_gpus", _MEMORY: "e
 _STATES = {"PENDING": JobState.WAITING, "RUNNING": JobState.RUNNING, "STOPPED": JobState.STOPPED}
 _GIBIBYTE = 1 << 30
 _MESSAGE_LENGTH = 300
+# Lines that Ray writes into the log of a job: what the job itself says of its end comes before or after them.
+_OF_RAY = re.compile(r"Running entrypoint for job |[0-9-]{10} [0-9:,]{12}\s.* -- |Job entrypoint command failed with ")
 
 
 class RayNodeBackend(ScheduledBackend):
@@ -72,17 +76,11 @@ class RayNodeBackend(ScheduledBackend):
 
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
         """Raise UserError ``submission-refused`` if no node of the cluster has what a run asks for."""
-        is_made = "address" not in self._settings
-        nodes = self._cluster.resources() if is_made else self._api.list_nodes()
-        if not nodes or any(all(node.get(name, 0) >= value for name, value in resources.items()) for node in nodes):
-            return
-        largest = {name: value for name in _FIELDS if (value := find_largest(nodes, name))}
-        message = f"{task.address} asks for {_words(resources)}, and no node of the Ray cluster has that"
-        hint = (
-            f"of its {pluralize(len(nodes), 'node')} none has more than {_words(largest)}; "
-            f"lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
-        )
-        raise user_error("submission-refused", message, hint)
+        nodes = self._api.list_nodes() if "address" in self._settings else self._cluster.resources()
+        if (misfit := describe_misfit(resources, nodes)) is not None:
+            message, most = misfit
+            hint = f"{most}; lower cpus:, memory: or gpus_per_run: of the backend {self._name} in mlgit.yml"
+            raise user_error("submission-refused", f"{task.address} {message}", hint)
 
     def _has_job(self, token: str) -> bool:
         return self._api.has_job(token)
@@ -120,15 +118,25 @@ def find_resources(wanted: Resources, settings: Mapping[str, Json]) -> dict[str,
     return {name: value for name, value in values.items() if value}
 
 
+def describe_misfit(resources: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> tuple[str, str] | None:
+    """Return that no node of a cluster has what a run asks for, and what one has at most; None if that is not so."""
+    if not nodes or any(all(node.get(name, 0) >= value for name, value in resources.items()) for node in nodes):
+        return None
+    largest = {name: value for name in _FIELDS if (value := find_largest(nodes, name))}
+    message = f"asks for {_words(resources)}, and no node of the Ray cluster has that"
+    return message, f"of its {pluralize(len(nodes), 'node')} none has more than {_words(largest)}"
+
+
 def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
     """Return what Ray says of a job; it says of one that waits only that this may be for several things."""
-    status = job.get("status")
-    state = _STATES.get(str(status), JobState.ENDED)
+    status = str(job.get("status"))[:_MESSAGE_LENGTH]
+    state = _STATES.get(status, JobState.ENDED)
     if state is JobState.WAITING:
         resources = note.get("resources")
         return Job(state, f"waits for a node with {_words(resources)}" if resources else "waits for a node")
     lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
-    text = lines[-1][-_MESSAGE_LENGTH:] if lines else ""
+    words = [line for line in lines if not _OF_RAY.match(line)] or lines
+    text = explain_start(words[-1])[-_MESSAGE_LENGTH:] if words else ""
     return Job(state, f"its job ended without a result ({status})" + (f": {text}" if text else ""))
 
 

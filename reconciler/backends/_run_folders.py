@@ -6,7 +6,6 @@ has left is removed by the next one.
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.model.backend import RunFolder
+from reconciler.regular_files import folder_size
 from reconciler.runner.files import read_json_object
 from reconciler.runner.locks import is_locked
 from reconciler.runner.queue import COMMAND_LOCK, SUPERVISOR_LOCK
@@ -29,9 +29,9 @@ def list_run_folders(runs: Path, is_active: Callable[[Path], bool]) -> Iterator[
         token = str((read_json_object(folder / SPEC_FILE) or {}).get("token", ""))
         files = (folder / RESULT_FILE, folder / LOG_FILE, folder)
         modified = max((_modified(file) for file in files), default=0.0)
-        yield RunFolder(str(folder), token, modified, _size_of(folder), is_active(folder))
+        yield RunFolder(str(folder), token, modified, folder_size(folder), is_active(folder))
     for folder in _folders_in(runs.parent / REMOVED_FOLDER):
-        yield RunFolder(str(folder), "", 0.0, _size_of(folder), is_left=True)
+        yield RunFolder(str(folder), "", 0.0, folder_size(folder), is_left=True)
 
 
 def remove_run_folder(runs: Path, folder: RunFolder, is_active: Callable[[Path], bool]) -> bool:
@@ -67,13 +67,3 @@ def _modified(path: Path) -> float:
     with suppress(OSError):
         return path.lstat().st_mtime
     return 0.0
-
-
-def _size_of(folder: Path) -> int:
-    """Return the bytes of all files below a folder; what cannot be read counts as none."""
-    size = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                size += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - of many files
-    return size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ from reconciler.storage.disk_files import put_path, walk_files
 
 OBJECTS_FOLDER = "objects"
 _CHUNK_SIZE = 1 << 20
+_NO_PROGRAM = re.compile(r"(/\S+): (?:not found|No such file or directory)$")  # as shells say it
+_NO_FILE = re.compile(r"can't open file '([^']+)': \[Errno 2\]")  # as Python says it
 _FINAL_PHASES = {
     RunStatus.COMPLETED: Phase.SUCCEEDED,
     RunStatus.FAILED: Phase.FAILED,
@@ -40,6 +43,20 @@ def install_runner(folder: Path) -> Path:
         create_private_file(temporary, add_bytecode(zipapp))
         temporary.replace(path)
     return path
+
+
+def find_python() -> str:
+    """Return the interpreter that runs this, outside of a virtual environment: other machines may not have that."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
+def explain_start(line: str) -> str:
+    """Return why a node could not start the runner, by the last line of its job; that line if it is something else."""
+    if match := _NO_FILE.search(line):
+        return f"its node does not see {match[1]}; all nodes must see folder: of the backend under the same path"
+    if match := _NO_PROGRAM.search(line):
+        return f"its node has no {match[1]}; set python: of the backend to one that all nodes have"
+    return line
 
 
 class CommandEnvironment(NamedTuple):

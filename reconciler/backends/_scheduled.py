@@ -7,7 +7,6 @@ A backend adds how it submits a job, lists the jobs that there are, and stops on
 from __future__ import annotations
 
 import os
-import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -18,7 +17,7 @@ from typing import NamedTuple
 from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import write_final_result
-from reconciler.backends._runner import install_runner, make_spec, prefix_environment, result_condition
+from reconciler.backends._runner import find_python, install_runner, make_spec, prefix_environment, result_condition
 from reconciler.diagnostics import UserError
 from reconciler.model import Json
 from reconciler.model.object_store import ObjectStore
@@ -27,7 +26,8 @@ from reconciler.model.tasks import Task
 from reconciler.private_files import touch_private_file
 from reconciler.runner.apart import END_FILE
 from reconciler.runner.files import read_json_object, reserve_token
-from reconciler.runner.process import COMMAND_FILE, HEARTBEAT_FILE
+from reconciler.runner.monitor import HEARTBEAT_FILE
+from reconciler.runner.process import COMMAND_FILE
 from reconciler.runner.result import RESULT_FILE, CommandOutcome, FinalStatus
 
 _JOB_FILE, _CANCEL_FILE, _CLOCK_FILE = "job.json", "cancel", "clock"
@@ -93,7 +93,7 @@ class ScheduledBackend(FolderBackend):
         write_private_json(self._submissions / task.token, {"run": task.run})
         spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
         write_private_json(folder / SPEC_FILE, spec.to_json())
-        command = (sys.executable, "-I", "-S", str(install_runner(self._runners)), "--apart", str(folder / SPEC_FILE))
+        command = (find_python(), "-I", "-S", str(install_runner(self._runners)), "--apart", str(folder / SPEC_FILE))
         write_private_json(folder / _JOB_FILE, dict(self._send_job(task, command)))
         return Handle(self.provider, task.run)
 

@@ -25,7 +25,7 @@ def find_command(program: str) -> str | None:
     return shutil.which(program, path=_search_path())
 
 
-def call(program: str, *arguments: str) -> str:
+def call(program: str, *arguments: str, seconds: float = _SECONDS) -> str:
     """Return what a command prints.
 
     Raises SlurmError if Slurm refuses, UserError ``backend-unreachable`` if it does not answer, or is not installed.
@@ -45,10 +45,10 @@ def call(program: str, *arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=_SECONDS,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
-        raise _unreachable(f"{program} has not ended within {_SECONDS} s") from error
+        raise _unreachable(f"{program} has not ended within {seconds:g} s") from error
     if done.returncode != 0:
         text = _without_prefixes(done.stderr.decode("utf-8", "replace"))
         if any(words in text.lower() for words in _UNREACHABLE):

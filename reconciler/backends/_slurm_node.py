@@ -7,7 +7,6 @@ the token of its run for a name, so that it is found if the process that submitt
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -17,9 +16,17 @@ from pathlib import Path
 from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._local_queue import write_final_result
-from reconciler.backends._runner import install_runner, make_spec, prefix_environment, result_condition
+from reconciler.backends._runner import find_python, install_runner, make_spec, prefix_environment, result_condition
 from reconciler.backends._slurm_commands import SlurmError, call, list_values
-from reconciler.backends._slurm_script import CANCEL_FILE, SLURM_LOG, STOP_FILE, make_script, time_limits
+from reconciler.backends._slurm_script import (
+    CANCEL_FILE,
+    INSTANCE_FILE,
+    SLURM_LOG,
+    STOP_FILE,
+    make_instance_script,
+    make_script,
+    time_limits,
+)
 from reconciler.backends._slurm_states import (
     CANCELED_STATES,
     JOB_FORMAT,
@@ -40,6 +47,7 @@ from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file
 from reconciler.regular_files import open_regular_file
 from reconciler.runner.files import read_json_object, write_json_atomically
+from reconciler.runner.instances import complete_log, read_loss
 from reconciler.runner.process import COMMAND_FILE
 from reconciler.runner.result import RESULT_FILE, CommandOutcome, Failure, FinalStatus
 
@@ -71,10 +79,11 @@ class SlurmNodeBackend(FolderBackend):
         spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
         limits = time_limits(task.resources.timeout, self._settings.get("time"))
         write_private_json(folder / SPEC_FILE, replace(spec, timeout=limits.seconds).to_json())
-        runner = (sys.executable, "-I", "-S", str(install_runner(self._runners)))
+        runner = (find_python(), "-I", "-S", str(install_runner(self._runners)))
         script = make_script(task, self._settings, folder, runner, folder / SPEC_FILE)
-        (folder / SCRIPT_FILE).unlink(missing_ok=True)
-        create_private_file(folder / SCRIPT_FILE, script.encode())
+        _write_script(folder / SCRIPT_FILE, script)
+        if task.resources.instances > 1:
+            _write_script(folder / INSTANCE_FILE, make_instance_script(folder, runner, folder / SPEC_FILE))
         number = self._send(task, folder / SCRIPT_FILE)
         write_json_atomically(folder / _JOB_FILE, {"job": number})
         return Handle(self.provider, task.run)
@@ -201,8 +210,10 @@ class SlurmNodeBackend(FolderBackend):
         result = _read_result(folder)
         end = str((read_json_object(folder / _END_FILE) or {}).get("state", ""))
         if result is None or (end in LOST_STATES and result.get("status") == FinalStatus.CANCELED):
+            complete_log(folder)
             ended = job or (Job("", "", end, "", "") if end else None)
-            return Condition(Phase.GONE, message=end_message(ended, _last_line(folder / SLURM_LOG)))
+            message = "" if end in LOST_STATES else read_loss(folder)
+            return Condition(Phase.GONE, message=message or end_message(ended, _last_line(folder / SLURM_LOG)))
         return result_condition(folder, result)
 
     def _settle(self, folder: Path, job: Job | None) -> None:
@@ -217,6 +228,11 @@ class SlurmNodeBackend(FolderBackend):
             write_final_result(folder, CommandOutcome(FinalStatus.FAILED, _TIMEOUT))
         elif result is None and (state in CANCELED_STATES or (job and (folder / CANCEL_FILE).exists())):
             write_final_result(folder, CommandOutcome(FinalStatus.CANCELED))
+
+
+def _write_script(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    create_private_file(path, text.encode())
 
 
 def _active_condition(folder: Path, job: Job) -> Condition:

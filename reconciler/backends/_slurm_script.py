@@ -1,4 +1,7 @@
-"""The batch script of a run on Slurm, as a function of its task and the settings of the backend."""
+"""The batch script of a run on Slurm, as a function of its task and the settings of the backend.
+
+Of a run on several nodes, it starts the first instance, and a second script the others, one on each other node.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +16,55 @@ from reconciler.model import Json
 from reconciler.model.tasks import Task
 
 SLURM_LOG, CANCEL_FILE, STOP_FILE = "slurm.log", "cancel", "slurm-stop.txt"
+INSTANCE_FILE = "instance.sh"
 _OPTIONS = ("partition", "account", "qos", "reservation", "constraint")  # settings that are options of their names
-_STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
+STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
 _END_SECONDS = 60  # of the time of a run, for its end
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 _MEBIBYTE = 1 << 20
 # Variables of who submits that a run needs; all others are those of its node, or secrets.
 _EXPORTED = "HOME,USER,LOGNAME,LANG,PATH"
-_BODY = """
+_STOP = """
 # Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
 # forgets within minutes. What a killed runner leaves is ended last.
 runner= stopped=
 stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
 trap stop TERM
-RUNNER SPEC &
+"""
+_START = """RUNNER SPEC &
 runner=$!
-[ -z "$stopped" ] && [ ! -e CANCEL ] || stop
+"""
+_ADDRESS = """address=$(scontrol --oneliner show node "$SLURMD_NODENAME" | sed -n 's/.* NodeAddr=\\([^ ]*\\).*/\\1/p')
+"""
+# The first instance asks the others to stop: srun would kill them.
+_START_INSTANCES = f"""{_ADDRESS}srun --nodes=OTHERS --ntasks=OTHERS --ntasks-per-node=1 --relative=1 \\
+  --kill-on-bad-exit=0 --wait=0 --input=none /bin/sh INSTANCE &
+others=$!
+RUNNER --instance "$SLURM_JOB_ID" 0 "${{address:-$SLURMD_NODENAME}}" "$others" SPEC &
+runner=$!
+"""
+_WAIT = """[ -z "$stopped" ] && [ ! -e CANCEL ] || stop
 wait "$runner"; code=$?
 while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
 [ -z "$stopped" ] || [ -e CANCEL ] || scontrol --oneliner show job "$SLURM_JOB_ID" > STOP
 [ "$code" -lt 128 ] || RUNNER --end FOLDER
+"""
+_END = """exit "$code"
+"""
+_END_INSTANCES = """seconds=0
+while kill -0 "$others" 2>/dev/null && [ "$seconds" -lt 30 ]; do sleep 1; seconds=$((seconds + 1)); done
+kill -TERM "$others" 2>/dev/null
+"""
+_INSTANCE = f"""#!/bin/sh
+# One of the instances of a run but the first one, on the node that Slurm has chosen for it.
+trap : TERM
+number=$((SLURM_PROCID + 1))
+{_ADDRESS}RUNNER --instance "$SLURM_JOB_ID" "$number" "${{address:-$SLURMD_NODENAME}}" 0 SPEC
+code=$?
+[ "$code" -lt 128 ] || RUNNER --end-instance "$SLURM_JOB_ID" "$number" - 0 SPEC
 exit "$code"
 """
-_WORD = re.compile(r"\b(RUNNER|SPEC|CANCEL|STOP|FOLDER)\b")
+_WORD = re.compile(r"\b(RUNNER|SPEC|CANCEL|STOP|FOLDER|OTHERS|INSTANCE)\b")
 
 
 class TimeLimits(NamedTuple):
@@ -45,10 +74,15 @@ class TimeLimits(NamedTuple):
     seconds: float | None
 
 
+def longest_minutes(time: str | None) -> int | None:
+    """Return the minutes of ``time`` of a backend, such as ``12h``; None if it is not set."""
+    return int(time[:-1]) * _MINUTES[time[-1]] if time else None
+
+
 def time_limits(timeout: float | None, longest: str | None) -> TimeLimits:
     """Return the limits of a run with a time limit of its own, in seconds, and the longest that Slurm is asked for."""
-    minutes = int(longest[:-1]) * _MINUTES[longest[-1]] if longest else None
-    wanted = None if timeout is None else math.ceil((timeout + _STAGING_SECONDS) / 60)
+    minutes = longest_minutes(longest)
+    wanted = None if timeout is None else math.ceil((timeout + STAGING_SECONDS) / 60)
     if minutes is None:
         return TimeLimits(wanted, timeout)
     most = max(minutes * 60 - _END_SECONDS, minutes * 30)
@@ -60,15 +94,28 @@ def time_limits(timeout: float | None, longest: str | None) -> TimeLimits:
 def make_script(task: Task, settings: Mapping[str, Json], folder: Path, runner: Sequence[str], spec_file: Path) -> str:
     """Return the script of a run in a folder; ``runner`` is the command that executes a spec."""
     lines = [f"#SBATCH --{name}={_quote(value)}" for name, value in _options(task, settings, folder)]
+    others = task.resources.instances - 1
+    parts = (_STOP, _START_INSTANCES, _WAIT, _END_INSTANCES, _END) if others else (_STOP, _START, _WAIT, _END)
+    head = "\n".join(["#!/bin/sh", *lines, "#SBATCH --no-requeue"])
+    return head + _fill_in("".join(parts), folder, runner, spec_file, others)
+
+
+def make_instance_script(folder: Path, runner: Sequence[str], spec_file: Path) -> str:
+    """Return the script that starts an instance of a run but the first one."""
+    return _fill_in(_INSTANCE, folder, runner, spec_file)
+
+
+def _fill_in(text: str, folder: Path, runner: Sequence[str], spec_file: Path, others: int = 0) -> str:
     words = {
         "RUNNER": shlex.join(runner),
         "SPEC": shlex.quote(str(spec_file)),
         "CANCEL": shlex.quote(str(folder / CANCEL_FILE)),
         "STOP": shlex.quote(str(folder / STOP_FILE)),
         "FOLDER": shlex.quote(str(folder)),
+        "INSTANCE": shlex.quote(str(folder / INSTANCE_FILE)),
+        "OTHERS": str(others),
     }
-    body = _WORD.sub(lambda match: words[match[0]], _BODY)
-    return "\n".join(["#!/bin/sh", *lines, "#SBATCH --no-requeue"]) + body
+    return _WORD.sub(lambda match: words[match[0]], text)
 
 
 def _options(task: Task, settings: Mapping[str, Json], folder: Path) -> Iterator[tuple[str, str]]:
@@ -78,8 +125,10 @@ def _options(task: Task, settings: Mapping[str, Json], folder: Path) -> Iterator
     yield "output", str(folder / SLURM_LOG).replace("%", "%%")
     yield "open-mode", "append"
     yield "export", _EXPORTED
-    yield "nodes", "1"
-    yield "ntasks", "1"
+    yield "nodes", str(task.resources.instances)
+    yield "ntasks", str(task.resources.instances)
+    if task.resources.instances > 1:
+        yield "ntasks-per-node", "1"
     yield from ((name, str(settings[name])) for name in _OPTIONS if settings.get(name))
     minutes = time_limits(task.resources.timeout, settings.get("time")).minutes
     if minutes is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from reconciler.backends._runner import explain_start
+
 JOB_FORMAT = "%i|%j|%T|%P|%r"  # in this order, the reason last: it can have any character
 _FIELDS = 5
 FINAL_STATES = frozenset(
@@ -21,6 +23,10 @@ _CAUSES = {
     "PREEMPTED": "it was preempted by another job",
     "OUT_OF_MEMORY": "it ran out of the memory that Slurm has given it",
 }
+_NOT_LAUNCHED = (
+    "its node could not start it, perhaps as it does not see folder: of the backend, which all nodes must see under "
+    "the same path (JobLaunchFailure)"
+)
 _WAITS = {
     "None": "waits for the scheduler of Slurm",
     "Priority": "waits until jobs before it have started",
@@ -104,8 +110,11 @@ def end_message(job: Job | None, log: str) -> str:
         return "its job has left no result, and Slurm does not know it any more"
     if job.state in _CAUSES:
         return _CAUSES[job.state]
+    if job.reason == "JobLaunchFailure":
+        return _NOT_LAUNCHED
     reason = "" if job.reason in {"None", "NonZeroExitCode"} else f", {job.reason}"
-    return f"job {job.number} of Slurm ended without a result ({job.state}{reason})" + (f": {log}" if log else "")
+    last = f": {explain_start(log)}" if log else ""
+    return f"job {job.number} of Slurm ended without a result ({job.state}{reason}){last}"
 
 
 def count_waiting(jobs: Iterable[Job], partition: str) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from reconciler.backends import _ray_cluster_settings as made
 from reconciler.backends import slurm, ssh
+from reconciler.backends._cluster_capacity import count_ray_gpus, find_ray_capacity
 from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import Ignored
@@ -25,8 +26,9 @@ _SUPPORT = cluster_support(
     queue="Ray decides when a run starts",
     of_compute=(
         Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
-        Ignored("/max_instances", "Ray decides how many runs go on at once: mlgit makes and scales no cluster"),
+        Ignored("/max_instances", "Ray decides how many runs go on at once; one run has no more instances"),
     ),
+    has_instances=False,
 )
 # Of a cluster that mlgit makes: what a compute says of it counts.
 _SUPPORT_OF_MADE = replace(
@@ -95,4 +97,7 @@ BACKEND = BackendPlugin(
     ),
     variables=frozenset({"SSH_AUTH_SOCK"}),
     secrets=(TOKEN, *ssh.BACKEND.secrets),
+    find_capacity=find_ray_capacity,
+    count_gpus=count_ray_gpus,
+    machine_capacity="reconciler.backends._ray_find:find_machine_capacity",
 )

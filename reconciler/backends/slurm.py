@@ -1,8 +1,9 @@
-"""The backend `slurm`, as it is known before it is opened: runs are batch jobs of a cluster, each on one node."""
+"""The backend `slurm`, as it is known before it is opened: runs are batch jobs of a cluster."""
 
 from __future__ import annotations
 
 from reconciler.backends import ssh
+from reconciler.backends._cluster_capacity import count_slurm_gpus, find_slurm_capacity
 from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import Ignored
@@ -16,7 +17,8 @@ _SUPPORT = cluster_support(
     asked="what Slurm gives a run",
     identity="a run has the rights of who submits jobs to Slurm, and is not signed in to Azure",
     queue="Slurm decides when a run starts: see partition: and qos: of the backend",
-    of_compute=(Ignored("/max_instances", "Slurm decides how many runs go on at once"),),
+    of_compute=(Ignored("/max_instances", "Slurm decides how many runs go on at once; one run has no more instances"),),
+    has_instances=True,
 )
 _NAME = {
     "type": "string",
@@ -53,16 +55,20 @@ _SETTINGS = {
             "pattern": r"^[A-Za-z0-9_.&|!,:()\[\]*=-]+$",
             "errorMessage": "features of nodes, such as a100 or intel&gpu",
         },
-        "cpus": {"description": "Processors of each run; if omitted, one.", "type": "integer", "minimum": 1},
+        "cpus": {
+            "description": "Processors of a run on each node; if omitted, one.",
+            "type": "integer",
+            "minimum": 1,
+        },
         "memory": {
             "type": "string",
-            "description": "Memory of each run; if omitted, as the partition says.",
+            "description": "Memory of a run on each node; if omitted, as the partition says.",
             "pattern": "^[1-9][0-9]*[KMGT]$",
             "errorMessage": "a number and K, M, G or T, such as 16G",
         },
         "gres": {
             "type": "string",
-            "description": "Devices of each run, such as gpu:1.",
+            "description": "Devices of a run on each node, such as gpu:1.",
             "pattern": r"^[A-Za-z0-9_.:,-]+$",
             "errorMessage": "devices as sinfo -o %G shows them, such as gpu:a100:1",
         },
@@ -87,4 +93,7 @@ BACKEND = BackendPlugin(
     checked_at_submission={"folder": "whether Slurm takes its runs, and its nodes have the Python of the environment"},
     variables=frozenset({"SLURM_CONF", "SSH_AUTH_SOCK"}),
     secrets=ssh.BACKEND.secrets,
+    find_capacity=find_slurm_capacity,
+    count_gpus=count_slurm_gpus,
+    machine_capacity="reconciler.backends._slurm_find:find_machine_capacity",
 )

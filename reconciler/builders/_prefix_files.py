@@ -18,6 +18,7 @@ from reconciler.builders._finished import INDEX_FOLDER, MARKER, index_path, read
 from reconciler.builders._programs import let_programs_inherit
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.builder import LocalBuild, ReportProgress
+from reconciler.regular_files import folder_size
 
 LOCK_FOLDER = "locks"
 
@@ -31,7 +32,7 @@ def list_prefixes(root: Path) -> tuple[LocalBuild, ...]:
         LocalBuild(
             str(prefix),
             frozenset(fingerprints.get(str(read_json(prefix / MARKER).get("identity")), ())),
-            sum(file.lstat().st_size for file in prefix.rglob("*") if not file.is_dir()),
+            folder_size(prefix),
             (prefix / MARKER).stat().st_mtime,
             str(read_json(prefix / MARKER).get("environment", "")),
         )

@@ -65,6 +65,14 @@ _BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. No
 `mlgit status` shows what is live. Please report the lines above."""
 
 
+class _TerminatedError(BaseException):
+    """A signal ends the command. It is no SystemExit, which counts as a failure of a plug-in that is being asked."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 class _LazyGroup(click.Group):
     """A command group that imports a command when it is called."""
 
@@ -149,7 +157,10 @@ def run_command_line() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
             signal.signal(number, _terminate)
-    exit_code = _run_main()
+    try:
+        exit_code = _run_main()
+    except _TerminatedError as termination:
+        exit_code = termination.exit_code
     freeze()  # so that Python, as it exits, does not look through all that was imported
     sys.exit(exit_code)
 
@@ -158,7 +169,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     """End the processes of Git, which have sessions of their own, then the command; cleans up as Ctrl-C does."""
     if process := sys.modules.get("reconciler.git.process"):
         process.end_all()
-    sys.exit(128 + number)
+    raise _TerminatedError(128 + number)
 
 
 def _run_main() -> int:

@@ -14,7 +14,7 @@ from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
 from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
-from reconciler.model import Address, Op, Plan, Run, RunStatus, State
+from reconciler.model import ActionId, Address, Op, Plan, Run, RunStatus, State
 from reconciler.planning.refresh import active_runs, merge_observation
 from reconciler.planning.selection import upstream_addresses
 
@@ -72,7 +72,7 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
         running = tuple(
             run
             for run in active_runs(state_now)
-            if run.backend in backends and is_awaited(run.address) and not _failed_to_start(totals, run)
+            if run.backend in backends and is_awaited(run.address) and not _is_given_up(totals, run)
         )
         if not running:
             return False
@@ -85,10 +85,12 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     return False
 
 
-def _failed_to_start(totals: Totals, run: Run) -> bool:
-    """Return True if a run was intended, and this apply could not submit it."""
-    return run.status is RunStatus.INTENDED and any(
-        key.op is Op.SUBMIT and key.address == run.address for key in totals.failed
+def _is_given_up(totals: Totals, run: Run) -> bool:
+    """Return True if this apply could not submit a run that was intended, or not cancel it: the next one does."""
+    cancel = ActionId(Op.CANCEL, run.address, run.id)
+    is_intended = run.status is RunStatus.INTENDED
+    return any(
+        key == cancel or (is_intended and (key.op, key.address) == (Op.SUBMIT, run.address)) for key in totals.failed
     )
 
 

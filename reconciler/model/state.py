@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, Spec, parse_address
 from reconciler.model.datastores import Identity
 from reconciler.model.downloads import Download, no_download
-from reconciler.model.providers import Condition, Handle, Intent, Usage
+from reconciler.model.providers import Condition, Handle, Intent, Phase, Usage
 from reconciler.model.resolved import ResolvedReference
 from reconciler.model.runs import Run
 from reconciler.model.step_runs import StepRun
@@ -168,6 +168,11 @@ class Observation(NamedTuple):
     def is_incomplete(self) -> bool:
         """True if a store or a backend could not be asked: nothing follows for runs that are not reported."""
         return bool(self.unexpected_store or self.unreachable_store or self.unreachable_backends)
+
+    def has_answer(self, run_id: str) -> bool:
+        """Return True if it is known how a run is, or that it was never submitted: it does not stand as recorded."""
+        condition = self.runs.get(run_id)
+        return not self.is_incomplete if condition is None else condition.phase is not Phase.UNKNOWN
 
 
 _T = TypeVar("_T", Record, Run)

@@ -14,7 +14,18 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.output_assets import assets_of_outputs
 from reconciler.format.severity import OFF
-from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run, StepForecast
+from reconciler.model import (
+    Action,
+    Address,
+    Asset,
+    Blocked,
+    Observation,
+    Op,
+    ResolvedAsset,
+    ResolvedReference,
+    Run,
+    StepForecast,
+)
 from reconciler.planning.decision import Decision
 from reconciler.planning.environments import is_pinned, recipe_note
 from reconciler.planning.graph import topological_order
@@ -75,7 +86,7 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         declared,
         inputs.state,
         plan_options,
-        refreshed=True,
+        observation=Observation(),
         check_support=desired.check_support,
         find_backend=desired.find_backend,
     )

@@ -94,7 +94,7 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
         frozenset(record_keys),
         frozenset(find_removals(desired.declared, state, ancestry)),
         desired.clean,
-        refreshed=inputs.observation is not None,
+        observation=inputs.observation,
         check_support=desired.check_support,
         find_backend=desired.find_backend,
     )

@@ -43,9 +43,11 @@ def plan_removals(context: PlanContext, ancestry: AncestorCheck) -> tuple[tuple[
     actions: list[Action] = []
     notes: list[str] = []
     for address, record in sorted(context.state.current.items(), reverse=True):
-        if record.archived or address in context.declared.assets or address in context.declared.invalid_addresses:
+        if address in context.declared.assets or address in context.declared.invalid_addresses:
             continue
-        if note := _keep_note(address, record, ancestry):
+        if record.archived:
+            actions += _repeated_cancels(context, address, record, ancestry)
+        elif note := _keep_note(address, record, ancestry):
             notes.append(note)
         else:
             actions += _removal_actions(context, address, record)
@@ -65,10 +67,26 @@ def _keep_note(address: Address, record: Record, ancestry: AncestorCheck) -> str
     return "" if is_ancestor else f"{address} is live, from a commit that is not in this branch: not removed"
 
 
-def _removal_actions(context: PlanContext, address: Address, record: Record) -> Iterator[Action]:
+def _repeated_cancels(
+    context: PlanContext, address: Address, record: Record, ancestry: AncestorCheck
+) -> Iterator[Action]:
+    """Yield the cancels of runs that went on when their job was archived, as if their backend did not answer."""
+    if record.unfinished and not _keep_note(address, record, ancestry):
+        yield from (
+            action
+            for action in _cancel_actions(context, record)
+            if action.run and context.plan_options.config.has_backend(action.run.backend)
+        )
+
+
+def _cancel_actions(context: PlanContext, record: Record) -> Iterator[Action]:
     for run in unfinished_runs_of(context.state, record):
         if run.status.is_active:
             yield make_cancel_action(run, record, REMOVED_FROM_GIT, "it is no longer in Git")
+
+
+def _removal_actions(context: PlanContext, address: Address, record: Record) -> Iterator[Action]:
+    yield from _cancel_actions(context, record)
     is_deleted = kind_by_name(address.kind).deletion_policy is DeletionPolicy.DELETE
     op = Op.DELETE if is_deleted else Op.ARCHIVE
     yield Action(op, address, version=record.version, record=record, reason="it is no longer in Git")

@@ -15,6 +15,7 @@ from reconciler.model import (
     ActionId,
     Address,
     Asset,
+    Observation,
     Record,
     Reference,
     ResolvedAsset,
@@ -61,9 +62,10 @@ class PlannedState(NamedTuple):
 class PlanContext:
     """What the planners read: what is declared, what is live, and the states that are planned so far.
 
-    ``removals`` are live and about to be removed. ``clean`` are declared and known to stay as they are. ``refreshed``
-    is True if the backends were asked about runs. ``check_support`` asks the providers, ``find_backend`` tells what is
-    known of a backend. ``lowerings`` are the jobs that are resolved so far as steps.
+    ``removals`` are live and about to be removed. ``clean`` are declared and known to stay as they are.
+    ``observation`` is what the backends said of runs, None if they were not asked. ``check_support`` asks the
+    providers, ``find_backend`` tells what is known of a backend. ``lowerings`` are the jobs that are resolved so far as
+    steps.
     """
 
     tree: Tree
@@ -73,7 +75,7 @@ class PlanContext:
     run_ids_to_record: frozenset[str] = frozenset()  # runs that this plan records, with their outputs
     removals: frozenset[Address] = frozenset()
     clean: Container[Address] = frozenset()
-    refreshed: bool = False
+    observation: Observation | None = None
     check_support: SupportCheck = no_support_check
     find_backend: FindBackend = no_backend
     planned_states: dict[Address, PlannedState] = field(default_factory=dict)

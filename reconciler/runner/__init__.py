@@ -14,7 +14,11 @@ order of a run::
     parallel_step the program of a parallel step, copied beside the run and started
     parallel/    that program: mini-batches, and the processes that work on them; any Python from 3.8 on
     distribution the processes of a distributed job, and the variables of each
-    process      the processes of the command and what they start: heartbeat, timeout, cancel
+    process      the processes of the command and what they start: timeout, cancel
+    monitor      what happens meanwhile: requests to stop, ends of processes; the heartbeat
+    instances    the runners of a job on several machines, and the files by which they know of each other
+    leader       the first one: tells the others what to start, and ends the run once
+    follower     another one: runs its processes of the job
     container    outside of a container: start it, wait for the runner in it, remove it
     prefixed_log the output of several processes in one log
     descendants  the processes of a run, in whatever session they are

@@ -40,13 +40,13 @@ def collect_artifacts(spec: RunSpec, models: Mapping[str, str]) -> None:
     target = spec.folder / OUTPUTS_FOLDER / ARTIFACTS_OUTPUT
     code = spec.folder / CODE_FOLDER
     for name in _WORKING_FOLDERS:
-        _collect_files(code / name, target / name, code.resolve())
+        move_files(code / name, target / name, code.resolve())
     logged = spec.folder / LOGGED_FOLDER / MAIN_RUN_FOLDER
-    _collect_files(logged, target, logged.resolve())
+    move_files(logged, target, logged.resolve())
     for name, folder in models.items():
         if name not in _FOLDER_NAMES and PurePath(name).name == name and not (target / name).exists():
             model = spec.folder / LOGGED_FOLDER / folder
-            _collect_files(model, target / name, model.resolve())
+            move_files(model, target / name, model.resolve())
 
 
 def _has_own_artifacts(spec: RunSpec) -> bool:
@@ -58,7 +58,7 @@ def _has_own_artifacts(spec: RunSpec) -> bool:
     return is_named or declared.type in FILE_TYPES or any((spec.folder / OUTPUTS_FOLDER / ARTIFACTS_OUTPUT).iterdir())
 
 
-def _collect_files(source: Path, target: Path, root: Path) -> None:
+def move_files(source: Path, target: Path, root: Path) -> None:
     """Move the files below a folder, and copy the targets of links inside of a root."""
     if source.is_symlink():
         return

@@ -52,17 +52,29 @@ def find_descendants(ancestor: int) -> tuple[int, ...]:
     return tuple(descendants)
 
 
-def find_marked(folder: Path, variable: str = MARK_VARIABLE) -> tuple[int, ...]:
+def find_marked(folder: Path, *more: str, variable: str = MARK_VARIABLE) -> tuple[int, ...]:
     """Return the living processes of the run in a folder, by the mark in the environment they were started with.
 
-    Another ``variable`` is the mark of what is no run.
+    Only those count that were started with ``more`` variables, each as ``NAME=VALUE``. Another ``variable`` is the
+    mark of what is no run.
     """
-    mark = os.fsencode(f"{variable}={folder}")
+    marks = {os.fsencode(mark) for mark in (f"{variable}={folder}", *more)}
     return tuple(
         int(path.name)
         for path in _process_folders()
-        if mark in _read(path / "environ").split(b"\0") and _state_and_parent(path)[0] != "Z"
+        if marks.issubset(_read(path / "environ").split(b"\0")) and _state_and_parent(path)[0] != "Z"
     )
+
+
+def is_living(process: int) -> bool:
+    """Return True if there is a process with an id that has not ended."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _PROC.is_dir() or _state_and_parent(_PROC / str(process))[0] not in ("", "Z")
 
 
 def send_signal(processes: Iterable[int], number: int) -> None:
@@ -80,10 +92,10 @@ def kill_descendants(number: int, deadline: float) -> None:
         reap_orphans(commands=())
 
 
-def kill_marked(folder: Path) -> bool:
+def kill_marked(folder: Path, *more: str) -> bool:
     """Kill the processes of the run in a folder, by their mark; return False if some do not end within seconds."""
     deadline = time.monotonic() + _KILL_SECONDS
-    while processes := find_marked(folder):
+    while processes := find_marked(folder, *more):
         if time.monotonic() > deadline:
             return False
         send_signal(processes, signal.SIGKILL)

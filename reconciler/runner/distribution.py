@@ -1,6 +1,6 @@
-"""The processes of a distributed job on one machine, and the variables by which the frameworks find each other.
+"""The processes of a distributed job, and the variables by which the frameworks find each other.
 
-The instances of a job are machines on Azure ML; here all of them are this one.
+The instances of a job are machines on Azure ML; here all of them are this one, unless they have hosts of their own.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class ProcessRole:
     instance: int = 0
 
 
-def count_ports(distribution: Mapping[str, Any], instances: int = 1) -> int:
-    """Return how many free ports the processes of a job need."""
+def port_instances(distribution: Mapping[str, Any], instances: int = 1) -> tuple[int, ...]:
+    """Return the instance of each of the free ports that the processes of a job need."""
     match distribution.get("type"):
         case "pytorch":
-            return 1
+            return (0,)
         case "tensorflow":
-            return sum(_task_counts(distribution, instances).values())
+            return tuple(index % instances for _, index in _list_tasks(_task_counts(distribution, instances)))
         case _:
-            return 0
+            return ()
 
 
 def count_workers(distribution: Mapping[str, Any], instances: int = 1) -> int:
@@ -46,15 +46,21 @@ def count_workers(distribution: Mapping[str, Any], instances: int = 1) -> int:
     return _process_count(distribution) * instances
 
 
-def process_roles(distribution: Mapping[str, Any], ports: Sequence[int], instances: int = 1) -> tuple[ProcessRole, ...]:
-    """Return the processes of a job, at least one; raises ValueError for what one machine does not do."""
+def process_roles(
+    distribution: Mapping[str, Any], ports: Sequence[int], instances: int = 1, hosts: Sequence[str] = ()
+) -> tuple[ProcessRole, ...]:
+    """Return the processes of a job, at least one; raises ValueError for what is not done.
+
+    The ``ports`` are those of `port_instances`, and ``hosts`` the addresses of the instances, none if all are this one.
+    """
+    hosts = hosts or (_HOST,) * instances
     match distribution.get("type"):
         case None if instances == 1:
             return (ProcessRole(),)
         case "pytorch":
-            return _pytorch_roles(_process_count(distribution), instances, ports[0])
+            return _pytorch_roles(_process_count(distribution), instances, ports[0], hosts[0])
         case "tensorflow":
-            return _tensorflow_roles(_task_counts(distribution, instances), instances, ports)
+            return _tensorflow_roles(_task_counts(distribution, instances), ports, hosts)
         case "mpi" if _process_count(distribution) * instances == 1:
             return (ProcessRole(variables=_mpi_variables()),)
         case other:
@@ -80,22 +86,26 @@ def _task_counts(distribution: Mapping[str, Any], instances: int) -> dict[str, i
     return {_WORKER: _number(distribution, "worker_count", instances), _PARAMETER_SERVER: servers}
 
 
+def _list_tasks(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(task_type, index) for task_type, count in counts.items() for index in range(count)]
+
+
 def _number(distribution: Mapping[str, Any], name: str, default: int) -> int:
     """Return a number of processes; YAML may have it as text."""
     return max(min(default, 1), int(float(distribution.get(name) or default)))
 
 
-def _pytorch_roles(count: int, instances: int, port: int) -> tuple[ProcessRole, ...]:
+def _pytorch_roles(count: int, instances: int, port: int, host: str) -> tuple[ProcessRole, ...]:
     """Return the processes that ``torch.distributed`` starts from its environment, as many on each instance."""
     size = count * instances
-    shared = {"MASTER_ADDR": _HOST, "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(count)}
-    shared["AZ_BATCHAI_PYTORCH_INIT_METHOD"] = f"tcp://{_HOST}:{port}"
+    shared = {"MASTER_ADDR": host, "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(count)}
+    shared["AZ_BATCHAI_PYTORCH_INIT_METHOD"] = f"tcp://{host}:{port}"
     return tuple(
         ProcessRole(
             label=f"rank {rank}" if size > 1 else "",
             variables={
                 **shared,
-                **_node_variables(rank // count, instances),
+                **_node_variables(rank // count, instances, host),
                 **_process_name("rank", rank),
                 "NODE_RANK": str(rank // count),
                 "RANK": str(rank),
@@ -107,15 +117,15 @@ def _pytorch_roles(count: int, instances: int, port: int) -> tuple[ProcessRole, 
     )
 
 
-def _tensorflow_roles(counts: Mapping[str, int], instances: int, ports: Sequence[int]) -> tuple[ProcessRole, ...]:
+def _tensorflow_roles(counts: Mapping[str, int], ports: Sequence[int], hosts: Sequence[str]) -> tuple[ProcessRole, ...]:
     """Return the processes of a cluster of TensorFlow; one without parameter servers has none in its description.
 
     The tasks of each type take turns on the instances.
     """
-    tasks = [(task_type, index) for task_type, count in counts.items() for index in range(count)]
+    tasks, instances = _list_tasks(counts), len(hosts)
     cluster: dict[str, list[str]] = {}
-    for (task_type, _), port in zip(tasks, ports, strict=True):
-        cluster.setdefault(task_type, []).append(f"{_HOST}:{port}")
+    for (task_type, index), port in zip(tasks, ports, strict=True):
+        cluster.setdefault(task_type, []).append(f"{hosts[index % instances]}:{port}")
     return tuple(
         ProcessRole(
             label=f"{task_type} {index}" if len(tasks) > 1 else "",
@@ -123,7 +133,7 @@ def _tensorflow_roles(counts: Mapping[str, int], instances: int, ports: Sequence
                 "TF_CONFIG": json.dumps(
                     {"cluster": cluster, "task": {"type": task_type, "index": index}, "environment": "cloud"}
                 ),
-                **_node_variables(index % instances, instances),
+                **_node_variables(index % instances, instances, hosts[0]),
                 **_process_name(task_type, index),
             },
             is_server=task_type == _PARAMETER_SERVER,
@@ -137,13 +147,19 @@ def _mpi_variables() -> dict[str, str]:
     """Return what Open MPI sets for the only process of a job."""
     ranks = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_LOCAL_RANK": "0", "OMPI_COMM_WORLD_NODE_RANK": "0"}
     sizes = {"OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_LOCAL_SIZE": "1"}
-    return {**ranks, **sizes, "AZ_BATCHAI_MPI_MASTER_NODE": _HOST, **_node_variables(0, 1), **_process_name("rank", 0)}
+    return {
+        **ranks,
+        **sizes,
+        "AZ_BATCHAI_MPI_MASTER_NODE": _HOST,
+        **_node_variables(0, 1, _HOST),
+        **_process_name("rank", 0),
+    }
 
 
-def _node_variables(instance: int, instances: int) -> dict[str, str]:
-    """Return what Azure ML says of the machine of a process."""
+def _node_variables(instance: int, instances: int, host: str) -> dict[str, str]:
+    """Return what Azure ML says of the machine of a process; ``host`` is that of the first one."""
     ranks = {"AZUREML_NODE_COUNT": str(instances), "AZUREML_CR_NODE_RANK": str(instance)}
-    return {**ranks, "AZ_BATCHAI_JOB_MASTER_NODE_IP": _HOST}
+    return {**ranks, "AZ_BATCHAI_JOB_MASTER_NODE_IP": host}
 
 
 def _process_name(kind: str, index: int) -> dict[str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from .apart import execute_apart
 from .artifacts import collect_artifacts, make_working_folders
@@ -14,19 +16,23 @@ from .command import substitute_expressions
 from .container import supervise_container
 from .descendants import kill_marked
 from .environment import command_variables
-from .files import reserve_token
+from .files import reserve_token, write_json_atomically
+from .instances import INSTANCE_VARIABLE, Launch, note_lost, request_stop
 from .layer import layered_environment
 from .locks import release_locks
-from .process import RunMonitor, execute_command
+from .monitor import RunMonitor
+from .process import JobPart, execute_command
 from .queue import start_queued, waiting_queues
 from .result import (
     LOG_FILE,
+    LOST_FILE,
     METRICS_FILE,
     CommandOutcome,
     Failure,
     FinalStatus,
     RunCanceledError,
     RunFailedError,
+    RunLostError,
     TrackedValues,
     make_result_document,
     reserve_result,
@@ -42,6 +48,9 @@ EXIT_DUPLICATE = 75
 _ARGUMENT_COUNT = 2
 _APART_OPTION = "--apart"  # in a session of its own, which a scheduler does not kill
 _END_OPTION = "--end"  # the processes of a run whose runner was killed, by its folder
+# One of several instances on different machines, started together: NAME NUMBER ADDRESS PROCESS, as `Launch` has them.
+_INSTANCE_OPTION, _END_INSTANCE_OPTION = "--instance", "--end-instance"
+_INSTANCE_ARGUMENTS = 5
 
 
 def main() -> int:
@@ -49,12 +58,17 @@ def main() -> int:
 
     With ``--apart`` before it, execute it apart from this process, and start none.
     With ``--end`` and the folder of a run, end the processes of it that a killed runner has left.
+    With ``--instance`` and what is known of it, execute one of the instances of the run that are on several machines,
+    and with ``--end-instance`` end what its killed runner has left.
     """
     os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this
     if sys.argv[1:-1] == [_APART_OPTION]:
         return _execute_apart(Path(sys.argv[-1]))
     if sys.argv[1:-1] == [_END_OPTION]:
+        request_stop(Path(sys.argv[-1]))
         return 0 if kill_marked(Path(sys.argv[-1])) else 1
+    if len(sys.argv) == 2 + _INSTANCE_ARGUMENTS and sys.argv[1] in (_INSTANCE_OPTION, _END_INSTANCE_OPTION):
+        return _execute_instance(sys.argv[1:])
     if len(sys.argv) != _ARGUMENT_COUNT:
         return _print_error("usage: runner.pyz SPEC.JSON", 2)
     spec_file: Path | None = Path(sys.argv[1])
@@ -81,6 +95,23 @@ def _execute_apart(spec_file: Path) -> int:
     return execute_apart(spec.folder, lambda: _reserve_and_execute(spec))
 
 
+def _execute_instance(arguments: Sequence[str]) -> int:
+    option, name, number, address, launcher, spec_file = arguments
+    try:
+        spec = read_spec(Path(spec_file))
+    except SpecError as error:
+        return _print_error(str(error), 1)
+    launch = Launch(name, int(number), address, int(launcher))
+    if option == _END_INSTANCE_OPTION:
+        is_ended = kill_marked(spec.folder, f"{INSTANCE_VARIABLE}={number}")
+        note_lost(spec.folder, launch)
+        return 0 if is_ended else 1
+    if launch.number:
+        follow: Callable[[RunSpec, Launch], int] = importlib.import_module(".follower", __package__).follow
+        return follow(spec, launch)
+    return _reserve_and_execute(spec, launch)
+
+
 def _start_next(spec: RunSpec) -> Path | None:
     """Release what the run had and start those that wait for it; return a spec in the process that is to execute it."""
     release_locks((spec.alive_fd, *spec.slot_fds))
@@ -96,7 +127,7 @@ def _start_next(spec: RunSpec) -> Path | None:
     return None
 
 
-def _reserve_and_execute(spec: RunSpec) -> int:
+def _reserve_and_execute(spec: RunSpec, launch: Launch | None = None) -> int:
     monitor = RunMonitor(spec.folder)
     monitor.install_signal_handlers()
     try:
@@ -105,25 +136,20 @@ def _reserve_and_execute(spec: RunSpec) -> int:
         return _print_error("duplicate: another runner has the token of this run", EXIT_DUPLICATE)
     except OSError as error:
         return _print_error(f"the token of the run could not be reserved: {error}", 1)
-    return _execute_run(spec, monitor)
+    return _execute_run(spec, monitor, launch)
 
 
-def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
+def _execute_run(spec: RunSpec, monitor: RunMonitor, launch: Launch | None) -> int:
     started = utc_timestamp()
     tracked = TrackedValues()
     try:
         _create_log_files(spec)
-        workdir = prepare_workdir(spec, monitor.heartbeat)
-        make_working_folders(workdir.code_folder)
-        command = substitute_expressions(spec.command, workdir.values)
-        parallel = importlib.import_module(".parallel_step", __package__) if spec.parallel else None
-        if parallel:
-            command = parallel.prepare_parallel_step(spec, command, workdir.values)
-        with layered_environment(spec) as layered, open_tracking(spec) as tracking:
-            variables = command_variables(os.environ, layered, tracking.variables, workdir.values)
-            outcome = execute_command(command, workdir.code_folder, variables, spec, monitor)
-            outcome = parallel.explain_parallel_failure(spec, outcome) if parallel else outcome
-            tracked = tracking.finish(outcome.status)
+        leader = importlib.import_module(".leader", __package__) if launch else None
+        with leader.Leader(spec, launch, monitor) if leader else nullcontext() as others:
+            outcome, tracked = _stage_and_execute(spec, monitor, others)
+    except RunLostError as error:
+        write_json_atomically(spec.folder / LOST_FILE, {"message": str(error)})
+        return 1
     except RunCanceledError:
         outcome = CommandOutcome(FinalStatus.CANCELED)
     except RunFailedError as error:
@@ -136,6 +162,26 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
     _collect_artifacts(spec, tracked.models)
     write_result(spec.folder, make_result_document(spec, outcome, started, tracked, output_sizes(spec)))
     return 0 if outcome.status is FinalStatus.COMPLETED else 1
+
+
+def _stage_and_execute(spec: RunSpec, monitor: RunMonitor, others: Any) -> tuple[CommandOutcome, TrackedValues]:
+    """Return the outcome of a run and what it has logged; the ``others`` are its instances on other machines."""
+    workdir = prepare_workdir(spec, monitor.heartbeat)
+    make_working_folders(workdir.code_folder)
+    command = substitute_expressions(spec.command, workdir.values)
+    parallel = importlib.import_module(".parallel_step", __package__) if spec.parallel else None
+    if parallel:
+        command = parallel.prepare_parallel_step(spec, command, workdir.values)
+    with layered_environment(spec) as layered, open_tracking(spec) as tracking:
+        variables = command_variables(os.environ, layered, tracking.variables, workdir.values)
+        part: JobPart | None = others.start(command, layered, workdir.values) if others else None
+        if part:
+            variables[INSTANCE_VARIABLE] = "0"
+        outcome = execute_command(command, workdir.code_folder, variables, spec, monitor, part)
+        outcome = parallel.explain_parallel_failure(spec, outcome) if parallel else outcome
+        outcome = others.finish(outcome) if others else outcome
+        tracked = tracking.finish(outcome.status)
+        return outcome, others.add_tracked(tracked) if others else tracked
 
 
 def _collect_artifacts(spec: RunSpec, models: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The processes of a run, one or several with ranks, and what they start: heartbeat, timeout, cancel, the outcome."""
+"""The processes of a run on one machine, one or several with ranks, and what they start: timeout, cancel, outcome."""
 
 from __future__ import annotations
 
@@ -9,91 +9,49 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from types import FrameType
-from typing import NamedTuple
 
-from .descendants import adopt_orphans, find_descendants, kill_descendants, reap_orphans, send_signal
-from .distribution import ProcessRole, count_ports, process_roles, share_devices
+from .descendants import adopt_orphans, find_descendants, kill_descendants, send_signal
+from .distribution import ProcessRole, port_instances, process_roles, share_devices
 from .files import write_json_atomically
+from .monitor import Event, InstanceDone, InstanceFailed, InstanceLost, ProcessEnd, RunMonitor, StopRequest
 from .prefixed_log import start_copying_lines
-from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure, signal_name
+from .result import (
+    LOG_FILE,
+    CommandOutcome,
+    Failure,
+    FinalStatus,
+    RunLostError,
+    command_failure,
+    signal_name,
+)
 from .spec import RunSpec
 
-COMMAND_FILE, HEARTBEAT_FILE = "command.json", "heartbeat"
-HEARTBEAT_SECONDS = 2.0  # between two heartbeats
+COMMAND_FILE = "command.json"
 _POLL_SECONDS = 0.05  # between two checks of processes that are ending
 _KILL_SECONDS = 10.0  # for processes to end that cannot refuse to
 
 
-class StopRequest(NamedTuple):
-    """An event: the run is to stop."""
+def _do_nothing(*_arguments: object) -> None:
+    """Stand for a function that a run on one machine has no need of."""
 
 
-class ProcessEnd(NamedTuple):
-    """An event: a process of the job has ended."""
+@dataclass(frozen=True, slots=True)
+class JobPart:
+    """The processes of a job that are started here; the run goes on until the ``others``, too, have done their parts.
 
-    process: int
-    return_code: int
+    These are instances on other machines, by their numbers. ``on_done`` is called when the processes here have ended as
+    they should, but for servers, which others may still use, and ``on_end`` when all are to end: with True if the job
+    is done.
+    """
 
-
-Event = StopRequest | ProcessEnd
-
-
-class RunMonitor:
-    """Receives requests to stop the run, and touches the heartbeat file that shows that the runner is alive."""
-
-    def __init__(self, folder: Path) -> None:
-        self._heartbeat_file = folder / HEARTBEAT_FILE
-        self._events: SimpleQueue[Event] = SimpleQueue()  # its put() is safe in a signal handler
-        self._next_heartbeat = 0.0
-        self._is_stopped = False
-        self._commands: Collection[int] = ()
-
-    def install_signal_handlers(self) -> None:
-        """Treat SIGTERM and SIGINT as requests to stop from here on."""
-        for signal_number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signal_number, self._on_signal)
-
-    def heartbeat(self) -> None:
-        """Touch the heartbeat file if that is due; raises RunCanceledError after a request to stop."""
-        self._touch_heartbeat_file()
-        if self._is_stopped:
-            raise RunCanceledError
-
-    def watch_commands(self, commands: Collection[int]) -> None:
-        """Remember the process ids of the commands, whose orphans are reaped at every heartbeat."""
-        self._commands = commands
-
-    def notify_ended(self, process: int, return_code: int) -> None:
-        """Report that a process of the job has ended."""
-        self._events.put(ProcessEnd(process, return_code))
-
-    def wait_for_event(self, deadline: float | None) -> Event | None:
-        """Return the next event, with heartbeats until it comes; None once the deadline (monotonic seconds) is over."""
-        while deadline is None or time.monotonic() < deadline:
-            self._touch_heartbeat_file()
-            until = self._next_heartbeat if deadline is None else min(self._next_heartbeat, deadline)
-            try:
-                return self._events.get(timeout=max(0.0, until - time.monotonic()))
-            except Empty:
-                continue
-        return None
-
-    def _touch_heartbeat_file(self) -> None:
-        if time.monotonic() >= self._next_heartbeat:
-            self._heartbeat_file.touch()
-            if self._commands:
-                reap_orphans(self._commands)
-            self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._is_stopped = True
-        self._events.put(StopRequest())
+    roles: Sequence[ProcessRole]
+    others: frozenset[int] = frozenset()
+    on_done: Callable[[], None] = _do_nothing
+    on_end: Callable[[bool], None] = _do_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +76,31 @@ class _ChildProcess:
         self.process.wait()
 
 
-def execute_command(
-    command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, monitor: RunMonitor
+def execute_command(  # noqa: PLR0913, PLR0917 - what a run is
+    command: str,
+    folder: Path,
+    variables: Mapping[str, str],
+    spec: RunSpec,
+    monitor: RunMonitor,
+    part: JobPart | None = None,
 ) -> CommandOutcome:
     """Run a shell command in a folder until it ends, exceeds its time limit or is stopped; leave no process behind.
 
-    A distributed job runs it in several processes: one that fails ends the others.
+    A distributed job runs it in several processes: one that fails ends the others. All of them are started here, unless
+    this is a part of the job. Raises RunLostError if another instance was lost.
     """
     monitor.heartbeat()
+    part = part or JobPart(_roles_of_all_instances(spec, variables))
     deadline = None if spec.timeout is None else time.monotonic() + spec.timeout
     adopt_orphans()
     children: dict[int, _ChildProcess] = {}
     monitor.watch_commands(children.keys())
     try:
-        _start_processes(command, folder, variables, spec, monitor, children)
-        first = next(iter(children))
-        with suppress(OSError):  # on a disk that it has filled already; it has other marks
-            write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": first, "pid": first})
+        _start_processes(command, folder, variables, spec, monitor, part.roles, children)
+        _note_first_process(children, spec.folder)
         running = dict(children)
-        event = _wait_for_processes(running, monitor, deadline)
+        event = _wait_for_processes(running, part, monitor, deadline)
+        part.on_end(_is_success(event))
         if running:
             _terminate_gracefully(running, monitor, time.monotonic() + spec.grace)
     finally:
@@ -149,17 +113,51 @@ def execute_command(
     return _make_outcome(event, tuple(children.values()), spec)
 
 
-def _wait_for_processes(running: dict[int, _ChildProcess], monitor: RunMonitor, deadline: float | None) -> Event | None:
-    """Wait until one process fails, or all but servers have ended, which leave ``running``; return the event.
+def _note_first_process(children: Iterable[int], folder: Path) -> None:
+    for first in list(children)[:1]:
+        with suppress(OSError):  # on a disk that it has filled already; it has other marks
+            write_json_atomically(folder / COMMAND_FILE, {"pgid": first, "pid": first})
 
-    Return None once the deadline is over.
+
+def _is_success(event: Event | None) -> bool:
+    return isinstance(event, InstanceDone) or (isinstance(event, ProcessEnd) and event.return_code == 0)
+
+
+def _roles_of_all_instances(spec: RunSpec, variables: Mapping[str, str]) -> tuple[ProcessRole, ...]:
+    """Return the processes of a job whose instances are all this machine, and share its devices."""
+    ports = free_ports(len(port_instances(spec.distribution, spec.instances)), "127.0.0.1")
+    return tuple(
+        replace(role, variables={**share_devices(variables, role.instance, spec.instances), **role.variables})
+        for role in process_roles(spec.distribution, ports, spec.instances)
+    )
+
+
+def _wait_for_processes(
+    running: dict[int, _ChildProcess], part: JobPart, monitor: RunMonitor, deadline: float | None
+) -> Event | None:
+    """Wait until a process fails, or all but servers have ended, here and on others; return the last event.
+
+    Those that have ended leave ``running``. Return None once the deadline is over.
     """
-    while isinstance(event := monitor.wait_for_event(deadline), ProcessEnd):
-        child = running.pop(event.process)
-        if event.return_code != 0 or all(other.role.is_server for other in running.values()):
-            break
-        child.kill()
-    return event
+    others, is_done = set(part.others), False
+    event: Event | None = None
+    while True:
+        if not is_done and all(child.role.is_server for child in running.values()):
+            is_done = True
+            part.on_done()
+        if is_done and not others and event is not None:
+            return event
+        event = monitor.wait_for_event(deadline)
+        match event:
+            case ProcessEnd(process, 0):
+                running.pop(process).kill()
+            case ProcessEnd(process):
+                del running[process]
+                return event
+            case InstanceDone(instance):
+                others.discard(instance)
+            case _:
+                return event
 
 
 def _terminate_gracefully(running: dict[int, _ChildProcess], monitor: RunMonitor, deadline: float) -> None:
@@ -185,19 +183,25 @@ def _process_group(process: int) -> int:
 
 
 def _make_outcome(event: Event | None, children: Sequence[_ChildProcess], spec: RunSpec) -> CommandOutcome:
-    return_code = children[0].process.returncode
+    return_code = children[0].process.returncode if children else 0
     exit_code = return_code if return_code >= 0 else None
-    if isinstance(event, StopRequest):
-        return CommandOutcome(FinalStatus.CANCELED, None, exit_code)
-    if event is None:
-        name = None if return_code >= 0 else signal_name(-return_code)
-        message = f"the command was stopped after {spec.timeout:g} s, the time limit of the job"
-        return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, name), exit_code)
-    if event.return_code != 0:
-        label = next(child.role.label for child in children if child.process.pid == event.process)
-        failure = command_failure(event.return_code, spec.folder / LOG_FILE, label)
-        return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
-    return CommandOutcome(FinalStatus.COMPLETED, None, 0)
+    match event:
+        case StopRequest():
+            return CommandOutcome(FinalStatus.CANCELED, None, exit_code)
+        case None:
+            name = None if return_code >= 0 else signal_name(-return_code)
+            message = f"the command was stopped after {spec.timeout:g} s, the time limit of the job"
+            return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, name), exit_code)
+        case InstanceLost(message):
+            raise RunLostError(message)
+        case InstanceFailed(failure):
+            return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
+        case ProcessEnd(process, return_code) if return_code != 0:
+            label = next(child.role.label for child in children if child.process.pid == process)
+            failure = command_failure(return_code, spec.folder / LOG_FILE, label)
+            return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
+        case _:
+            return CommandOutcome(FinalStatus.COMPLETED, None, 0)
 
 
 def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
@@ -206,16 +210,15 @@ def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
     variables: Mapping[str, str],
     spec: RunSpec,
     monitor: RunMonitor,
+    roles: Iterable[ProcessRole],
     children: dict[int, _ChildProcess],
 ) -> None:
     """Start the processes of the job and add them to ``children``.
 
     Of the open files of the runner they inherit only the lock that the backend checks, and those of its slots.
     """
-    ports = _free_ports(count_ports(spec.distribution, spec.instances))
-    for role in process_roles(spec.distribution, ports, spec.instances):
-        own = {**share_devices(variables, role.instance, spec.instances), **role.variables}
-        child = _start_process(command, folder, {**variables, **own}, spec, monitor, role)
+    for role in roles:
+        child = _start_process(command, folder, {**variables, **role.variables}, spec, monitor, role)
         children[child.process.pid] = child
     if spec.child_lock_fd is not None:
         os.close(spec.child_lock_fd)  # so that only the processes and their descendants hold it
@@ -245,12 +248,12 @@ def _start_process(  # noqa: PLR0913, PLR0917 - the same
     return _ChildProcess(role, process, thread, copying)
 
 
-def _free_ports(count: int) -> list[int]:
-    """Return ports of the loopback interface that nothing uses now."""
+def free_ports(count: int, address: str) -> list[int]:
+    """Return ports of an address of this machine that nothing uses now; raises OSError."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
+            one.bind((address, 0))
         return [one.getsockname()[1] for one in sockets]
 
 

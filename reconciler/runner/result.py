@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from signal import Signals
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from .cgroup import find_memory_limit, format_memory
 from .files import write_json_atomically
@@ -19,6 +19,7 @@ RESULT_FORMAT = 1
 LOG_FILE = "user_logs/std_log.txt"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
+LOST_FILE = "lost.json"  # why a run on several machines has no result
 _RESERVE_FILE, _RESERVED_BYTES = ".reserve", 1 << 16
 
 # What a shell's exit code says about the command, beyond its number.
@@ -86,6 +87,13 @@ class Failure:
         }
 
 
+def parse_failure(document: Any) -> Failure | None:
+    """Return the failure that a document of JSON describes; None if it describes none."""
+    if not isinstance(document, dict):
+        return None
+    return Failure(str(document["class"]), str(document["message"]), document["exit_code"], document["signal"])
+
+
 class RunFailedError(Exception):
     """The run failed before its command was started."""
 
@@ -96,6 +104,10 @@ class RunFailedError(Exception):
 
 class RunCanceledError(Exception):
     """The run was canceled before its command was started."""
+
+
+class RunLostError(Exception):
+    """A machine of the run was lost: the run has no result, and its text says why."""
 
 
 def staging_error(message: str) -> RunFailedError:

@@ -10,6 +10,7 @@ from typing import Any
 
 SPEC_FORMAT = 2
 DEFAULT_GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
+DEFAULT_SILENCE_SECONDS = 90.0  # a network disk can show a heartbeat a minute late
 DEFAULT_EXPERIMENT = "Default"
 # Inputs and outputs of these types are a file; of every other type, a folder.
 FILE_TYPES = frozenset({"uri_file"})
@@ -110,7 +111,8 @@ class RunSpec:
     """One run: what to stage, what to execute, where to record it. Times are in seconds.
 
     ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
-    of the job, empty for one process; ``instances`` is the number of machines that it is for, all of them this one.
+    of the job, empty for one process; ``instances`` is the number of machines that it is for, all of them this one
+    unless the runner is started on each of them. One that shows no sign of life for ``silence`` is lost.
     ``parallel`` are the settings of a parallel step, whose entry script gets the ``command`` as its arguments.
     The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
     and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and
@@ -140,6 +142,7 @@ class RunSpec:
     timeout: float | None = None
     tracking_server: str | None = None
     grace: float = DEFAULT_GRACE_SECONDS
+    silence: float = DEFAULT_SILENCE_SECONDS
     child_lock_fd: int | None = None
     alive_fd: int | None = None
     slot_fds: tuple[int, ...] = ()
@@ -171,6 +174,7 @@ class RunSpec:
             "timeout": self.timeout,
             "tracking": self.tracking_server,
             "grace": self.grace,
+            "silence": self.silence,
             "child_lock_fd": self.child_lock_fd,
             "alive_fd": self.alive_fd,
             "slot_fds": list(self.slot_fds),
@@ -231,6 +235,7 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         timeout=None if timeout is None else float(timeout),
         tracking_server=_parse_server_url(document.get("tracking")),
         grace=float(document.get("grace", DEFAULT_GRACE_SECONDS)),
+        silence=float(document.get("silence", DEFAULT_SILENCE_SECONDS)),
         child_lock_fd=document.get("child_lock_fd"),
         alive_fd=document.get("alive_fd"),
         slot_fds=tuple(document.get("slot_fds", ())),

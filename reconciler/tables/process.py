@@ -18,7 +18,7 @@ from reconciler.tables.formats import TableFormat
 from reconciler.tables.limits import MAX_MEMORY, MEMORY_REASON, Deadline
 
 INSTALL_HINT = "install 'mlgit[tables]' to see columns"
-_START = 5.0  # seconds that starting the process may take besides
+_START = 30.0  # seconds that starting the process may take besides, on a busy machine
 _GRACE = 2.0  # seconds after its time in which it may end by itself
 _PACKAGE_FOLDER = Path(__file__).parents[2]
 _WORKER = "reconciler.tables.worker"

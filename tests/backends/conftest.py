@@ -30,7 +30,7 @@ from reconciler.runner.descendants import find_marked
 from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
-_SECONDS = 90  # for what a busy cluster does
+_SECONDS = 180  # for what a busy cluster does
 REMOTE, DOCKER, SSH, SLURM, RAY = "remote", "docker", "ssh", "slurm", "ray"
 
 

@@ -29,7 +29,7 @@ print("up", flush=True)
 depth = int(sys.argv[1])
 if depth:
     subprocess.Popen([sys.executable, __file__, str(depth - 1)])
-time.sleep(60)
+time.sleep(300)
 """
 DETACHED = "setsid sleep 300 & setsid sh -c 'trap \"\" TERM; sleep 301' & echo up; sleep 200"
 MODEL = {"model": TaskOutput("uri_folder")}
@@ -195,7 +195,7 @@ def test_poll_returns_the_conditions_of_several_runs(bench):
 @pytest.mark.slow
 @pytest.mark.services  # the processes are given ten seconds to end
 def test_cancel_stops_the_whole_tree_of_processes(bench):
-    handle = bench.submit(bench.task("trap '' TERM; python family.py 2; sleep 60", {"family.py": FAMILY}))
+    handle = bench.submit(bench.task("trap '' TERM; python family.py 2; sleep 300", {"family.py": FAMILY}))
     bench.wait_until_running(handle, lines=3)
     assert len(bench.processes(handle)) >= 3
     assert bench.backend.cancel(handle)
@@ -206,7 +206,7 @@ def test_cancel_stops_the_whole_tree_of_processes(bench):
 
 @behaviour(6)
 def test_cancel_stops_a_run_that_was_just_submitted(bench):
-    handle = bench.submit(bench.task("echo up; sleep 60"))
+    handle = bench.submit(bench.task("echo up; sleep 300"))
     bench.backend.cancel(handle)
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.GONE or condition.reason == CANCELED
@@ -235,7 +235,7 @@ def test_cancel_leaves_no_process_in_whatever_session(bench):
 
 @behaviour(9)
 def test_background_processes_are_stopped_when_the_command_ends(bench):
-    handle = bench.submit(bench.task("sleep 60 & setsid sleep 61 & echo up"))
+    handle = bench.submit(bench.task("sleep 300 & setsid sleep 301 & echo up"))
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
     until(lambda: not bench.processes(handle))
 
@@ -254,7 +254,7 @@ def test_a_run_whose_runner_was_killed_is_gone_and_cancel_ends_its_processes(ben
 
 @behaviour(16)
 def test_a_run_that_is_gone_is_not_started_again_by_a_second_submission(bench):
-    task = bench.task("echo started; sleep 60")
+    task = bench.task("echo started; sleep 300")
     handle = bench.submit(task)
     bench.wait_until_running(handle)
     bench.kill_runner(task, handle)
@@ -277,7 +277,7 @@ def test_a_run_sees_only_the_variables_that_it_is_given(bench, monkeypatch):
 
 @behaviour(4)
 def test_a_run_that_exceeds_its_time_limit_fails_with_the_class_timeout(bench):
-    handle = bench.submit(bench.task("setsid sleep 61 & sleep 60", resources=Resources(timeout=0.3)))
+    handle = bench.submit(bench.task("setsid sleep 301 & sleep 300", resources=Resources(timeout=0.3)))
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.FAILED
     assert condition.result["failure"]["class"] == "timeout"
@@ -311,7 +311,7 @@ def test_a_log_of_ten_megabytes_is_complete(bench):
 
 @behaviour(13)
 def test_two_runs_go_on_at_once(bench):
-    handles = [bench.submit(bench.task(f"echo {name}; sleep 60", name=name)) for name in ("one", "two")]
+    handles = [bench.submit(bench.task(f"echo {name}; sleep 300", name=name)) for name in ("one", "two")]
     for handle in handles:
         bench.wait_until_running(handle)
     assert [bench.condition(handle).phase for handle in handles] == [Phase.RUNNING] * 2
@@ -320,7 +320,7 @@ def test_two_runs_go_on_at_once(bench):
 @behaviour(14)
 def test_a_run_waits_for_a_free_slot_and_starts_when_there_is_one(bench):
     narrow, message, in_use = bench.narrow()
-    first = bench.submit(bench.task("echo first; sleep 60", name="first", compute=narrow))
+    first = bench.submit(bench.task("echo first; sleep 300", name="first", compute=narrow))
     second = bench.submit(bench.task("echo second", name="second", compute=narrow))
     bench.wait_until_running(first)
     until(lambda: bench.condition(second).message == message)
@@ -346,7 +346,7 @@ def test_a_run_outlives_the_process_that_submitted_it(bench):
 
 @behaviour(20)
 def test_five_hundred_runs_are_polled_by_one_call(bench):
-    active = bench.submit(bench.task("echo up; sleep 60"))
+    active = bench.submit(bench.task("echo up; sleep 300"))
     bench.wait_until_running(active)
     unknown = [Handle(bench.type, f"gone-{number:08x}") for number in range(499)]
     conditions = bench.backend.poll([active, *unknown])

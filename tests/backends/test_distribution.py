@@ -24,6 +24,8 @@ def test_a_task_runs_in_as_many_processes_as_its_distribution_says(bench):
 
 
 def test_each_instance_of_a_task_has_the_processes_of_its_distribution(bench):
+    if bench.type == "slurm":
+        bench.settings["partition"] = "both"
     resources = Resources(instances=2)
     run = bench.submit(bench.task("echo $NODE_RANK of $WORLD_SIZE", distribution=PYTORCH_THREE, resources=resources))
     assert bench.wait_until_ended(run).phase is Phase.SUCCEEDED

@@ -78,7 +78,7 @@ def test_a_container_is_named_by_its_token_and_is_gone_when_its_run_has_ended(be
 
 def test_a_run_that_was_canceled_or_ran_out_of_time_leaves_no_container(bench, no_containers):
     waiting, late = (
-        submit(bench, "echo up; sleep 60", name=name, resources=Resources(timeout=timeout))[1]
+        submit(bench, "echo up; sleep 300", name=name, resources=Resources(timeout=timeout))[1]
         for name, timeout in (("waiting", None), ("late", 0.5))
     )
     bench.wait_until_running(waiting)
@@ -90,7 +90,7 @@ def test_a_run_that_was_canceled_or_ran_out_of_time_leaves_no_container(bench, n
 
 def test_a_run_that_was_canceled_in_the_queue_leaves_no_container(bench, no_containers):
     narrow = Compute("narrow", {"type": "computeinstance"})
-    _, first = submit(bench, "echo up; sleep 60", name="first", compute=narrow)
+    _, first = submit(bench, "echo up; sleep 300", name="first", compute=narrow)
     _, second = submit(bench, "echo up", name="second", compute=narrow)
     assert bench.backend.cancel(second)
     assert bench.condition(second).reason == CANCELED
@@ -112,7 +112,7 @@ def test_a_run_whose_supervisor_was_killed_goes_on_and_its_container_is_removed(
 
 
 def test_a_run_whose_supervisor_was_killed_can_be_canceled(bench, no_containers):
-    handle = bench.submit(bench.task("echo up; sleep 60"))
+    handle = bench.submit(bench.task("echo up; sleep 300"))
     bench.wait_until_running(handle)
     os.kill(pid_of_supervisor(bench, handle), signal.SIGKILL)
     assert bench.backend.cancel(handle)
@@ -140,7 +140,7 @@ def test_a_submission_that_was_killed_before_the_run_was_queued_is_done_again(be
 
 
 def test_a_container_of_another_folder_with_the_same_token_is_an_error(bench, tmp_path):
-    task = bench.task("echo up; sleep 60")
+    task = bench.task("echo up; sleep 300")
     bench.submit(task)
     other = load_backend({"type": "docker", "engine": bench.engine.url}, tmp_path / "other")
     with pytest.raises(UserError, match="has a container of this run already") as caught:
@@ -357,7 +357,7 @@ def test_variables_that_the_image_sets_are_those_of_the_command_and_not_of_the_e
 
 
 def test_a_container_that_is_removed_by_hand_is_a_lost_run(bench):
-    task = bench.task("echo up; sleep 60")
+    task = bench.task("echo up; sleep 300")
     handle = bench.submit(task)
     bench.wait_until_running(handle)
     bench.engine.run("rm", "--force", task.token)
@@ -366,7 +366,7 @@ def test_a_container_that_is_removed_by_hand_is_a_lost_run(bench):
 
 
 def test_an_engine_that_does_not_answer_is_unreachable_and_its_runs_stand(bench, tmp_path):
-    handle = bench.submit(bench.task("echo up; sleep 60"))
+    handle = bench.submit(bench.task("echo up; sleep 300"))
     bench.wait_until_running(handle)
     os.kill(pid_of_supervisor(bench, handle), signal.SIGKILL)
     absent = load_backend({"type": "docker", "engine": f"unix://{tmp_path}/absent.sock"}, bench.folder)

@@ -26,12 +26,12 @@ def bench(bench):
 
 
 def test_a_supervisor_is_identified_by_its_lock_and_not_by_a_process_id_that_can_be_reused(bench):
-    task = bench.task("echo started; sleep 60")
+    task = bench.task("echo started; sleep 300")
     run = bench.submit(task)
     bench.wait_until_running(run)
     bench.kill_runner(task, run)
     supervisor_file = bench.folder / "runs" / run.id / "supervisor.json"
-    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     try:
         supervisor_file.write_text(json.dumps({"pid": bystander.pid}))
         assert bench.condition(run).phase is Phase.GONE
@@ -43,7 +43,7 @@ def test_a_supervisor_is_identified_by_its_lock_and_not_by_a_process_id_that_can
 
 
 def test_several_processes_can_poll_a_run_at_once(bench):
-    run = bench.submit(bench.task("echo started; sleep 60"))
+    run = bench.submit(bench.task("echo started; sleep 300"))
     bench.wait_until_running(run)
     backends = [bench.backend for _ in range(20)]
     assert {backend.poll([run])[run].phase for backend in backends} == {Phase.RUNNING}
@@ -68,7 +68,7 @@ def test_a_run_that_was_never_queued_can_be_submitted_again(bench, monkeypatch):
 
 
 def test_a_supervisor_without_a_record_is_found_by_its_token_file(bench):
-    run = bench.submit(bench.task("echo $$; sleep 60"))
+    run = bench.submit(bench.task("echo $$; sleep 300"))
     bench.wait_until_running(run)
     (bench.folder / "runs" / run.id / "supervisor.json").unlink()
     bench.backend.cancel(run)
@@ -120,7 +120,7 @@ def test_cancel_of_a_run_that_has_ended_stops_what_it_left(bench):
     with subprocess.Popen(["sleep", "300"], env=environment) as remaining:
         until(lambda: find_marked(bench.folder / "runs" / run.id))
         assert bench.backend.cancel(run)
-        assert remaining.wait(5) == -signal.SIGKILL
+        assert remaining.wait(120) == -signal.SIGKILL
     assert bench.condition(run).phase is Phase.SUCCEEDED
 
 

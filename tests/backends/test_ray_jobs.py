@@ -14,6 +14,13 @@ from reconciler.backends._scheduled import JobState
 from reconciler.model.tasks import Prefix, Resources, Task
 
 TASK = Task("train-1a2b3c4d", "job/train", "c0ffee" * 7, "true", Prefix("/shared/environments/a", "head"))
+ENDED = "its job ended without a result (FAILED):"
+# As Ray 2.60 has it of a node without the Python.
+NO_PYTHON = """Job entrypoint command failed with exit code 127, last available logs (truncated to 20,000 chars):
+2026-11-30 19:34:39,649\tINFO job_manager.py:581 -- Runtime env is setting up.
+/bin/sh: 1: exec: /opt/py/bin/python3: not found
+Running entrypoint for job c0ffee: exec /opt/py/bin/python3 -I -S /shared/runners/a.pyz --apart /shared/runs/a/spec.json
+"""
 
 
 def test_a_job_has_the_token_for_its_id_and_no_path_becomes_a_command():
@@ -57,6 +64,24 @@ def test_a_run_asks_for_what_its_job_says_else_for_what_the_backend_says(wanted,
             {},
             JobState.ENDED,
             "its job ended without a result (FAILED): /bin/sh: python9: not found",
+        ),
+        (
+            {"status": "FAILED", "message": NO_PYTHON},
+            {},
+            JobState.ENDED,
+            f"{ENDED} its node has no /opt/py/bin/python3; set python: of the backend to one that all nodes have",
+        ),
+        (
+            {"status": "FAILED", "message": "python3: can't open file '/s/a.pyz': [Errno 2] No such file or directory"},
+            {},
+            JobState.ENDED,
+            f"{ENDED} its node does not see /s/a.pyz; all nodes must see folder: of the backend under the same path",
+        ),
+        (
+            {"status": "FAILED", "message": "Job entrypoint command failed with exit code 1"},
+            {},
+            JobState.ENDED,
+            f"{ENDED} Job entrypoint command failed with exit code 1",
         ),
         ({"status": "SUCCEEDED", "message": None}, {}, JobState.ENDED, "its job ended without a result (SUCCEEDED)"),
     ],

@@ -307,12 +307,12 @@ def test_the_copy_of_a_supervisor_has_nothing_of_the_run_before(bench, monkeypat
 
 
 def test_no_process_is_signalled_by_a_number_that_was_noted_before_a_reboot(bench):
-    task = bench.task("echo $$; trap '' TERM; sleep 60; sleep 60", name="a")
+    task = bench.task("echo $$; trap '' TERM; sleep 300; sleep 300", name="a")
     handle = bench.submit(task)
     bench.wait_until_running(handle)
     folder = bench.folder / "runs" / handle.id
     bench.kill_runner(task, handle)
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as bystander:
+    with subprocess.Popen(["sleep", "300"], start_new_session=True) as bystander:
         try:
             for name in ("supervisor.json", "command.json"):
                 (folder / name).write_text(json.dumps({"pid": bystander.pid, "pgid": bystander.pid}))

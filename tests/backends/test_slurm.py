@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from contextlib import suppress
 
 import pytest
@@ -170,7 +171,7 @@ def test_a_run_that_slurm_refuses_says_why_and_what_there_is(bench, settings, wo
     problem = problem_of(caught)
     assert problem.code == "submission-refused"
     assert f"Slurm refuses job/train: {words}" in problem.message
-    assert "the partitions there are: main, one, urgent" in problem.hint
+    assert "the partitions there are: both, main, one, urgent" in problem.hint
     assert bench.backend.find(task.token) is None
     assert bench.wait_until_ended(bench.submit(task)).phase is Phase.SUCCEEDED
 
@@ -181,7 +182,7 @@ def test_a_submission_that_was_killed_before_its_note_is_found_by_the_name_of_it
     sbatch.write_text(f'#!/bin/sh\n/usr/bin/sbatch "$@" > {tmp_path}/jobs\nkill -KILL $PPID\n')
     sbatch.chmod(stat.S_IRWXU)
     compute, *_ = bench.narrow()
-    first = bench.submit(bench.task("echo first; sleep 60", name="first", compute=compute))
+    first = bench.submit(bench.task("echo first; sleep 300", name="first", compute=compute))
     bench.wait_until_running(first)
     task = bench.task("echo once", compute=compute)
     with monkeypatch.context() as patch:
@@ -214,7 +215,16 @@ def test_a_node_without_the_python_loses_the_run_and_says_so(bench, tmp_path):
     handle = bench.open(python=str(python)).submit(bench.task("true"), bench.store)
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.GONE
-    assert condition.message.endswith(f"{python}: not found")
+    words = f"its node has no {python}; set python: of the backend to one that all nodes have"
+    assert condition.message.endswith(words)
+
+
+def test_a_virtual_environment_that_no_node_sees_can_have_the_python_of_the_backend(bench, tmp_path):
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    bench.cluster.hide(tmp_path / "venv")
+    backend = bench.open(python=str(tmp_path / "venv/bin/python"))
+    handle = backend.submit(bench.task("echo up"), bench.store)
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
 
 
 def test_jobs_are_submitted_by_ssh_from_a_machine_of_the_cluster(bench, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.backends import _slurm_commands, _slurm_find
-from reconciler.backends._slurm_script import make_script, time_limits
+from reconciler.backends._slurm_script import make_instance_script, make_script, time_limits
 from reconciler.backends._slurm_states import Job, end_message, parse_jobs, stopped_state, waiting_message
 from reconciler.backends.slurm import BACKEND
 from reconciler.diagnostics import UserError
@@ -34,12 +34,14 @@ ALL = {
 }
 
 
+RUNNER = ("/usr/bin/python3", "-I", "-S", "/shared/mlgit/runners/abc.pyz")
+
+
 def script(settings, folder=FOLDER, address="job/train", **resources):
     task = Task(
         "train-0badcafe", address, "0badcafe" * 5, "true", Prefix("/env", "here"), resources=Resources(**resources)
     )
-    runner = ("/usr/bin/python3", "-I", "-S", "/shared/mlgit/runners/abc.pyz")
-    return make_script(task, settings, folder, runner, folder / "spec.json")
+    return make_script(task, settings, folder, RUNNER, folder / "spec.json")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,7 @@ def script(settings, folder=FOLDER, address="job/train", **resources):
         ("all", ALL, {}),
         ("limits", {}, {"timeout": 3600.5, "cpus": 2, "memory": 3 << 30, "gpus": 2}),
         ("above", ALL, {"timeout": 86400.0}),
+        ("nodes", ALL, {"instances": 3}),
     ],
 )
 def test_a_script_has_what_the_settings_and_the_job_ask_for(golden, name, settings, resources):
@@ -59,6 +62,11 @@ def test_a_script_of_odd_names_has_no_option_or_command_of_theirs(golden):
     odd = "a\n#SBATCH --uid=0\r\0 --wrap=x \"b\" 'c' $(id) `id` \\ # %j"
     folder = Path("/shared") / 'it\'s $(id) "%j" #'
     golden("backends/slurm/odd.sh", script({}, folder, odd))
+
+
+def test_a_second_script_starts_an_instance_on_another_node(golden):
+    folder = Path("/shared") / 'it\'s $(id) "%j" #'
+    golden("backends/slurm/instance.sh", make_instance_script(folder, RUNNER, folder / "spec.json"))
 
 
 @given(st.text(), st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs", "Cc"]), min_size=1))
@@ -132,6 +140,13 @@ def test_a_run_without_a_result_says_how_its_job_ended():
     job = Job("7", "a", "FAILED", "main", "NonZeroExitCode")
     assert end_message(job, "sh: 1: python: not found") == (
         "job 7 of Slurm ended without a result (FAILED): sh: 1: python: not found"
+    )
+    assert end_message(job, "/var/spool/slurm_script: 16: /opt/py/bin/python3: not found").endswith(
+        "(FAILED): its node has no /opt/py/bin/python3; set python: of the backend to one that all nodes have"
+    )
+    assert end_message(job._replace(reason="JobLaunchFailure"), "") == (
+        "its node could not start it, perhaps as it does not see folder: of the backend, "
+        "which all nodes must see under the same path (JobLaunchFailure)"
     )
     assert end_message(job._replace(state="NODE_FAIL", reason="None"), "x") == "its node failed"
     assert end_message(None, "") == "its job has left no result, and Slurm does not know it any more"

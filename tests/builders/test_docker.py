@@ -437,13 +437,13 @@ def test_a_build_that_was_killed_is_not_taken_for_a_finished_one(
         [sys.executable, "-c", KILLED, str(tmp_path), str(tests)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
-        until(lambda: "RUN sleep" in process.stdout.readline(), 60)
+        until(lambda: "RUN sleep" in process.stdout.readline())
         process.kill()
     made = builder(tmp_path / "builder")
     assert made.find(FINGERPRINT) is None
     assert docker_host.run("images", "--quiet", "mlgit/environment") == ""
     assert (staged(tmp_path) / FINGERPRINT / "context/Dockerfile").is_file()
-    until(lambda: not _is_locked(tmp_path, FINGERPRINT), 30)  # its `docker build` has ended
+    until(lambda: not _is_locked(tmp_path, FINGERPRINT))  # its `docker build` has ended
     (staged(tmp_path) / "going-on").mkdir()
     with FileLock(lock_path(tmp_path / "builder/docker", "going-on")):
         build(made, store, CONTEXT, FILES, fingerprint="a" * 64)

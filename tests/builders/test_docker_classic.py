@@ -154,7 +154,7 @@ def test_a_build_that_was_killed_is_not_taken_for_a_finished_one(
         [sys.executable, "-c", KILLED, str(tmp_path), str(tests)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
-        until(lambda: "Running in" in process.stdout.readline(), 60)
+        until(lambda: "Running in" in process.stdout.readline())
         process.kill()
     made = builder(tmp_path / "builder")
     assert made.find(FINGERPRINT) is None
@@ -174,9 +174,9 @@ def test_a_build_that_is_stopped_ends_at_once_and_leaves_nothing(
         if "Running in" in text:
             threading.Thread(target=made.stop).start()
 
-    files = {"Dockerfile": f"FROM {BASE}\nRUN sleep 60\n"}
+    files = {"Dockerfile": f"FROM {BASE}\nRUN sleep 300\n"}
     code, _, _ = failure(lambda: build(made, store, CONTEXT, files, progress=stop))
     assert code == "build-stopped"
     assert made.find(FINGERPRINT) is None
     assert docker_host.run("images", "--quiet", "mlgit/environment") == ""
-    until(lambda: docker_host.run("ps", "--quiet") == "", 30)
+    until(lambda: docker_host.run("ps", "--quiet") == "")

@@ -20,7 +20,7 @@ from pathlib import Path
 from reconciler.builders._prefix_files import exclusive_lock
 from reconciler.builders._programs import run_command
 with exclusive_lock(Path(sys.argv[1]), "key", print):
-    run_command(["/bin/sh", "-c", f"echo $$ > {sys.argv[1]}/pid; exec sleep 60"], {})
+    run_command(["/bin/sh", "-c", f"echo $$ > {sys.argv[1]}/pid; exec sleep 300"], {})
 """
 
 
@@ -33,5 +33,5 @@ def test_a_program_that_outlives_mlgit_holds_the_lock_of_its_build(tmp_path: Pat
     with pytest.raises(Timeout):
         lock.acquire(timeout=0)
     os.kill(program, signal.SIGKILL)
-    lock.acquire(timeout=20)
+    lock.acquire(timeout=120)
     lock.release()

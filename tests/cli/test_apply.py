@@ -68,7 +68,7 @@ def apply_at_terminal(folder, answer):
         if output.endswith(b"to approve: "):
             os.write(primary, answer)
     os.close(primary)
-    return process.wait(30), output.decode()
+    return process.wait(120), output.decode()
 
 
 def test_the_answer_yes_approves_the_plan(small, mlgit):

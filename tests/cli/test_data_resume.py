@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from workspaces import commit
+from workspaces import commit, signal_itself
 
 pytestmark = pytest.mark.slow
 
@@ -43,22 +42,18 @@ def whole_files(folder: Path) -> dict[str, int]:
     return {path.name: status.st_ino for path, status in found.items() if status.st_size == 20_000}
 
 
-def kill_when(folder: Path, command: list[str], cwd: Path, count: int) -> None:
-    """Run a command, and kill it as soon as a folder has so many files."""
-    process = subprocess.Popen([sys.executable, "-m", "reconciler", *command], cwd=cwd)
-    deadline = time.monotonic() + 60
-    while len(whole_files(folder)) < count and time.monotonic() < deadline:
-        assert process.poll() is None, "it ended before it was killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+def run_killed(command: list[str], cwd: Path, event: str, text: str) -> None:
+    """Run a command that is killed when it has sent or brought some files: before its event that comes with each."""
+    environment = os.environ | signal_itself(cwd.parent / "start", signal.SIGKILL, event, text, 200)
+    ended = subprocess.run([sys.executable, "-m", "reconciler", *command], cwd=cwd, env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
 
 
 def test_a_put_that_was_killed_goes_on_and_sends_no_file_again(folder, tmp_path, mlgit):
     make_files(tmp_path / "source")
-    kill_when(tmp_path / "share", ["data", "put", "../source", "share/raw"], folder, 150)
+    run_killed(["data", "put", "../source", "share/raw"], folder, "os.rename", ".bin")
     sent = whole_files(tmp_path / "share")
-    assert 150 <= len(sent) < FILES
+    assert 100 < len(sent) < FILES
     done = mlgit("data", "put", "../source", "share/raw", cwd=folder)
     assert done.code == 0, done.out + done.err
     assert f"wrote {FILES - len(sent)} of {FILES} files" in done.out
@@ -90,7 +85,7 @@ def test_a_get_that_was_killed_goes_on_and_reads_no_file_again(folder, tmp_path,
     make_files(tmp_path / "share/raw")
     target = tmp_path / "new/out"
     (target if exists else tmp_path / "new").mkdir(parents=True)
-    kill_when(tmp_path / "new", ["data", "get", "share/raw", str(target)], folder, 150)
+    run_killed(["data", "get", "share/raw", str(target)], folder, "open", "/.mlgit-")
     (partial,) = [path for path in tmp_path.glob("new/**/.mlgit-*") if path.is_dir()]
     assert not (target / "0").exists(), "all of it is there, or nothing"
     brought = whole_files(partial)
@@ -114,11 +109,9 @@ def test_a_get_that_was_killed_goes_on_and_reads_no_file_again(folder, tmp_path,
 def test_a_get_that_another_process_is_at_is_refused(folder, tmp_path, mlgit):
     make_files(tmp_path / "share/raw")
     command = [sys.executable, "-m", "reconciler", "data", "get", "share/raw", str(tmp_path / "out")]
-    with subprocess.Popen(command, cwd=folder) as first:
-        while not list(tmp_path.glob(".mlgit-*")):
-            assert first.poll() is None
-            time.sleep(0.01)
-        first.send_signal(signal.SIGSTOP)
+    environment = os.environ | signal_itself(tmp_path / "start", signal.SIGSTOP, "open", "/.mlgit-")
+    with subprocess.Popen(command, cwd=folder, env=environment) as first:
+        os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         refused = mlgit("data", "get", "share/raw", str(tmp_path / "out"), cwd=folder)
         first.send_signal(signal.SIGCONT)
         assert first.wait() == 0

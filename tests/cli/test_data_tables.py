@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -160,7 +160,7 @@ def test_a_path_without_a_file_is_named_at_its_line(tables, mlgit):
 def broken_files(folder):
     pq.write_table(pa.table({"a": [1, 2]}), folder / "cut.parquet")
     (folder / "cut.parquet").write_bytes((folder / "cut.parquet").read_bytes()[:-9])
-    (folder / "noise.csv").write_bytes(os.urandom(5_000))
+    (folder / "noise.csv").write_bytes(random.Random(1).randbytes(5_000))  # noqa: S311
     (folder / "deep.jsonl").write_text('{"a":' + "[" * 300_000 + "\n")
     (folder / "long.csv").write_text("a,b\n" + "x" * 20_000_000)
     (folder / "bomb.csv.gz").write_bytes(gzip.compress(b"0" * 100_000_000, 1))

@@ -71,7 +71,7 @@ def test_a_lock_is_written_beside_the_file_and_no_other_is_overwritten(built, ml
 def test_a_command_is_executed_in_the_environment_that_the_file_declares(built, mlgit_process):
     code = "import iniconfig, sys, importlib.metadata as m; print(m.version('iniconfig')); sys.exit(7)"
     ended = mlgit_process("env", "shell", "plain", "--", "python", "-c", code, cwd=built)
-    output, _ = ended.communicate(timeout=60)
+    output, _ = ended.communicate(timeout=180)
     assert (output.strip(), ended.returncode) == ("2.1.0", 7)
 
 
@@ -85,7 +85,7 @@ def test_a_shell_has_the_programs_of_the_environment_whatever_the_start_files_pu
     variables = {"HOME": str(home), "SHELL": shutil.which("bash")}
     ended = mlgit_process("env", "shell", "plain", cwd=built, env=variables, stdin=subprocess.PIPE)
     code = "import importlib.metadata as m; print(m.version('iniconfig'))"
-    output, errors = ended.communicate(f'python -c "{code}"\ngreet\nexit 5\n', timeout=60)
+    output, errors = ended.communicate(f'python -c "{code}"\ngreet\nexit 5\n', timeout=180)
     assert (output.splitlines(), ended.returncode) == (["2.1.0", "good day"], 5)
     assert "environment/plain: a shell in " in errors
     assert "(plain) " in errors  # the prompt
@@ -98,7 +98,7 @@ def test_ctrl_c_is_for_the_program_and_not_for_mlgit(built, mlgit_process):
     ended = mlgit_process("env", "shell", "plain", "--", "python", "-c", code, cwd=built)
     assert ended.stdout.readline() == "up\n"
     os.killpg(ended.pid, signal.SIGINT)
-    output, errors = ended.communicate(timeout=60)
+    output, errors = ended.communicate(timeout=180)
     assert (output, errors, ended.returncode) == ("mine\n", "", 4)
 
 

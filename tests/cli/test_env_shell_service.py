@@ -39,7 +39,7 @@ def test_a_shell_in_an_image_has_the_terminal_and_the_current_folder(tmp_path: P
         except OSError:  # the terminal is closed
             pass
         os.close(leader)
-        assert shell.wait(60) == 5
+        assert shell.wait(180) == 5
     lines = output.decode().splitlines()
     assert str(tmp_path) in lines
     assert "/dev/pts/0" in lines

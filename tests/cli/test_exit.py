@@ -27,7 +27,7 @@ def test_a_mistyped_command_is_answered_with_a_suggestion(small, mlgit):
     assert "error: there is no command aply; did you mean apply?" in ended.err
 
 
-def read_until(terminal, text, seconds=30):
+def read_until(terminal, text, seconds=120):
     """Read the output of a terminal until it has the text."""
     output, deadline = b"", time.monotonic() + seconds
     while text not in output:
@@ -44,10 +44,10 @@ def test_an_interrupt_at_the_approval_changes_nothing_and_is_reported(small):
     try:
         read_until(terminal, b"Type 'yes' to approve")
         process.send_signal(signal.SIGINT)
-        while not select.select([terminal], [], [], 2)[0]:  # an interrupt before the prompt reads is lost
+        while not select.select([terminal], [], [], 10)[0]:  # an interrupt before the prompt reads is lost
             process.send_signal(signal.SIGINT)
         answer = read_until(terminal, b"changed\r\n")
-        assert process.wait(30) == 130
+        assert process.wait(120) == 130
     finally:
         process.kill()
         process.wait()

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from workspaces import APPLY, commit, edit, git, put, until
+from workspaces import APPLY, commit, edit, git, put, signal_itself
 
 from reconciler.state.paths import pin_path
 from reconciler.storage.disk_files import put_path
@@ -256,10 +256,9 @@ def test_a_signal_leaves_nothing_half_written(applied, large, mlgit_process, tmp
     put(applied, path, record)
     if exists:
         (parent / "out").mkdir(parents=True)
-    process = mlgit_process("get", "data/numbers", str(parent / "out"), cwd=applied)
-    until(lambda: [*tmp_path.rglob(".mlgit-*/large.bin")])
-    process.send_signal(number)
-    assert process.wait(30) == 128 + number
+    at_once = signal_itself(tmp_path / "start", number, "open", "/large.bin")
+    process = mlgit_process("get", "data/numbers", str(parent / "out"), cwd=applied, env=at_once)
+    assert process.wait(120) == 128 + number
     assert process.communicate()[0] == ""
     assert [*parent.rglob("*")] == ([parent / "out"] if exists else [])
     assert parent.exists() == exists

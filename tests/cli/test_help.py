@@ -88,4 +88,4 @@ def test_a_closed_pipe_is_no_error(applied, mlgit_process):
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait(30) in (0, 1)
+    assert process.wait(120) in (0, 1)

@@ -41,11 +41,11 @@ def test_a_rerun_exits_with_one_if_its_own_run_fails_or_is_canceled(applied, mlg
     rerun = mlgit(*RERUN, cwd=applied)
     assert rerun.code == 1
     assert "the command ended with exit code 4" in rerun.out
-    commit(applied, "lasts", {"src/sum.py": "import time; print('begun', flush=True); time.sleep(60)"})
+    commit(applied, "lasts", {"src/sum.py": "import time; print('begun', flush=True); time.sleep(300)"})
     process = mlgit_process(*RERUN, cwd=applied)
     until(lambda: "begun" in mlgit("job", "logs", "sum", cwd=applied).out)
     assert mlgit("job", "cancel", "sum", cwd=applied).code == 0
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 1
 
 
@@ -126,7 +126,7 @@ def test_a_rerun_while_its_input_is_being_made_waits_for_it_or_says_so(small, ml
     process = mlgit_process(*rerun, "--wait", cwd=small)
     assert process.stdout.readline()
     go.touch()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert (process.returncode, err) == (0, "")
     assert "completed" in out
     assert mlgit("job", "logs", "check", cwd=small).out == "7"

@@ -17,7 +17,7 @@ STEP = """
     import pathlib, sys, time
     name, go, out = sys.argv[1:]
     print(name, "begun", flush=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while go != "-" and not pathlib.Path(go).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     (pathlib.Path(out) / "x.txt").write_text(name)
@@ -143,7 +143,7 @@ def test_the_status_counts_the_steps_and_says_when_a_driver_ended_and_wait_conti
     process = mlgit_process("job", "wait", "flow", cwd=running)
     assert process.stderr.readline().startswith("waiting for run flow-")
     go.touch()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert re.search(r"  evaluate: completed after \d", out)
     assert set(states(mlgit, running).values()) == {"completed"}
@@ -152,7 +152,7 @@ def test_the_status_counts_the_steps_and_says_when_a_driver_ended_and_wait_conti
 def test_the_log_of_a_step_that_has_not_started_is_followed_from_its_start_to_its_end(running, mlgit_process, go):
     process = mlgit_process("job", "logs", "flow/evaluate", "--follow", cwd=running)
     go.touch()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert (process.returncode, out, err) == (0, "evaluate begun\nevaluate ended\n", "")
 
 
@@ -169,7 +169,7 @@ def test_an_interrupted_wait_says_how_to_go_on(running, mlgit_process, mlgit):
     assert process.stderr.readline().startswith("waiting for run flow-")
     until(lambda: "train: running" in process.stdout.readline())
     os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert re.fullmatch(r"Run (\S+) goes on: `mlgit job wait \1` follows it, .*\n", err)
     assert states(mlgit, running)["train"] == "running"

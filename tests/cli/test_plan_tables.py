@@ -168,7 +168,7 @@ def test_hostile_files_do_not_break_a_plan(change, mlgit, case):
     folder = change({f"data/t/{name}": before}, {f"data/t/{name}": after})
     started = time.monotonic()
     lines = plan_lines(mlgit, folder)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     assert any(line.strip().startswith(expected) for line in lines), lines
     assert len(lines) < 8
     assert max(map(len, lines)) < 500

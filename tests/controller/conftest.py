@@ -21,7 +21,7 @@ import pathlib, sys, time
 here = pathlib.Path({here!r})
 with (here / "executions").open("a") as file:
     file.write("once\\n")
-deadline = time.monotonic() + 60
+deadline = time.monotonic() + 300
 while (here / "wait").exists() and time.monotonic() < deadline:
     time.sleep(0.02)
 {body}
@@ -106,7 +106,7 @@ class Controller:
 
     def wait_for(self, text: str, *, times: int = 1) -> str:
         """Wait until so many lines have a text; return the last of them."""
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 120
         while True:
             is_waiting = self._reader.is_alive() and time.monotonic() < deadline
             if len(matches := [line for line in [*self.lines] if text in line]) >= times:
@@ -123,7 +123,7 @@ class Controller:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait until the controller ends, and return its exit code."""
         self.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(120)
 
 
 @pytest.fixture

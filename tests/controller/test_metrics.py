@@ -23,7 +23,7 @@ FAILED = IterationResult(errors=(Diagnostic("remote-unreachable", "cannot read f
 
 def get(port, path):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -111,7 +111,9 @@ def test_the_endpoint_counts_what_a_controller_does(site, controller):
     running.wait_for("model/total")
     notes = (json.loads(line).get("message", "") for line in running.lines)
     port = int(re.search(r"127\.0\.0\.1:(\d+)/healthz", next(note for note in notes if "healthz" in note))[1])
-    until(lambda: metrics(port).get(("mlgit_runs", "completed")) == 1)
+    # A run is recorded, and its model may be registered one iteration later.
+    until(lambda: {("mlgit_runs", "completed"), ("mlgit_actions_total", "done", "register")} <= metrics(port).keys())
+    until(lambda: metrics(port)["mlgit_runs", "completed"] == 1)
     samples = metrics(port)
     assert (samples["mlgit_actions_total", "done", "submit"], samples["mlgit_actions_total", "done", "register"]) == (
         1,

@@ -153,9 +153,9 @@ def test_ctrl_c_ends_the_controller_with_130(site, controller):
 @pytest.mark.services
 def test_two_controllers_do_nothing_twice(site, controller, mlgit):
     processes = controller(), controller()
-    until(lambda: sum(process.count("done    model/total: version 1") for process in processes), 60)
+    until(lambda: sum(process.count("done    model/total: version 1") for process in processes))
     site.edit("jobs/sum.yml", "factor: 2", "factor: 3")
-    until(lambda: sum(process.count("done    model/total: new version 2") for process in processes), 60)
+    until(lambda: sum(process.count("done    model/total: new version 2") for process in processes))
     assert [process.stop() for process in processes] == [0, 0]
     assert site.executions() == 2
     for action in (
@@ -180,7 +180,7 @@ def test_two_controllers_of_two_clones_share_a_live_state_and_do_nothing_twice(s
     git(site.clone, "pull", "--quiet")
     git(site.top, "clone", "--quiet", "bare.git", "other")
     processes = controller(), controller(cwd=site.top / "other")
-    until(lambda: sum(process.count("done    model/total: version 1") for process in processes), 60)
+    until(lambda: sum(process.count("done    model/total: version 1") for process in processes))
     assert [process.stop() for process in processes] == [0, 0]
     assert site.executions() == 1
     for action in ("data/numbers: version 1", "first run of job/sum", "model/total: version 1"):

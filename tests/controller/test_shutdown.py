@@ -51,7 +51,7 @@ class SlowIndex:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 index.asked.set()
-                index.let.wait(60)
+                index.let.wait(180)
                 sort, body = answers.get(self.path, ("text/plain", b""))
                 self.send_response(200 if body else 404)
                 self.send_header("Content-Type", sort)
@@ -88,14 +88,14 @@ def building(site, controller, index, tmp_path, monkeypatch):
     monkeypatch.setenv("MLGIT_CACHE_DIR", str(tmp_path / "cache"))
     running = controller(env=index.environment)
     running.wait_for("build with venv: resolving 1 package")
-    assert index.asked.wait(30)
+    assert index.asked.wait(120)
     return running
 
 
 def test_a_build_finishes_and_no_action_is_started(building, index, site, mlgit):
     building.send_signal(signal.SIGTERM)
     index.let.set()
-    assert building.process.wait(60) == 0
+    assert building.process.wait(180) == 0
     assert building.count("done    environment/plain: build with venv") == 1
     assert building.count("first run of job/sum") == 0
     assert building.process.stderr.read() == _SHUTDOWN_MESSAGE.decode()
@@ -108,6 +108,6 @@ def test_a_second_signal_stops_a_build(building, site, mlgit):
     building.send_signal(signal.SIGTERM)
     assert building.process.stderr.readline() == _SHUTDOWN_MESSAGE.decode()
     building.send_signal(signal.SIGTERM)
-    assert building.process.wait(30) == 130
+    assert building.process.wait(120) == 130
     assert building.count("done    environment/plain") == 0
     assert mlgit("unlock", cwd=site.clone).code == 0

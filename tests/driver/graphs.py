@@ -75,7 +75,7 @@ class Site:
     def condition(self, handle: Handle) -> Condition:
         return self.driver.poll([handle])[handle]
 
-    def wait(self, handle: Handle, seconds: float = 30) -> Condition:
+    def wait(self, handle: Handle, seconds: float = 120) -> Condition:
         """Wait until a run has ended."""
         until(lambda: self.condition(handle).phase is not Phase.RUNNING, seconds)
         return self.condition(handle)

@@ -27,7 +27,7 @@ from reconciler.model.step_runs import DRIVER
 
 pytestmark = pytest.mark.slow
 COPY = "cat ${{inputs.data}}/x ${{inputs.data}}/x > ${{outputs.out}}/x"
-SLEEP = "echo up; sleep 60"
+SLEEP = "echo up; sleep 300"
 
 
 def test_steps_run_in_order_and_the_outputs_of_the_pipeline_are_theirs(site):
@@ -191,7 +191,7 @@ def test_a_driver_whose_machine_is_gone_is_continued_from_another_one(site, tmp_
 def test_a_step_whose_supervisor_is_killed_has_one_more_attempt(site):
     first = site.folder / "first"
     command = (
-        f"echo x >> {site.folder}/effects; if [ ! -e {first} ]; then touch {first}; sleep 60; fi; {WRITE.format(1)}"
+        f"echo x >> {site.folder}/effects; if [ ! -e {first} ]; then touch {first}; sleep 300; fi; {WRITE.format(1)}"
     )
     handle = site.submit(make_graph([make_step("prep", command)]))
     until(first.exists)

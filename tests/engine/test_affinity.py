@@ -58,7 +58,7 @@ def test_a_machine_without_the_store_executes_the_rest_and_names_the_host_of_the
 
 def test_only_the_host_of_a_run_refreshes_it(clones, on, golden):
     laptop, big = clones
-    edit(big, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(60)\n")
+    edit(big, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(300)\n")
     commit(big)
     assert on(big, *APPLY[:2]).code == 0
     git(big, "push", "--quiet", "origin", "main")

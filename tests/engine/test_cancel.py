@@ -40,7 +40,7 @@ def test_cancel_leaves_no_process_and_a_second_cancel_looks_again(folder, mlgit)
     with subprocess.Popen(["sleep", "300"], env={MARK_VARIABLE: str(run_folder)}) as remaining:
         until(lambda: find_marked(run_folder))
         again = mlgit("job", "cancel", "sum", cwd=folder)
-        assert remaining.wait(5) == -signal.SIGKILL
+        assert remaining.wait(120) == -signal.SIGKILL
     assert again.code == 0
     assert "canceled; processes that it had left were stopped" in again.out
 

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 def test_the_next_apply_executes_the_actions_of_a_killed_one(workspace, hanging_index, mlgit, mlgit_process):
     first = mlgit_process(*APPLY, cwd=workspace.folder, env=hanging_index.environment)
-    assert hanging_index.requested.wait(60)
+    assert hanging_index.requested.wait(120)
     first.kill()
-    first.communicate(timeout=60)
+    first.communicate(timeout=180)
     git(workspace.folder, "revert", "--no-edit", "HEAD")  # the dependency that is never delivered
     second = mlgit(*APPLY, cwd=workspace.folder)
     assert second.code == 0, second.err
@@ -84,7 +84,7 @@ def test_a_second_apply_while_the_first_waits_is_allowed_and_submits_nothing(
     assert second.code == 0
     golden("cli/second-apply.txt", second.out)
     waiting.let_it_end()
-    first.communicate(timeout=30)
+    first.communicate(timeout=120)
     assert first.returncode == 0
     assert len(waiting.executions()) == 1
     assert len(run_json(waiting.folder, "job", "list")) == 1
@@ -99,7 +99,7 @@ def test_two_applies_that_wait_for_the_same_run_both_succeed(waiting, mlgit_proc
         processes.append(process)
     waiting.let_it_end()
     for process in processes:
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
     (model,) = run_json(waiting.folder, "list", "model")
     assert model["version"] == "1"

@@ -65,13 +65,13 @@ def test_a_run_whose_submission_was_killed_is_executed_once(step, workspace, kil
     (killable / step).touch()
     env = {"PYTHONPATH": str(killable)}
     first = mlgit_process(*APPLY, cwd=workspace.folder, env=env)
-    first.communicate(timeout=30)
+    first.communicate(timeout=120)
     assert first.returncode == -signal.SIGKILL
     second = mlgit_process(*APPLY, cwd=workspace.folder, env=env)
-    out, err = second.communicate(timeout=30)
+    out, err = second.communicate(timeout=120)
     assert second.returncode == 0, err
     assert "model/total: version 1 from run sum-" in out
     assert len(workspace.executions()) == 1
     assert "attempt" not in out
     third = mlgit_process("plan", cwd=workspace.folder, env=env)
-    assert third.communicate(timeout=30)[0].startswith("No changes. ")
+    assert third.communicate(timeout=120)[0].startswith("No changes. ")

@@ -58,12 +58,12 @@ def test_a_run_whose_engine_was_stopped_is_lost_and_done_again(  # noqa: PLR0913
     commit(folder)
     process = mlgit_process(*APPLY, cwd=folder)
     wait_for_container(engine)
-    until(lambda: "up" in mlgit("job", "logs", "sum", cwd=folder).out, 60)
+    until(lambda: "up" in mlgit("job", "logs", "sum", cwd=folder).out)
     engine.halt(signal)
     assert mlgit("status", cwd=folder).code == 0
     shown = ""
     if signal == "TERM":  # the containers are stopped as well: the run is lost, and cannot be repeated now
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         shown = out + err
         assert process.returncode == 1
         assert "[backend-unreachable]" in shown
@@ -71,14 +71,14 @@ def test_a_run_whose_engine_was_stopped_is_lost_and_done_again(  # noqa: PLR0913
     engine.resume()
     if signal == "TERM":
         process = mlgit_process(*APPLY, cwd=folder)
-    until(lambda: len(run_json(folder, "job", "list")) == 2, 60)
+    until(lambda: len(run_json(folder, "job", "list")) == 2)
     wait_for_container(engine)
     first, second = run_json(folder, "job", "list")
     assert (first["status"], second["attempt"]) == ("lost", 2)
     assert first["message"] == STOPPED
     until(lambda: len(engine.run(*CONTAINERS).split()) == 1)
     assert mlgit("job", "cancel", "sum", cwd=folder).code == 0
-    shown += "".join(process.communicate(timeout=60))
+    shown += "".join(process.communicate(timeout=180))
     assert "Traceback" not in shown
     assert "attempt 1 was lost (attempt 2 of 3)" in shown
     assert run_json(folder, "job", "list")[-1]["status"] == "canceled"
@@ -91,9 +91,9 @@ def test_a_build_whose_engine_was_stopped_fails_and_is_made_again(folder, engine
     apply = ("apply", "--auto-approve", "--select", "environment")
     process = mlgit_process(*apply, cwd=folder)
     assert process.stdout
-    until(lambda: "RUN echo" in process.stdout.readline(), 60)
+    until(lambda: "RUN echo" in process.stdout.readline())
     engine.halt("KILL")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "stopped to answer during the build" in out + err
     assert "[docker-unreachable]" in out + err
@@ -111,10 +111,10 @@ def test_prune_during_a_build_removes_nothing_that_the_build_needs(folder, engin
     commit(folder, files={"image/Dockerfile": f"FROM {docker.BASE}\nRUN echo going on && sleep 6 && touch /made\n"})
     process = mlgit_process("apply", "--auto-approve", "--select", "environment", cwd=folder)
     assert process.stdout
-    until(lambda: "RUN echo" in process.stdout.readline(), 60)
+    until(lambda: "RUN echo" in process.stdout.readline())
     pruned = mlgit("env", "prune", "--days", "0", "--remove", cwd=folder)
     assert "it is in use, and stays" in pruned.out or "No built environment" in pruned.out, pruned.out
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 0, out + err
     assert mlgit("env", "shell", "plain", "--", "ls", "/made", cwd=folder).code == 0
 

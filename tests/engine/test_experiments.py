@@ -9,6 +9,7 @@ import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,7 +32,12 @@ def files(workspace, *prefixes):
 
 def kill_after(process, seconds):
     """Kill a command after some time, if it has not ended before."""
-    timer = threading.Timer(seconds, lambda: os.killpg(process.pid, signal.SIGKILL))
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):  # it ends at this moment
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, kill)
     timer.start()
     process.communicate()
     timer.cancel()
@@ -46,7 +52,7 @@ def test_a_run_goes_on_when_its_command_is_killed_and_the_next_one_follows_it(wa
     first_line = second.stdout.readline()
     waiting.let_it_end()
     out = second.stdout.read()  # communicate() would lose what readline() has read ahead
-    _, err = second.communicate(timeout=60)
+    _, err = second.communicate(timeout=180)
     assert second.returncode == 0, err
     golden("cli/run/attached.txt", re.sub(r"after [0-9.]+ s", "after 1.0 s", first_line + out))
     assert len(waiting.executions()) == 1
@@ -72,7 +78,7 @@ def test_ctrl_c_ends_following_and_never_the_run(waiting, mlgit_process, mlgit, 
     until(waiting.executions)
     until(lambda: process.stdout and files(waiting, "unfinished/"))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 130
     golden("cli/run/interrupted.txt", err)
     waiting.let_it_end()
@@ -141,7 +147,7 @@ def test_a_run_of_an_apply_is_followed_and_shown_and_never_run_again(waiting, ml
     process = mlgit_process("run", _FILE, cwd=waiting.folder)
     assert "following it" in process.stdout.readline()
     waiting.let_it_end()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert mlgit("apply", "--auto-approve", "--wait", cwd=waiting.folder).code == 0
     assert "nothing is run" in mlgit("run", _FILE, cwd=waiting.folder).out
@@ -261,12 +267,12 @@ def test_the_end_of_a_failed_attempt_is_recorded_before_the_next_one(workspace, 
 
 def test_ctrl_c_during_a_build_submits_nothing_and_says_so(workspace, hanging_index, mlgit_process):
     process = mlgit_process("run", _FILE, cwd=workspace.folder, env=hanging_index.environment)
-    assert hanging_index.requested.wait(60)
+    assert hanging_index.requested.wait(120)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 130
     assert "Interrupted before run sum-" in err
-    assert hanging_index.disconnected.wait(60)
+    assert hanging_index.disconnected.wait(180)
     assert workspace.executions() == []
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 def test_an_apply_that_waits_does_not_wait_for_a_run_that_it_could_not_submit(small, mlgit, mlgit_process, run_json):
     write(small, {".mlgit/store/runs": "a file in the way of the folders of runs"})
     process = mlgit_process(*APPLY, cwd=small)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "[file-unusable]" in out
     (small / ".mlgit/store/runs").unlink()
@@ -31,7 +31,7 @@ def test_a_command_that_waits_ends_if_a_run_cannot_be_submitted(applied, mlgit, 
     shutil.rmtree(place)
     place.write_text("in the place of the folder", "utf-8")
     process = mlgit_process(*command, cwd=applied)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 1
     assert str(place) in out + err
     place.unlink()

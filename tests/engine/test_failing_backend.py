@@ -94,3 +94,41 @@ def test_a_backend_that_fails_stops_nothing_else_and_its_runs_stand_as_recorded(
     ended = mlgit(*APPLY, cwd=folder)
     runs = run_json(folder, "job", "list")
     assert {(run["status"], run["attempt"]) for run in runs} == {("completed", 1)}, ended.out + ended.err
+
+
+def test_a_run_of_a_removed_job_that_cannot_be_canceled_is_not_waited_for_and_canceled_by_the_next_apply(  # noqa: PLR0913, PLR0917 - fixtures
+    folder, tmp_path, monkeypatch, mlgit, mlgit_process, run_json
+):
+    commit(folder, "wait", {"src/sum.py": "import time\ntime.sleep(300)\n"})
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    for path in ("jobs/sum.yml", "models/total.yml"):
+        (folder / path).unlink()
+    commit(folder, "remove the job")
+    monkeypatch.setenv("ODD_PLACE", "cancel")
+    monkeypatch.setenv("ODD_FAULT", "raise ConnectionError('no route')")
+    process = mlgit_process(*APPLY, cwd=folder, env={"PYTHONPATH": str(tmp_path / "packages")})
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, out + err  # as of every plug-in that raises something else than UserError
+    assert "is no longer in Git" in out
+    monkeypatch.setenv("ODD_PLACE", "")
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert [run["status"] for run in run_json(folder, "job", "list")] == ["canceled"]
+    assert mlgit("plan", "--detailed-exitcode", cwd=folder).code == 0
+
+
+@pytest.mark.parametrize("place", ["poll", "usage"])
+def test_a_signal_while_a_backend_is_asked_ends_the_command_and_is_no_failure_of_the_backend(
+    folder, tmp_path, mlgit, mlgit_process, place
+):
+    commit(folder, "wait", {"src/sum.py": "import time\ntime.sleep(300)\n"})
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    asked = tmp_path / "asked"
+    fault = f"open({str(asked)!r}, 'w').close(); import time; time.sleep(60)"
+    environment = {"PYTHONPATH": str(tmp_path / "packages"), "ODD_PLACE": place, "ODD_FAULT": fault}
+    process = mlgit_process("status", cwd=folder, env=environment)
+    until(asked.exists)
+    process.terminate()
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (143, "", "")
+    assert mlgit("job", "cancel", "sum", cwd=folder).code == 0

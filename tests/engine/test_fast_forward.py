@@ -18,7 +18,7 @@ def test_a_waiting_apply_stops_when_a_newer_commit_is_applied(waiting, mlgit, ml
     assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
     before = run_json(waiting.folder, "list", "data")
     waiting.let_it_end()
-    _, err = older.communicate(timeout=30)
+    _, err = older.communicate(timeout=120)
     assert older.returncode == 1
     assert "was applied while this apply of" in err
     assert run_json(waiting.folder, "list", "data") == before

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from workspaces import APPLY, SMALL, commit, edit, until
+from workspaces import APPLY, SMALL, commit, edit, signal_itself, until
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def test_a_run_continues_when_its_apply_is_interrupted_and_the_next_apply_record
     process = mlgit_process(*APPLY, cwd=waiting.folder)
     until(waiting.executions)
     interrupt(process.pid)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     golden("cli/errors/interrupted.txt", err)
     (run,) = run_json(waiting.folder, "job", "list")
@@ -46,14 +46,14 @@ def test_a_build_interrupted_twice_registers_nothing_and_leaves_no_process(  # n
     interrupt, workspace, hanging_index, mlgit, mlgit_process, run_json, golden
 ):
     process = mlgit_process(*APPLY, cwd=workspace.folder, env=hanging_index.environment)
-    assert hanging_index.requested.wait(30)
+    assert hanging_index.requested.wait(120)
     interrupt(process.pid)
     next(line for line in process.stdout if "finishing; press Ctrl-C again to interrupt" in line)
     interrupt(process.pid)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     golden("cli/errors/interrupted-build.txt", err)
-    assert hanging_index.disconnected.wait(30), "uv is still running"
+    assert hanging_index.disconnected.wait(120), "uv is still running"
     assert [asset["address"] for asset in run_json(workspace.folder, "list")] == ["data/numbers", "workspace/small"]
     edit(workspace.folder, "environments/plain.yml", ", {pip: [slowpoke]}", "")
     commit(workspace.folder)
@@ -70,7 +70,7 @@ def test_a_build_interrupted_once_finishes_and_no_action_is_started(  # noqa: PL
     interrupt(process.pid)
     next(line for line in process.stdout if "finishing; press Ctrl-C again to interrupt" in line)
     paced.go_on()
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=180)
     assert process.returncode == 130
     assert "✓ environment/plain: is built with paced" in out
     assert workspace.executions() == []
@@ -87,7 +87,7 @@ def test_a_job_continues_when_following_or_waiting_for_it_is_interrupted(waiting
         process = mlgit_process(*command, cwd=waiting.folder)
         assert (process.stdout if "logs" in command else process.stderr).readline()
         interrupt_all(process.pid)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         assert process.returncode == 130
     waiting.let_it_end()
     assert mlgit("job", "wait", "sum", cwd=waiting.folder).code == 0
@@ -99,11 +99,9 @@ def test_actions_done_before_an_interrupt_are_recorded(applied, mlgit, mlgit_pro
     for number in range(200):
         files[f"data/n{number}.yml"] = SMALL["data/numbers.yml"].replace("numbers", f"n{number}")
     commit(applied, "many", files)
-    process = mlgit_process(*APPLY, cwd=applied)
-    stored = len(list(applied.glob(".mlgit/store/files/**/*")))
-    until(lambda: len(list(applied.glob(".mlgit/store/files/**/*"))) > stored + 20)
-    interrupt_all(process.pid)
-    out, err = process.communicate(timeout=30)
+    interrupted = signal_itself(applied.parent / "start", signal.SIGINT, "os.rename", "store/files", 20, is_group=True)
+    process = mlgit_process(*APPLY, cwd=applied, env=interrupted)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     done = {line.split()[1].rstrip(":") for line in out.splitlines() if line.startswith("  ✓ ")}
     live = {asset["address"] for asset in run_json(applied, "list", "data")} - {"data/numbers"}
@@ -119,6 +117,6 @@ def test_interrupting_a_followed_log_prints_nothing(waiting, mlgit, mlgit_proces
     process = mlgit_process("job", "logs", "sum", "--follow", cwd=waiting.folder)
     assert process.stdout.readline()
     interrupt_one(process.pid)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (130, "")
     waiting.let_it_end()

@@ -66,7 +66,7 @@ def start_held(start, proxy, count, condition=lambda: True):
     """Start an apply; its connections are held after so many bytes. Return once one is, and a condition is true."""
     proxy.hold_after(count)
     process = start()
-    until(lambda: (proxy.held and condition()) or process.poll() is not None, 60)
+    until(lambda: (proxy.held and condition()) or process.poll() is not None)
     assert process.poll() is None, process.communicate()
     return process
 

@@ -53,11 +53,11 @@ def test_wildcards_match_within_a_part_and_two_stars_any_parts(datastore, path, 
 def test_many_wildcards_for_any_parts_take_no_longer_than_one(datastore):
     deep = "/".join("abcdefghijklmnopqrst")
     datastore.write(f"{deep}/f.csv", io.BytesIO(b"1"))
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(UserError, match="matches no file"):
         list_place(datastore, DataPlace("d", "/".join(["**"] * 20) + "/nothing"))
     assert [entry.path for entry in list_place(datastore, DataPlace("d", "/".join(["**"] * 20) + "/f.csv"))]
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_what_matches_nothing_is_an_error(datastore):

@@ -39,7 +39,7 @@ def test_a_waiting_apply_retries_a_lost_run(waiting, mlgit_process, run_json):
     until(lambda: len(waiting.executions()) == 2)
     assert has_ended(orphan)
     waiting.let_it_end()
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "attempt 1 was lost (attempt 2 of 3)" in out
     assert [(run["status"], run["attempt"]) for run in run_json(waiting.folder, "job", "list")] == [

@@ -23,9 +23,9 @@ def three(workspace, paced):
 
 def test_builds_run_in_parallel(three, paced, mlgit_process):
     process = mlgit_process(*APPLY, cwd=three, env=paced.environment)
-    until(lambda: len(paced.builds()) == 3, 60)
+    until(lambda: len(paced.builds()) == 3)
     paced.go_on()
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert "model/total: version 1" in out
 
@@ -33,11 +33,11 @@ def test_builds_run_in_parallel(three, paced, mlgit_process):
 def test_with_a_parallelism_of_one_builds_run_one_after_another(three, paced, mlgit_process):
     process = mlgit_process(*APPLY, "--parallelism", "1", cwd=three, env=paced.environment)
     counts = []
-    until(paced.builds, 60)
-    until(lambda: counts.append(len(paced.builds())) or len(counts) > 50, 60)
+    until(paced.builds)
+    until(lambda: counts.append(len(paced.builds())) or len(counts) > 50)
     assert set(counts) == {1}
     paced.go_on()
-    _, err = process.communicate(timeout=90)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert paced.builds() == ["one", "plain", "two"]
 

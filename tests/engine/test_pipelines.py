@@ -133,7 +133,7 @@ def test_a_driver_that_is_killed_while_apply_waits_is_started_again(pipe, mlgit)
     commit(pipe)
 
     def disturb() -> None:
-        until(lambda: list(pipe.glob(".mlgit/store/runs/*train*/command.json")), 60)
+        until(lambda: list(pipe.glob(".mlgit/store/runs/*train*/command.json")))
         kill_driver(pipe)
         go.touch()
 
@@ -147,10 +147,10 @@ def test_a_driver_that_is_killed_while_apply_waits_is_started_again(pipe, mlgit)
 
 
 def test_a_run_that_leaves_git_is_canceled_with_its_steps(pipe, mlgit):
-    edit(pipe, "jobs/pipe.yml", TRAIN, "sleep 60;")
+    edit(pipe, "jobs/pipe.yml", TRAIN, "sleep 300;")
     commit(pipe)
     assert mlgit("apply", "--auto-approve", cwd=pipe).code == 0
-    until(lambda: list(pipe.glob(".mlgit/store/runs/*train*/command.json")), 60)
+    until(lambda: list(pipe.glob(".mlgit/store/runs/*train*/command.json")))
     kill_driver(pipe)
     status = mlgit("status", cwd=pipe)
     assert "its driver ended; `mlgit apply` continues it" in status.out

@@ -85,7 +85,7 @@ def test_a_queued_run_that_is_canceled_never_runs_and_its_log_is_followed_until_
     name = queued[-1].partition("/")[2]
     following = mlgit_process("job", "logs", "-f", name, cwd=folder)
     assert mlgit("job", "cancel", name, cwd=folder).code == 0
-    following.communicate(timeout=30)
+    following.communicate(timeout=120)
     (tmp_path / "end").touch()
     mlgit(*APPLY, cwd=folder)
     assert executions(tmp_path) == sorted({*NAMES} - {name})

@@ -66,7 +66,7 @@ def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder
     edit(folder, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(3)\n")
     commit(folder)
     process = mlgit_process(*APPLY, cwd=folder)
-    until(lambda: list(disk.glob("runs/sum-*/job.json")), 60)
+    until(lambda: list(disk.glob("runs/sum-*/job.json")))
     process.kill()
     process.communicate()
     ended = mlgit(*APPLY, cwd=folder)
@@ -89,7 +89,7 @@ def test_status_says_that_ray_cannot_be_reached_and_cancel_leaves_no_process(
     assert mlgit("apply", "--auto-approve", cwd=folder).code == 0  # it does not wait
     (run,) = run_json(folder, "job", "list")
     files = disk / "runs" / run["run"]
-    until(lambda: len(find_marked(files)) >= 2, 60)
+    until(lambda: len(find_marked(files)) >= 2)
     ray_cluster.cut()
     try:
         status = mlgit("status", cwd=folder)
@@ -98,8 +98,8 @@ def test_status_says_that_ray_cannot_be_reached_and_cancel_leaves_no_process(
     finally:
         ray_cluster.join()
     assert mlgit("job", "cancel", "sum", cwd=folder).code == 0
-    until(lambda: not find_marked(files), 60)
-    until(lambda: run_json(folder, "job", "list")[0]["status"] == "canceled", 60)
+    until(lambda: not find_marked(files))
+    until(lambda: run_json(folder, "job", "list")[0]["status"] == "canceled")
 
 
 def test_what_no_node_has_is_refused_with_what_there_is_until_it_is_corrected(folder, mlgit):

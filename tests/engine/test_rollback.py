@@ -152,7 +152,7 @@ def test_a_waiting_apply_stops_when_its_commit_is_rolled_back(waiting, mlgit, ml
     back = mlgit("rollback", "--auto-approve", "main~1", cwd=waiting.folder)
     assert back.code == 0, back.err
     waiting.let_it_end()
-    _, errors = applying.communicate(timeout=60)
+    _, errors = applying.communicate(timeout=180)
     assert (applying.returncode, "[applied-meanwhile]" in errors) == (1, True)
 
 

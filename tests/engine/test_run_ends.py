@@ -66,7 +66,7 @@ class Late(_local.LocalBackend):
 
     def cancel(self, run):
         pathlib.Path(__file__).parent.with_name("go").touch()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.poll([run])[run].phase in ("pending", "running") and time.monotonic() < deadline:
             time.sleep(0.02)
         return super().cancel(run)
@@ -95,7 +95,7 @@ def late(waiting, mlgit_process):
 
     def run(*command, code=0):
         process = mlgit_process(*command, cwd=waiting.folder, env={"PYTHONPATH": str(plugin)})
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         assert process.returncode == code, err
         return out
 

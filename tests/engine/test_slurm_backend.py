@@ -66,7 +66,7 @@ def test_a_run_whose_node_is_killed_is_repeated_as_the_second_attempt(folder, sl
     until((files / "command.json").exists)
     for process in find_marked(files):
         slurm.kill_node("n2", process)
-    until(lambda: ("job/sum", "lost") in [(row["address"], row["state"]) for row in run_json(folder, "status")], 60)
+    until(lambda: ("job/sum", "lost") in [(row["address"], row["state"]) for row in run_json(folder, "status")])
     slurm.start_node("n2")
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err
@@ -84,11 +84,28 @@ def test_what_slurm_refuses_is_said_once_in_its_words(folder, mlgit):
     assert ended.code == 1
     printed = ended.out + ended.err
     assert "Slurm refuses job/sum: invalid partition specified: absent" in printed
-    assert "correct the settings of the backend cluster in mlgit.yml; the partitions there are: main, one" in printed
+    assert "correct the settings of the backend cluster in mlgit.yml; the partitions there are: both, main" in printed
     edit(folder, "mlgit.yml", "partition: absent", "partition: one")
     commit(folder)
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 0, ended.out + ended.err
+
+
+def test_what_the_cluster_has_not_is_a_warning_of_the_plan_before_anything_is_submitted(folder, mlgit):
+    edit(folder, "jobs/sum.yml", "compute: local\n", "compute: local\nlimits: {timeout: 3600}\n")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    message = "job/sum: asks for a time limit of 3600 seconds, but the compute local has 3300"
+    source = "the partition one ends jobs after 60 minutes, 5 of them for files"
+    assert f"warning: {message} ({source}) [compute-too-small]" in planned.err
+    edit(folder, "mlgit.yml", "partition: one", "partition: absent, time: 2h")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    assert (
+        "warning: job/sum: cluster: Slurm has no partition absent; the partitions there are: main, one" in planned.err
+    )
 
 
 def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):
@@ -97,7 +114,7 @@ def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(fol
     planned = mlgit("plan", cwd=folder)
     printed = planned.out + planned.err
     assert "jobs/sum.yml:" in printed
-    assert "a run on Slurm has one node" in printed
+    assert "more need distribution: pytorch or tensorflow" in printed
     assert mlgit(*APPLY, cwd=folder).code == 1
 
 

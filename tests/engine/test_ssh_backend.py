@@ -132,7 +132,7 @@ def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder
     edit(folder, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(3)\n")
     commit(folder)
     process = mlgit_process(*APPLY, cwd=folder)
-    until(lambda: list(disk.glob("runs/sum-*/command.json")), 60)
+    until(lambda: list(disk.glob("runs/sum-*/command.json")))
     process.kill()
     process.communicate()
     process = mlgit_process(*APPLY, cwd=folder)
@@ -254,7 +254,7 @@ def test_gc_leaves_the_folder_of_a_run_that_goes_on(folder, disk, mlgit, run_jso
     commit(folder)
     assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
     (run,) = run_json(folder, "job", "list")
-    until((disk / "runs" / run["run"] / "command.json").exists, 60)
+    until((disk / "runs" / run["run"] / "command.json").exists)
     for file in (disk / "runs" / run["run"]).iterdir():
         os.utime(file, (0, 0), follow_symlinks=False)
     assert "of runs whose end is not recorded" in mlgit("gc", "--remove", cwd=folder).out

@@ -29,7 +29,7 @@ def intended(applied):
 
 def test_a_run_that_was_never_submitted_is_not_waited_for(intended, mlgit_process):
     watching = mlgit_process(*WATCH, cwd=intended)
-    out, err = watching.communicate(timeout=30)
+    out, err = watching.communicate(timeout=120)
     assert (watching.returncode, err) == (0, "")
     assert "intended" in out
 
@@ -39,5 +39,5 @@ def test_a_run_that_an_apply_is_about_to_submit_is_waited_for(intended, opened, 
         watching = mlgit_process(*WATCH, cwd=intended)
         with pytest.raises(subprocess.TimeoutExpired):
             watching.communicate(timeout=5)
-    assert watching.communicate(timeout=30)[1] == ""
+    assert watching.communicate(timeout=120)[1] == ""
     assert watching.returncode == 0

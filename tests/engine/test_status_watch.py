@@ -30,7 +30,7 @@ def test_changes_are_printed_line_by_line_until_no_run_is_active(running, mlgit_
     status = next(line for line in watching.stdout if line.startswith("job/sum "))
     assert "running" in status or "queued" in status
     running.let_it_end()
-    rest, err = watching.communicate(timeout=30)
+    rest, err = watching.communicate(timeout=120)
     assert (watching.returncode, err) == (0, "")
     assert [line for line in rest.splitlines() if line.startswith("job/sum ") and "completed" in line]
 
@@ -39,7 +39,7 @@ def test_an_interrupt_ends_the_watch_and_not_the_run(running, mlgit_process):
     watching = mlgit_process(*WATCH, cwd=running.folder)
     next(line for line in watching.stdout if line.startswith("job/sum "))
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=30)
+    _, err = watching.communicate(timeout=120)
     assert (watching.returncode, err) == (130, "")
     assert running.executions() == running.executions()[:1]
 
@@ -57,7 +57,7 @@ def test_on_a_terminal_the_table_is_drawn_in_place(running):
     running.let_it_end()
     while chunk := _rest(ours):
         drawn += chunk
-    assert watching.wait(30) == 0
+    assert watching.wait(120) == 0
     assert b"completed" in drawn
     os.close(ours)
 

@@ -154,7 +154,7 @@ def test_an_apply_that_is_killed_while_it_uploads_goes_on_with_what_is_missing(
         commit(first, "proxy", {"mlgit.yml": config})
         proxy.hold_after(count // 2 * size, together=True)
         process = mlgit_process(*command, cwd=first)
-        until(lambda: proxy.held, 60)
+        until(lambda: proxy.held)
         kill(process, proxy)
         finished = {path.rpartition("files/")[2] for path in find_files("files")}
         assert 0 < len(finished) < count

@@ -70,7 +70,7 @@ def test_an_apply_that_waits_stops_if_the_store_is_replaced_and_no_run_is_lost(w
     id_file = waiting.folder / ".mlgit" / "store" / "id"
     store_id = id_file.read_text()
     id_file.write_text("0" * len(store_id))
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert (process.returncode, "[store-other]" in err) == (1, True)
     id_file.write_text(store_id)
     waiting.let_it_end()

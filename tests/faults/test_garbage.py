@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faults.seed import SEED
 from workspaces import APPLY
 
 from reconciler.storage.folder_store import FolderStore
@@ -20,7 +21,6 @@ from reconciler.storage.folder_store import FolderStore
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 _KILLABLE = Path(__file__).with_name("killable.py")
 _ROUNDS, _SAMPLES = 4, 3
-_SEED = int(os.environ.get("MLGIT_SEED") or random.SystemRandom().randrange(10_000))
 
 
 def run(workspace: Path, *arguments: str, kill_at: int = 0) -> tuple[int, str]:
@@ -95,8 +95,8 @@ def check_killed(applied: Path, step: int) -> None:
 
 
 def test_killed_at_a_step_nothing_recorded_is_lost_and_the_next_one_ends_the_work(applied, steps):
-    print("seed", _SEED)
-    for step in random.Random(_SEED).sample(range(1, steps + 1), _SAMPLES):  # noqa: S311
+    print("seed", SEED)
+    for step in random.Random(SEED).sample(range(1, steps + 1), _SAMPLES):  # noqa: S311
         check_killed(applied, step)
 
 
@@ -116,6 +116,6 @@ def test_an_apply_and_a_removal_at_once_lose_nothing(applied):
         time.sleep(0.15 * number)
         code, output = run(applied, *APPLY, "--replace", "job/sum")
         assert code == 0, output
-        collecting.communicate(timeout=60)
+        collecting.communicate(timeout=180)
         assert collecting.returncode == 0
         assert_whole(applied, applies=False)

@@ -11,11 +11,11 @@ import random
 import signal
 
 import pytest
+from faults.seed import SEED
 from workspaces import APPLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-_SEED = int(os.environ.get("MLGIT_SEED") or random.SystemRandom().randrange(10_000))
 _SAMPLES = 2
 _ROUNDS = int(os.environ.get("MLGIT_ROUNDS") or 200)
 _KILL_PROBABILITY = 0.6
@@ -40,8 +40,8 @@ def check_recovery(shared, without_faults, kill_at, *, in_fresh_clone):
 @pytest.mark.parametrize("in_fresh_clone", [False, True], ids=["here", "in a fresh clone"])
 @pytest.mark.parametrize("sample", range(_SAMPLES))
 def test_the_next_apply_finishes_the_work_of_a_killed_one(sample, in_fresh_clone, shared, without_faults):
-    print("seed", _SEED)
-    step = random.Random(_SEED * 100 + sample * 2 + in_fresh_clone).randrange(1, len(without_faults[1]) + 1)  # noqa: S311
+    print("seed", SEED)
+    step = random.Random(SEED * 100 + sample * 2 + in_fresh_clone).randrange(1, len(without_faults[1]) + 1)  # noqa: S311
     check_recovery(shared, without_faults, step, in_fresh_clone=in_fresh_clone)
 
 
@@ -71,14 +71,14 @@ def check_concurrent_recovery(shared, without_faults, chance):
 
 
 def test_two_concurrent_applies_of_which_one_may_be_killed_reach_the_same_state(shared, without_faults):
-    print("seed", _SEED)
-    check_concurrent_recovery(shared, without_faults, random.Random(_SEED))  # noqa: S311
+    print("seed", SEED)
+    check_concurrent_recovery(shared, without_faults, random.Random(SEED))  # noqa: S311
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("half", [0, 1])
 def test_two_concurrent_applies_killed_anywhere_reach_the_same_state(half, shared_workspaces, without_faults):
-    print("seed", _SEED)
-    chance = random.Random(_SEED + half)  # noqa: S311
+    print("seed", SEED)
+    chance = random.Random(SEED + half)  # noqa: S311
     for _, shared in zip(range(_ROUNDS // 2), shared_workspaces(), strict=False):
         check_concurrent_recovery(shared, without_faults, chance)

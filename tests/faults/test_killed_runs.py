@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from faults.seed import SEED
 from workspaces import APPLY, commit, edit, until
 
 from reconciler.runner.descendants import find_marked
@@ -26,7 +27,6 @@ from reconciler.runner.locks import is_locked
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-_SEED = int(os.environ.get("MLGIT_SEED") or random.SystemRandom().randrange(10_000))
 _SECONDS = 1200
 COMPUTE = """
     $schema: https://azuremlschemas.azureedge.net/latest/amlCompute.schema.json
@@ -98,8 +98,8 @@ class Jobs:
 
     def kill_at_random(self, kills, chance_of_command):
         """Kill a supervisor or the apply, again and again; each killed apply is followed by another one."""
-        print("seed", _SEED)
-        chosen = random.Random(_SEED)  # noqa: S311
+        print("seed", SEED)
+        chosen = random.Random(SEED)  # noqa: S311
         process, killed, deadline = self.start(), Counter(), time.monotonic() + _SECONDS
         while killed.total() < kills and process.poll() is None:
             assert time.monotonic() < deadline, killed

@@ -45,10 +45,10 @@ def test_a_signal_ends_git_that_waits_for_a_remote(shared, mlgit_process, scheme
         git(shared, "remote", "add", "origin", f"{scheme}://127.0.0.1:{port}/repository.git")
         waiting = lambda: processes_that_name(f"127.0.0.1:{port}") or processes_that_name("fetch --progress")  # noqa: E731
         with mlgit_process("plan", cwd=shared) as command:
-            silent.settimeout(30)
+            silent.settimeout(120)
             connection, _ = silent.accept()  # Git waits from now on
             command.send_signal(number)
-            _, err = command.communicate(timeout=30)
+            _, err = command.communicate(timeout=120)
         connection.close()
     assert command.returncode == SIGNALS[number]
     assert "Traceback" not in err
@@ -66,7 +66,7 @@ def test_a_signal_ends_a_helper_that_git_started_and_that_is_deaf_to_it(shared, 
     with mlgit_process("plan", cwd=shared, env={"GIT_SSH_COMMAND": str(helper)}) as command:
         until((tmp_path / "started").exists)
         command.send_signal(number)
-        command.communicate(timeout=30)
+        command.communicate(timeout=120)
     assert command.returncode == SIGNALS[number]
     until(lambda: not processes_that_name(str(helper)) and not processes_that_name(f"300.0{tmp_path.stat().st_ino}"))
 
@@ -74,7 +74,7 @@ def test_a_signal_ends_a_helper_that_git_started_and_that_is_deaf_to_it(shared, 
 def test_a_hang_up_that_is_ignored_ends_nothing(small):
     """`nohup mlgit ...` goes on when its terminal is closed."""
     ended = subprocess.run(
-        [sys.executable, "-c", HUNG_UP], cwd=small, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", HUNG_UP], cwd=small, capture_output=True, text=True, check=False, timeout=180
     )
     assert ended.returncode == 0, ended.stderr
     assert "Plan: " in ended.stdout

@@ -113,7 +113,7 @@ def test_two_jobs_at_once_end_with_one_comment(api, folder):
 
     def wait_for_the_other(request):
         if request.method == "POST":
-            both.wait(20)
+            both.wait(120)
 
     api.before = wait_for_the_other
     command = [sys.executable, "-m", "reconciler", "github", "comment", ".", "--pull", "7"]

@@ -82,7 +82,7 @@ _WAITING = """
 import pathlib, sys, time
 folder = pathlib.Path({folder!r})
 (folder / "begun").touch()
-deadline = time.monotonic() + 60
+deadline = time.monotonic() + 300
 while not (folder / "go").exists() and time.monotonic() < deadline:
     time.sleep(0.02)
 pathlib.Path(sys.argv[3], "total.txt").write_text("6")
@@ -96,13 +96,13 @@ def test_an_apply_that_waits_for_runs_holds_no_lock(shared, mlgit_process):
     commit(shared.folder, "wait", {"src/sum.py": _WAITING.format(folder=str(folder))})
     process = mlgit_process(*APPLY, cwd=shared.folder)
     try:
-        until((folder / "begun").exists, 60)
+        until((folder / "begun").exists)
         until(lambda: "locks" not in shared.refs())
         assert [ref for ref in shared.refs() if ref.startswith("heartbeat/")] == []
         assert shared.locks() != []
         assert process.poll() is None
         (folder / "go").touch()
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=180)
         assert process.returncode == 0, out + errors
     finally:
         process.kill()

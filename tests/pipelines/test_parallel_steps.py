@@ -102,9 +102,9 @@ def test_progress_is_shown_while_a_step_goes_on(folder, mlgit, mlgit_process):
     commit(folder)
     applying = mlgit_process(*APPLY, cwd=folder)
     pattern = re.compile(r"parallel: \d+ of 60 mini-batches done")
-    until(lambda: pattern.search(mlgit("job", "logs", "score/score", cwd=folder).out), 60)
-    shown = until(lambda: re.search("mini_batches_done.*", mlgit("job", "show", "score/score", cwd=folder).out), 30)
+    until(lambda: pattern.search(mlgit("job", "logs", "score/score", cwd=folder).out))
+    shown = until(lambda: re.search("mini_batches_done.*", mlgit("job", "show", "score/score", cwd=folder).out))
     assert applying.poll() is None
     assert shown
     mlgit("job", "cancel", "score", cwd=folder)
-    applying.communicate(timeout=60)
+    applying.communicate(timeout=180)

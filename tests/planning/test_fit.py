@@ -148,6 +148,32 @@ def test_more_trials_at_once_than_slots_are_a_warning_as_they_wait():
     assert InMemoryProject().plan_with_diagnostics({**files, "jobs/tune.yml": few})[1] == ()
 
 
+ON_SLURM = "{type: slurm, folder: /shared/mlgit, time: 1h, gres: 'gpu:2'}"
+
+
+def test_a_time_limit_above_that_of_the_backend_is_refused_at_its_line():
+    files = with_compute("limits:\n  timeout: 7200\n", ON_SLURM)
+    (refusal,) = InMemoryProject().plan(files).refusals
+    assert (refusal.code, refusal.severity) == ("compute-too-small", Severity.ERROR)
+    asked = "asks for a time limit of 7200 seconds"
+    assert refusal.message == f"job/sum: {asked}, but the compute gpu has 3600 (time: of the backend in mlgit.yml)"
+    assert refusal.hint == "lower limits.timeout, raise time: there, or use another compute"
+    assert refusal.span is not None
+    assert files_line("jobs/sum.yml", refusal.span, files) == "  timeout: 7200"
+    fitting = with_compute("limits: {timeout: 3600}\n", ON_SLURM)
+    assert len(InMemoryProject().plan(fitting).submissions) == 1
+
+
+def test_a_plan_counts_the_gpus_of_a_cluster_and_warns_of_processes_that_share_them():
+    job = "limits: {timeout: 3600}\ndistribution: {type: pytorch, process_count_per_instance: 4}\n"
+    for backend in (ON_SLURM, "{type: ray, address: 'http://head:8265', folder: /shared, gpus_per_run: 2}"):
+        plan, diagnostics = InMemoryProject().plan_with_diagnostics(with_compute(job, backend))
+        (submission,) = plan.submissions
+        assert [(place.gpus, place.gpu_hours) for place in submission.runs_on] == [(2, 2.0)]
+        (warning,) = diagnostics
+        assert (warning.code, warning.message) == ("gpus-shared", "job/sum: 4 processes share the 2 GPUs of the run")
+
+
 PIPELINE = """
 type: pipeline
 name: both

@@ -19,7 +19,7 @@ from planning.project import (
     without,
 )
 
-from reconciler.model import ActionId, Address, Condition, Op, Plan, Run, RunStatus, State
+from reconciler.model import ActionId, Address, Condition, Observation, Op, Phase, Plan, Run, RunStatus, State
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import PlanInputs, make_plan
 
@@ -74,6 +74,22 @@ def test_without_refresh_a_run_has_its_recorded_status(project):
     plan, _ = make_plan(PlanInputs(desired, state, plan_options_of(small())))
     message = f"run {project.latest().id} was queued when last recorded; --refresh asks"
     assert plan.blocked[0].message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [
+        Observation(unreachable_backends=("the backend local cannot be reached",)),
+        Observation(unreachable_store="the store cannot be reached"),
+        "unknown",
+    ],
+)
+def test_a_run_whose_backend_does_not_answer_has_its_recorded_status(project, observation):
+    if observation == "unknown":
+        observation = Observation({project.latest().id: Condition(Phase.UNKNOWN, message="no answer")})
+    plan, _ = make_plan(PlanInputs(project.desired(small()), project.state(), plan_options_of(small()), observation))
+    message = f"run {project.latest().id} was queued when last recorded, and its backend does not answer"
+    assert plan.blocked[0].message == message
 
 
 def test_a_run_observed_as_running_needs_no_action(project):
@@ -247,6 +263,13 @@ def test_an_interrupted_submission_that_the_backend_has_is_not_repeated(project)
     intended = replace(project.latest(), status=RunStatus.INTENDED)
     project.runs[SUM, intended.id] = intended
     assert project.plan(small(), reports=observed(project, RunStatus.RUNNING)).actions == ()
+
+
+def test_a_run_that_is_requested_beyond_the_retries_does_not_count_beyond_their_number(project):
+    for _ in range(3):
+        project.end(RunStatus.LOST)
+        plan = project.apply(small(), requested=frozenset({SUM}))
+    assert plan.submissions[0].reason == "attempt 3 was lost (attempt 4)"
 
 
 def test_a_lost_run_is_recorded_before_it_is_tried_again(project):

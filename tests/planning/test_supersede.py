@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -198,6 +199,14 @@ def test_a_run_of_a_removed_job_is_canceled_for_that_reason(project):
     run = project.latest().id
     assert cancels(project.apply(without("jobs/sum.yml", without("models/total.yml", ONE)))) == [run]
     assert status_of(project, run) == (RunStatus.CANCELED, REMOVED_FROM_GIT)
+
+
+def test_a_run_of_an_archived_job_that_could_not_be_canceled_is_canceled_by_the_next_plan(project):
+    run, removed = project.latest().id, without("jobs/sum.yml", without("models/total.yml", ONE))
+    project.records[SUM] = replace(project.records[SUM], archived=True)
+    assert cancels(project.apply(removed)) == [run]
+    assert status_of(project, run) == (RunStatus.CANCELED, REMOVED_FROM_GIT)
+    assert project.plan(removed).actions == ()
 
 
 def test_a_submission_that_is_not_allowed_cancels_no_run(project):

@@ -106,7 +106,7 @@ class Bench:
         self.wait_until(lambda: (self.folder / "user_logs" / "std_log.txt").exists() and text in self.log())
 
     @staticmethod
-    def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "the condition was not met in time"

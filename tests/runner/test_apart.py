@@ -41,7 +41,7 @@ def result_of(bench):
 
 @pytest.mark.parametrize(("command", "code", "status"), [("true", 0, "completed"), ("exit 3", 1, "failed")])
 def test_the_process_that_a_scheduler_knows_ends_as_the_run(bench, start, command, code, status):
-    assert start(command=command).wait(30) == code
+    assert start(command=command).wait(120) == code
     assert result_of(bench) == status
     assert not (bench.folder / END_FILE).exists()
 
@@ -51,7 +51,7 @@ def test_a_request_to_stop_ends_the_run_and_then_the_process_that_was_asked(benc
     process = start(command=FAMILY)
     runner_of(bench)
     process.send_signal(number)
-    assert process.wait(30) == 1
+    assert process.wait(120) == 1
     assert (result_of(bench), find_marked(bench.folder)) == ("canceled", ())
 
 
@@ -59,7 +59,7 @@ def test_a_run_outlives_the_kill_of_the_group_that_a_scheduler_knows_and_ends_in
     process = start(command=FAMILY)
     runner = runner_of(bench)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait(30)
+    process.wait(120)
     until(lambda: has_ended(runner))
     assert (result_of(bench), find_marked(bench.folder)) == ("canceled", ())
 
@@ -67,7 +67,7 @@ def test_a_run_outlives_the_kill_of_the_group_that_a_scheduler_knows_and_ends_in
 def test_a_run_that_was_killed_leaves_no_process_and_a_note(bench, start):
     process = start(command=FAMILY)
     os.kill(runner_of(bench), signal.SIGKILL)
-    assert process.wait(30) == 1
+    assert process.wait(120) == 1
     assert find_marked(bench.folder) == ()
     assert (bench.folder / END_FILE).exists()
     assert not (bench.folder / "result.json").exists()
@@ -76,7 +76,7 @@ def test_a_run_that_was_killed_leaves_no_process_and_a_note(bench, start):
 def test_a_run_whose_token_another_one_has_ends_as_a_duplicate(bench, start):
     (bench.root / "store/tokens").mkdir(parents=True)
     (bench.root / "store/tokens/c0ffee").write_text("{}")
-    assert start().wait(30) == 75
+    assert start().wait(120) == 75
     assert not (bench.folder / "result.json").exists()
 
 

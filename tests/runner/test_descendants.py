@@ -76,7 +76,7 @@ def test_a_stopped_run_leaves_no_process(way, start_detached):
     runner = bench.start(grace=0.5)
     until(lambda: (bench.folder / "pids").exists() and pids(bench))
     runner.send_signal(signal.SIGTERM)
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     assert bench.result()["status"] == "canceled"
     assert all(map(has_ended, pids(bench)))
 
@@ -100,7 +100,7 @@ def test_a_detached_process_gets_sigterm_once_and_can_save_its_work(bench):
     runner = bench.start(command=f"(python save.py &)\n{WAIT}\nsleep 300", grace=20)
     until(lambda: (bench.folder / "pids").exists() and pids(bench))
     runner.send_signal(signal.SIGTERM)
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     assert bench.log() == "saving\nsaved\n"
 
 

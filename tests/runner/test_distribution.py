@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from workspaces import has_ended
 
-from reconciler.runner.distribution import count_ports, count_workers, process_roles, share_devices
+from reconciler.runner.distribution import count_workers, port_instances, process_roles, share_devices
 
 PRINT_VARIABLES = "import json, os; print(json.dumps(dict(os.environ)))"
 PYTORCH_TWO = {"type": "pytorch", "process_count_per_instance": 2}
@@ -44,7 +44,7 @@ def test_the_ranks_can_meet_at_the_address_that_they_get(bench: Any) -> None:
         "    with socket.create_server(place) as server:\n"
         "        print(server.accept()[0].recv(10).decode())\n"
         "else:\n"
-        "    for _ in range(200):\n"
+        "    for _ in range(2000):\n"
         "        try:\n"
         "            socket.create_connection(place).sendall(b'hello'); break\n"
         "        except ConnectionRefusedError:\n"
@@ -116,7 +116,7 @@ def test_instances_of_pytorch_have_their_ranks_and_a_part_of_the_devices(bench: 
     ],
 )
 def test_tasks_of_tensorflow_take_turns_on_three_instances(distribution: dict[str, Any], expected: list[str]) -> None:
-    roles = process_roles(distribution, range(count_ports(distribution, 3)), 3)
+    roles = process_roles(distribution, range(len(port_instances(distribution, 3))), 3)
     variables = [role.variables for role in roles]
     assert [f"{own['AZUREML_PROCESS_NAME']} of {own['AZUREML_CR_NODE_RANK']}" for own in variables] == expected
     assert {own["AZUREML_NODE_COUNT"] for own in variables} == {"3"}
@@ -143,7 +143,7 @@ def test_instances_share_devices_unless_there_are_fewer_than_they_are(visible: s
     ],
 )
 def test_what_one_machine_does_not_do_starts_nothing(distribution: dict[str, Any], instances: int) -> None:
-    assert count_ports(distribution, instances) == 0
+    assert port_instances(distribution, instances) == ()
     with pytest.raises(ValueError, match=distribution.get("type", "None")):
         process_roles(distribution, [], instances)
 
@@ -168,11 +168,14 @@ def test_a_rank_that_is_killed_is_reported_with_its_signal(bench: Any) -> None:
 
 def test_the_others_can_save_their_work_when_a_rank_fails(bench: Any) -> None:
     bench.script(
-        "import os, signal, sys, time\n"
+        "import os, pathlib, signal, sys, time\n"
         "def save(*_):\n    time.sleep(0.3); print('saved'); sys.exit()\n"
         "signal.signal(signal.SIGTERM, save)\nprint('ready')\n"
-        "if os.environ['RANK'] == '1':\n    time.sleep(1); sys.exit(3)\n"
-        "time.sleep(300)\n"
+        "ready = pathlib.Path('ready')\n"
+        "if os.environ['RANK'] == '1':\n"
+        "    while not ready.exists():\n        time.sleep(0.02)\n"
+        "    sys.exit(3)\n"
+        "ready.touch()\ntime.sleep(300)\n"
     )
     assert bench.run(distribution=PYTORCH_TWO)["status"] == "failed"
     assert "[rank 0] saved\n" in bench.log()
@@ -198,14 +201,14 @@ def test_cancel_ends_the_processes_of_all_ranks(bench: Any) -> None:
     runner = bench.start(command="sleep 300 & echo $!; echo $$; wait", distribution=PYTORCH_TWO)
     bench.wait_until(lambda: (bench.folder / "user_logs/std_log.txt").exists() and bench.log().count("\n") == 4)
     runner.send_signal(signal.SIGTERM)
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     assert bench.result()["status"] == "canceled"
     for process in process_ids(bench):
         bench.wait_until(lambda process=process: has_ended(process))
 
 
 def test_a_time_limit_ends_the_processes_of_all_ranks(bench: Any) -> None:
-    result = bench.run(command="echo $$; sleep 300", timeout=1, distribution=PYTORCH_TWO)
+    result = bench.run(command="echo $$; sleep 300", timeout=5, distribution=PYTORCH_TWO)
     assert result["failure"]["class"] == "timeout"
     assert len(process_ids(bench)) == 2
     for process in process_ids(bench):
@@ -240,7 +243,7 @@ def test_a_log_that_cannot_be_written_fails_the_run_and_does_not_hang_it(bench: 
     log.symlink_to("/dev/full")
     command = "for i in $(seq 20000); do echo a line of the log || exit 9; done"
     process = bench.start(command=command, distribution=PYTORCH_TWO)
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert bench.result()["status"] == "failed"
 
 
@@ -248,3 +251,23 @@ def test_processes_of_ranks_are_marked_so_that_they_are_found_without_their_supe
     bench.script("import os; print(os.environ['MLGIT_RUN_FOLDER'])")
     bench.run(distribution=PYTORCH_TWO)
     assert {line.partition("] ")[2] for line in bench.log().splitlines()} == {str(bench.folder)}
+
+
+def test_ranks_on_machines_of_their_own_meet_at_the_first_one() -> None:
+    assert port_instances(PYTORCH_TWO, 2) == (0,)
+    roles = process_roles(PYTORCH_TWO, [29500], 2, ["10.0.0.4", "10.0.0.5"])
+    assert [(role.instance, role.label) for role in roles] == [(rank // 2, f"rank {rank}") for rank in range(4)]
+    for rank, role in enumerate(roles):
+        place = {"MASTER_ADDR": "10.0.0.4", "MASTER_PORT": "29500", "AZ_BATCHAI_JOB_MASTER_NODE_IP": "10.0.0.4"}
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank % 2), "NODE_RANK": str(rank // 2), "WORLD_SIZE": "4"}
+        assert (place | own).items() <= role.variables.items()
+        assert role.variables["AZ_BATCHAI_PYTORCH_INIT_METHOD"] == "tcp://10.0.0.4:29500"
+
+
+def test_tasks_of_tensorflow_on_machines_of_their_own_have_these_addresses() -> None:
+    assert port_instances(TENSORFLOW_THREE, 2) == (0, 1, 0)
+    roles = process_roles(TENSORFLOW_THREE, [1, 2, 3], 2, ["10.0.0.4", "10.0.0.5"])
+    clusters = [json.loads(role.variables["TF_CONFIG"])["cluster"] for role in roles]
+    assert clusters == [{"worker": ["10.0.0.4:1", "10.0.0.5:2"], "ps": ["10.0.0.4:3"]}] * 3
+    assert [role.instance for role in roles] == [0, 1, 0]
+    assert {role.variables["AZ_BATCHAI_JOB_MASTER_NODE_IP"] for role in roles} == {"10.0.0.4"}

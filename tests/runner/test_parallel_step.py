@@ -105,13 +105,15 @@ def shutdown():
         ("return batch[1:]", "run() returned 0 results for 1 items"),
         ("return None", "TypeError: run() has to return a list, a tuple or a DataFrame; it returned None (run())"),
         ("raise SystemExit(3)", "SystemExit: 3 (run(), entry.py:3)"),
-        ("import time; time.sleep(60)", "run() took longer than 1 s (retry_settings.timeout)"),
+        ("import time; time.sleep(300)", "run() took longer than 4 s (retry_settings.timeout)"),
         ("import os; os._exit(4)", "its worker ended with exit code 4, 3 times"),
     ],
 )
 def test_a_failed_mini_batch_is_the_reason_of_the_step(bench: Any, body: str, expected: str) -> None:
+    """The time limit is long enough for the other mini-batches on a busy machine."""
     script = f"def run(batch):\n    if batch[0].endswith('f000'):\n        {body}\n    return batch\n"
-    result = bench.run(**prepare(bench, script, mini_batch_error_threshold=0, timeout=1))
+    limit = {"timeout": 4} if "sleep" in body else {}
+    result = bench.run(**prepare(bench, script, mini_batch_error_threshold=0, **limit))
     counts = "1 of 5 mini-batches failed, mini_batch_error_threshold is 0"
     assert reason(result) == f"{expected}: {counts}"
     assert not (bench.folder / "outputs" / "lines" / "lines").exists()
@@ -184,7 +186,7 @@ def test_a_script_that_cannot_be_used_fails_the_step_at_once(bench: Any, script:
     ],
 )
 def test_init_has_time_limits(bench: Any, settings: dict[str, Any], expected: str) -> None:
-    script = "import time\ndef init():\n    time.sleep(60)\ndef run(batch):\n    return batch\n"
+    script = "import time\ndef init():\n    time.sleep(300)\ndef run(batch):\n    return batch\n"
     assert reason(bench.run(**prepare(bench, script, **settings))) == expected
 
 
@@ -208,7 +210,7 @@ def run(batch):
 def shutdown():
     time.sleep(300 if is_late else 0)
 """
-    result = bench.run(**prepare(bench, script, 2, task_overhead_timeout=4))
+    result = bench.run(**prepare(bench, script, 2, task_overhead_timeout=8))
     assert result["status"] == "completed"
     assert "parallel: a worker did not end in time, and was killed" in bench.log()
 
@@ -224,27 +226,25 @@ def run(batch):
     if batch[0].endswith("f000"):
         print("child", subprocess.Popen(["sleep", "300"]).pid, flush=True)
         time.sleep(300)
-    elif batch[0].endswith("f001"):
-        time.sleep(3)
     return batch
 """
     process = bench.start(**prepare(bench, script, 2, timeout=5))
     bench.wait_for_log("child ")
     child = int(re.findall("child ([0-9]+)", bench.log())[0])
     bench.wait_for_log("run() took longer than 5 s")
-    bench.wait_until(lambda: has_ended(child), 5)
-    process.communicate(timeout=60)
+    bench.wait_until(lambda: has_ended(child))
+    process.communicate(timeout=180)
     assert bench.result()["status"] == "completed"
 
 
 def test_a_step_that_is_canceled_leaves_no_worker(bench: Any) -> None:
-    script = "import time\ndef run(batch):\n    print('begun', flush=True)\n    time.sleep(60)\n"
+    script = "import time\ndef run(batch):\n    print('begun', flush=True)\n    time.sleep(300)\n"
     process = bench.start(**prepare(bench, script))
     bench.wait_for_log("begun")
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert bench.result()["status"] == "canceled"
-    assert list(workers(bench.folder)) == []
+    bench.wait_until(lambda: list(workers(bench.folder)) == [])
 
 
 @pytest.mark.slow
@@ -263,7 +263,7 @@ def test_no_item_is_lost_or_doubled_while_workers_are_killed_at_random(bench: An
         if found := list(workers(bench.folder)):
             os.kill(choice.choice(found), signal.SIGKILL)
             killed += 1
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert bench.result()["status"] == "completed", bench.log()
     assert lines(bench) == [f"f{number:03d}={number}" for number in range(1000)]
     assert killed >= 10

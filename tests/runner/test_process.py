@@ -64,7 +64,7 @@ def test_a_second_runner_with_the_same_token_does_nothing(bench: Any) -> None:
     bench.run(command="echo once")
     before = {path: path.stat().st_mtime_ns for path in bench.folder.rglob("*")}
     second = bench.start(command="echo twice")
-    _, stderr = second.communicate(timeout=30)
+    _, stderr = second.communicate(timeout=120)
     assert second.returncode == 75
     assert "duplicate" in stderr
     assert {path: path.stat().st_mtime_ns for path in bench.folder.rglob("*")} == before
@@ -81,7 +81,7 @@ def test_a_signal_cancels_the_run(bench: Any, number: signal.Signals) -> None:
     runner = bench.start(command="echo started; sleep 300")
     bench.wait_for_log("started")
     runner.send_signal(number)
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     result = bench.result()
     assert runner.returncode == 1
     assert (result["status"], result["failure"]) == ("canceled", None)
@@ -98,7 +98,7 @@ def test_a_canceled_command_can_save_its_work_first(bench: Any) -> None:
     runner = bench.start(command="python script.py; echo never")
     bench.wait_for_log("started")
     runner.send_signal(signal.SIGTERM)
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     assert bench.log() == "started\nsaved\n"
 
 
@@ -106,7 +106,7 @@ def test_a_command_that_ignores_sigterm_is_killed(bench: Any) -> None:
     runner = bench.start(command=_STUBBORN, grace=0.2)
     bench.wait_for_log("started")
     runner.send_signal(signal.SIGTERM)
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     assert bench.result()["status"] == "canceled"
 
 
@@ -123,13 +123,13 @@ def test_the_heartbeat_file_is_touched_while_the_command_runs(bench: Any) -> Non
     first = (bench.folder / "heartbeat").stat().st_mtime_ns
     bench.wait_until(lambda: (bench.folder / "heartbeat").stat().st_mtime_ns > first)
     runner.terminate()
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
 
 
 def test_an_error_of_the_runner_is_reported_in_the_result(bench: Any) -> None:
     (bench.folder / "user_logs").write_text("not a folder")
     runner = bench.start()
-    _, stderr = runner.communicate(timeout=30)
+    _, stderr = runner.communicate(timeout=120)
     assert runner.returncode == 1
     assert bench.result()["failure"]["class"] == "engine"
     assert "Traceback" in stderr
@@ -139,7 +139,7 @@ def test_an_error_of_the_runner_is_reported_in_the_result(bench: Any) -> None:
 def test_an_invalid_spec_is_an_error_without_a_traceback(bench: Any, content: str) -> None:
     (bench.root / "spec.json").write_text(content)
     runner = bench.launch()
-    _, stderr = runner.communicate(timeout=30)
+    _, stderr = runner.communicate(timeout=120)
     assert runner.returncode == 1
     assert "the spec" in stderr
     assert "Traceback" not in stderr
@@ -159,7 +159,7 @@ def test_the_command_inherits_only_its_own_lock(bench: Any, tmp_path: Path) -> N
     assert str((tmp_path / "alive").stat().st_ino) not in inodes
     assert not _is_unlocked(tmp_path / "lock")
     runner.terminate()
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     bench.wait_until(lambda: _is_unlocked(tmp_path / "lock"))
 
 
@@ -171,7 +171,7 @@ def test_the_lock_of_the_command_outlives_a_runner_that_was_killed(bench: Any, t
     bench.wait_until((bench.folder / "command.json").exists)
     bench.wait_for_log("started")
     runner.kill()
-    runner.communicate(timeout=30)
+    runner.communicate(timeout=120)
     assert not _is_unlocked(tmp_path / "lock")
     os.killpg(json.loads((bench.folder / "command.json").read_text())["pgid"], signal.SIGKILL)
     bench.wait_until(lambda: _is_unlocked(tmp_path / "lock"))

@@ -21,7 +21,7 @@ def _loaded_modules(bench: Any) -> set[str]:
     """Execute the run and return the modules that the runner has imported."""
     (bench.root / "spec.json").write_text(json.dumps(bench.spec))
     command = [sys.executable, "-X", "importtime", "-I", str(bench.root / "runner.pyz"), str(bench.root / "spec.json")]
-    ended = subprocess.run(command, env=bench.variables, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, env=bench.variables, capture_output=True, text=True, check=False, timeout=180)
     assert bench.result()["status"] == "completed", bench.log()
     lines = (line.rpartition("|") for line in ended.stderr.splitlines() if line.startswith("import time:"))
     return {module.strip() for _, _, module in lines}

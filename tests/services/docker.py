@@ -129,7 +129,7 @@ class DockerEngine:
             self._processes.append(
                 subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
             )
-        until(self._answers, 60)
+        until(self._answers)
 
     def stop(self) -> None:
         """End all containers, then all processes, and remove what they wrote."""
@@ -140,7 +140,7 @@ class DockerEngine:
         for process in self._processes:
             if process.poll() is None:
                 subprocess.run([*_SUDO, "kill", "-KILL", str(_first_process(process.pid))], check=True)
-            process.wait(30)
+            process.wait(120)
         self._processes.clear()
         if self._proxy:
             self._proxy.stop()
@@ -154,12 +154,12 @@ class DockerEngine:
         shell = _first_process(self._processes[0].pid)
         (engine,) = (pid for pid in _children(shell) if _name_of(pid) == "dockerd")
         subprocess.run([*_SUDO, "kill", f"-{signal}", str(engine)], check=True)
-        until(lambda: engine not in _children(shell), 60)
+        until(lambda: engine not in _children(shell))
 
     def resume(self) -> None:
         """Start the engine again, and wait until it answers."""
         (self.folder / _HALTED).unlink()
-        until(self._answers, 60)
+        until(self._answers)
 
     def __enter__(self) -> Self:
         try:

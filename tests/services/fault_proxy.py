@@ -50,7 +50,7 @@ class FaultProxy:
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
-        self._thread.join(30)
+        self._thread.join(120)
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -71,7 +71,7 @@ class FaultProxy:
                 for end in (client, service):
                     with suppress(OSError):
                         end.shutdown(socket.SHUT_RDWR)
-                up.join(30)
+                up.join(120)
 
     def _is_next_answered(self) -> bool:
         with self._lock:

@@ -64,7 +64,7 @@ class GitOverHttp:
         """Stop."""
         if self._process:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(120)
 
     def __enter__(self) -> Self:
         self.start()

@@ -68,13 +68,13 @@ class GitOverSsh:
         for key in KEYS:  # to connect takes half a second, and Git does it for each question
             command = [*self._ssh(key), "-M", "-N", "-p", str(self.port), f"{getpass.getuser()}@127.0.0.1"]
             self._processes.append(subprocess.Popen(command))
-            until((self.folder / f"{key}.socket").exists, 60)
+            until((self.folder / f"{key}.socket").exists)
 
     def stop(self) -> None:
         """Stop."""
         for process in reversed(self._processes):
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
     def __enter__(self) -> Self:
         self.start()

@@ -46,4 +46,4 @@ class PrivateMounts:
     def stop(self) -> None:
         """End the process that holds the namespace."""
         self._holder.kill()
-        self._holder.wait(30)
+        self._holder.wait(120)

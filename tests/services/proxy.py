@@ -80,7 +80,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
+        self._thread.join(120)
         self._loop.close()
 
 

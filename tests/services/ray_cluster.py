@@ -133,7 +133,7 @@ class Namespace:
         """End all that runs in it, and it."""
         self.kill()
         self._holder.kill()
-        self._holder.wait(30)
+        self._holder.wait(120)
 
 
 def _network_of(process: int) -> str:
@@ -260,7 +260,7 @@ class RayCluster:
         """Let nobody reach the head, until `join`."""
         if self._forwarder:
             self._forwarder.kill()
-            self._forwarder.wait(30)
+            self._forwarder.wait(120)
 
     def join(self) -> None:
         """Let its port lead to the head."""

@@ -1,13 +1,14 @@
-"""A Slurm cluster of two nodes on 127.0.0.1, of which no node sees the checkout of mlgit, nor what else is hidden.
+"""A Slurm cluster of two nodes on the loopback interface: no node sees the checkout of mlgit, nor what else is hidden.
 
 It has a munge of its own. Both nodes are in one namespace of private mounts: they share a disk, as those of a cluster
-do, and their jobs see processes of this machine, so that tests see what is left.
+do, and their jobs see processes of this machine, so that tests see what is left. Their addresses differ.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from workspaces import until
 from reconciler.backends import load_backend
 from reconciler.model.backend import Backend
 
+_ADDRESSES = {"n1": "127.0.0.2", "n2": "127.0.0.3"}
 _PROGRAMS = ("/usr/sbin/slurmctld", "/usr/sbin/slurmd", "/usr/bin/sbatch", "/usr/sbin/munged")
 # The partition `one` has one processor, so that a second run waits, and a job of `urgent` preempts those of `one`.
 # A node that is silent is down after seconds.
@@ -57,9 +59,10 @@ MessageTimeout=3
 SlurmdTimeout=4
 KillWait=12
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1} CPUs=2 RealMemory=1000
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2} CPUs=1 RealMemory=1000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.2 Port={n1} CPUs=2 RealMemory=1000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.3 Port={n2} CPUs=1 RealMemory=1000
 PartitionName=main Nodes=n1 Default=YES MaxTime=60 State=UP
+PartitionName=both Nodes=n1,n2 MaxTime=60 State=UP PriorityTier=1
 PartitionName=one Nodes=n2 MaxTime=60 State=UP PriorityTier=1
 PartitionName=urgent Nodes=n2 MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
 """
@@ -98,6 +101,7 @@ class SlurmCluster:
         options = [f"--{name}={self.folder / file}" for name, file in {**files, "seed-file": "munge.seed"}.items()]
         self._call("/usr/sbin/munged", "--force", *options)
         self._mounts = PrivateMounts(self.folder, has_network=False)
+        self._mounts.run("mount", "--make-rshared", "/")  # the nodes see what is hidden later
         self.hide(CHECKOUT)
         self.start_controller()
         for node in ("n1", "n2"):
@@ -123,9 +127,19 @@ class SlurmCluster:
         self._kill("slurmctld.pid", signal.SIGTERM)
 
     def start_node(self, node: str) -> None:
-        """Start slurmd of a node."""
+        """Start slurmd of a node.
+
+        It listens on the address that the name of this machine has for it then; srun on a node listens on 127.0.0.1,
+        from where it calls the other node.
+        """
         assert self._mounts
-        self._call(*self._mounts.enter, "/usr/sbin/slurmd", "-N", node)
+        hosts = self.folder / f"hosts-{node}"
+        hosts.write_text(f"{_ADDRESSES[node]} {os.uname().nodename}\n127.0.0.1 localhost\n", encoding="utf-8")
+        script = f"mount --bind {hosts} /etc/hosts && exec /usr/sbin/slurmd -N {node}"
+        self._call(*self._mounts.enter, "unshare", "--mount", "--propagation=slave", "sh", "-c", script)
+        until(lambda: _is_listening(_ADDRESSES[node], self._ports[("controller", "n1", "n2").index(node)]))
+        process = (self.folder / f"slurmd-{node}.pid").read_text(encoding="utf-8").strip()
+        self._call("nsenter", "--mount", f"--target={process}", "umount", "/etc/hosts")
 
     def kill_node(self, node: str, process: int) -> None:
         """Kill slurmd of a node, and a process of a run with all that it descends from."""
@@ -135,6 +149,16 @@ class SlurmCluster:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
             process = int(status.rpartition(")")[2].split()[1])
+
+    def processes_of(self, node: str) -> list[int]:
+        """Return what Slurm has started on a node for jobs, but for the commands of runs, which do not say so."""
+        mark = f"SLURMD_NODENAME={node}".encode()
+        marked = []
+        for path in Path("/proc").iterdir():
+            with suppress(OSError):
+                if path.name.isdecimal() and mark in (path / "environ").read_bytes().split(b"\0"):
+                    marked.append(int(path.name))
+        return marked
 
     def states(self) -> set[str]:
         """Return the states of the nodes; none if the controller does not answer."""
@@ -191,6 +215,14 @@ class SlurmCluster:
         log.close()
         assert not check or done.returncode == 0, (self.folder / "calls.log").read_text()
         return done.stdout
+
+
+def _is_listening(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_zombie(process: int) -> bool:

@@ -108,7 +108,7 @@ class SshNode:
             self._listener = None
         for process in self._served:
             process.kill()
-            process.wait(30)
+            process.wait(120)
         self._served.clear()
 
     @contextmanager
@@ -143,7 +143,7 @@ class SshNode:
             yield
         finally:
             process.kill()
-            process.wait(30)
+            process.wait(120)
             proxy.stop()
             socket.unlink()
 

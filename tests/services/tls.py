@@ -75,7 +75,7 @@ class TlsRecorder:
         """Stop."""
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(30)
+        self._thread.join(120)
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

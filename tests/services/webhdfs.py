@@ -67,7 +67,7 @@ class WebHdfs:
         )
         with ThreadPoolExecutor() as pool:
             self._services = list(pool.map(lambda node: Service(self._java(node[0]), node[1], node[2], {}), nodes))
-        until(self._takes_files, 60)
+        until(self._takes_files)
 
     def stop(self) -> None:
         """Stop."""

@@ -92,7 +92,7 @@ def signalling(team, monkeypatch):
         "[mlgit.backends]\nsignalling = signalling:BACKEND\n"
     )
     edit(team.first, "mlgit.yml", "type: local", "type: signalling")
-    edit(team.first, "mlgit.yml", "name: small,", "name: small, lease: 2,")
+    edit(team.first, "mlgit.yml", "name: small,", "name: small, lease: 4,")
     commit(team.first, "signalling")
     git(team.first, "push", "--quiet", "origin", "HEAD:main")
     monkeypatch.setenv("PYTHONPATH", str(folder))
@@ -102,7 +102,7 @@ def signalling(team, monkeypatch):
 def test_another_clone_adopts_the_submission_of_a_killed_apply(team, signalling):
     (signalling / "SIGKILL").touch()
     first = start(team.first)
-    first.communicate(timeout=90)
+    first.communicate(timeout=180)
     assert first.returncode == -signal.SIGKILL
     assert team.lock_refs() != []
     shutil.rmtree(team.first)  # journal and all
@@ -116,12 +116,12 @@ def test_another_clone_adopts_the_submission_of_a_killed_apply(team, signalling)
 def test_an_apply_stopped_past_its_lease_cannot_overwrite_the_records_of_another_clone(team, signalling):
     (signalling / "SIGSTOP").touch()
     first = start(team.first)
-    until((signalling / "done").exists, 90)
+    until((signalling / "done").exists)
     (out,) = wait_for_success([start(team.clone("fresh"))])
     assert "took over from " in out
     before = team.live()
     first.send_signal(signal.SIGCONT)
-    output, _ = first.communicate(timeout=90)
+    output, _ = first.communicate(timeout=180)
     assert first.returncode == 1
     assert "[lock-lost]" in output
     assert team.live() == before

@@ -50,7 +50,7 @@ def codes_in(result: CheckResult, path: str) -> list[str]:
 
 def wait_until_stamps_count(files: DiskFiles, paths: list[str]) -> None:
     """Wait until the files are old enough to be recognised by their stamps."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not all(files.stamp(path) for path in paths):
         assert time.monotonic() < deadline
         time.sleep(0.05)

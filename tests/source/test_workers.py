@@ -68,7 +68,7 @@ def test_workers_print_nothing_when_the_terminal_sends_ctrl_c_to_all():
     assert "started" in process.stdout.readline()
     time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert out.endswith("interrupted\n")
     assert err == ""
 

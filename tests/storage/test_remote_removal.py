@@ -65,7 +65,7 @@ class Turns:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(180)
             assert not thread.is_alive()
 
     def _work(self, number: int, work: Callable[[], None]) -> None:
@@ -89,7 +89,7 @@ class Turns:
 
     def _await(self, number: int) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: self.current == number, 60)
+            assert self.changed.wait_for(lambda: self.current == number, 180)
 
     def _choose(self) -> None:
         if self.waiting:

@@ -30,6 +30,7 @@ from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
 from reconciler.planning.step_forecasts import forecast_steps
 
+_NOT_ANSWERED = "when last recorded, and its backend does not answer"
 _NOT_REFRESHED = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
 _OUTCOME_PHRASES = {RunStatus.CANCELED: "was canceled", RunStatus.LOST: "was lost"}
 
@@ -131,8 +132,7 @@ def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Recor
     if verdict is Verdict.ADOPT:
         return _decide_completed(context, resolved, record, last)
     if verdict is Verdict.WAIT:
-        refreshed = reason if context.refreshed else f"was {last.status} {_NOT_REFRESHED}"
-        return _decide_blocked(resolved, last, f"run {last.id} {refreshed}", failed=False)
+        return _decide_blocked(resolved, last, f"run {last.id} {_waiting(context, last, reason)}", failed=False)
     if verdict is Verdict.STOP or (verdict is Verdict.RETRY and not _may_retry(context, counted)):
         return _decide_blocked(resolved, last, _failure_message(context, counted), failed=True)
     return _decide_submission(context, resolved, record, runs)
@@ -230,8 +230,8 @@ def _submission_reason(context: PlanContext, record: Record | None, runs: list[R
     if verdict is Verdict.START_OVER:
         return f"{reason} (attempt {runs[-1].attempt + 1})"
     if verdict is Verdict.RETRY:
-        attempts = _count_attempts(runs)
-        return f"attempt {attempts} {reason} (attempt {attempts + 1} of {context.plan_options.config.retries + 1})"
+        attempts, most = _count_attempts(runs), context.plan_options.config.retries + 1
+        return f"attempt {attempts} {reason} (attempt {attempts + 1}" + (f" of {most})" if attempts < most else ")")
     return f"it was requested again (attempt {runs[-1].attempt + 1})"
 
 
@@ -240,6 +240,13 @@ def _experiment_reason(experiment: Run, attempt: int) -> str:
     if attempt == experiment.attempt:
         return f"it takes over {experiment.id}, which `mlgit run` started; it is not executed twice"
     return f"experiment {experiment.id} {_OUTCOME_PHRASES.get(experiment.status, 'ended')} (attempt {attempt})"
+
+
+def _waiting(context: PlanContext, run: Run, reason: str) -> str:
+    """Return how a run is that is waited for; the reason if its backend was asked and has answered."""
+    if context.observation is None:
+        return f"was {run.status} {_NOT_REFRESHED}"
+    return reason if context.observation.has_answer(run.id) else f"was {run.status} {_NOT_ANSWERED}"
 
 
 def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:

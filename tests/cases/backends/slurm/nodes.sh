@@ -1,0 +1,40 @@
+#!/bin/sh
+#SBATCH --job-name=<digest>
+#SBATCH --comment=job/train
+#SBATCH --chdir=/shared/mlgit/runs/train-########
+#SBATCH --output=/shared/mlgit/runs/train-########/slurm.log
+#SBATCH --open-mode=append
+#SBATCH --export=HOME,USER,LOGNAME,LANG,PATH
+#SBATCH --nodes=3
+#SBATCH --ntasks=3
+#SBATCH --ntasks-per-node=1
+#SBATCH --partition=gpu,big
+#SBATCH --account=research
+#SBATCH --qos=long
+#SBATCH --reservation=friday
+#SBATCH --constraint="a100&(intel|amd)"
+#SBATCH --time=120
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=16G
+#SBATCH --gres=gpu:a100:1
+#SBATCH --no-requeue
+# Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
+# forgets within minutes. What a killed runner leaves is ended last.
+runner= stopped=
+stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
+trap stop TERM
+address=$(scontrol --oneliner show node "$SLURMD_NODENAME" | sed -n 's/.* NodeAddr=\([^ ]*\).*/\1/p')
+srun --nodes=2 --ntasks=2 --ntasks-per-node=1 --relative=1 \
+  --kill-on-bad-exit=0 --wait=0 --input=none /bin/sh /shared/mlgit/runs/train-########/instance.sh &
+others=$!
+/usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --instance "$SLURM_JOB_ID" 0 "${address:-$SLURMD_NODENAME}" "$others" /shared/mlgit/runs/train-########/spec.json &
+runner=$!
+[ -z "$stopped" ] && [ ! -e /shared/mlgit/runs/train-########/cancel ] || stop
+wait "$runner"; code=$?
+while kill -0 "$runner" 2>/dev/null; do wait "$runner"; code=$?; done
+[ -z "$stopped" ] || [ -e /shared/mlgit/runs/train-########/cancel ] || scontrol --oneliner show job "$SLURM_JOB_ID" > /shared/mlgit/runs/train-########/slurm-stop.txt
+[ "$code" -lt 128 ] || /usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --end /shared/mlgit/runs/train-########
+seconds=0
+while kill -0 "$others" 2>/dev/null && [ "$seconds" -lt 30 ]; do sleep 1; seconds=$((seconds + 1)); done
+kill -TERM "$others" 2>/dev/null
+exit "$code"
