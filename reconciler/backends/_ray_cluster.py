@@ -7,6 +7,7 @@ so that it is found where it is after mlgit.yml has changed.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
@@ -16,11 +17,13 @@ from reconciler.backends._node_channel import Connection
 from reconciler.backends._ray_cluster_files import HEAD, LIMITS, node_names
 from reconciler.backends._ray_cluster_settings import OF_CLUSTER, find_ssh_settings
 from reconciler.backends._ssh import connect_by_ssh
+from reconciler.backends.ray import TOKEN
 from reconciler.diagnostics import UserError
 from reconciler.model import Asset, Condition, Handle, Json, Phase
 from reconciler.model.plugins import BackendContext
 from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 
+_UNREACHABLE = "backend-unreachable"
 _PROVIDER, _NODE_PROVIDER = "ray", "_ray_cluster_provider.py"
 
 
@@ -45,7 +48,8 @@ class RayClusters:
             ]
             cluster = {"token": token, "hosts": hosts, "limits": _limits(asset)}
             provider = files("reconciler").joinpath("backends", _NODE_PROVIDER).read_text("utf-8")
-            self._ask(handle, HEAD, "open", cluster=cluster, provider=provider)
+            secret = self._context.read_secret(TOKEN) or secrets.token_hex(32)
+            self._ask(handle, HEAD, "open", cluster=cluster, provider=provider, secret=secret)
         self.update(handle, asset)
         return handle
 
@@ -54,19 +58,36 @@ class RayClusters:
         return handle if self._ask(handle, HEAD, "find")["has_files"] else None
 
     def update(self, handle: Handle, asset: Asset) -> None:
-        """Set the limits, and start the agents that are not alive; the head is last, as it needs what others have."""
-        for name in (*_nodes(handle), HEAD):
-            if name == HEAD:
-                self._ask(handle, HEAD, "scale", limits=_limits(asset))
+        """Set the limits, and start the agents that are not alive; the head is last, as it needs what others have.
+
+        A host that fails stops no other one.
+        """
+        errors = [error for name in _nodes(handle) if (error := self._join(handle, name))]
+        self._ask(handle, HEAD, "scale", limits=_limits(asset))
+        errors += [error for error in [self._join(handle, HEAD)] if error]
+        if errors:
+            raise errors[0]
+
+    def _join(self, handle: Handle, name: str) -> UserError | None:
+        """Have a host take part; return the error if it cannot."""
+        try:
             self._ask(handle, name, "join", ray=handle.data.get("ray") or "ray")
+        except UserError as error:
+            return error
+        return None
 
     def delete(self, handle: Handle) -> None:
         self._end_nodes(handle)
         self._ask(handle, HEAD, "close")
 
     def _end_nodes(self, handle: Handle) -> None:
+        """End what runs on the nodes; one that cannot be reached does so itself when its agent sees no cluster."""
         for name in _nodes(handle):
-            self._ask(handle, name, "leave")
+            try:
+                self._ask(handle, name, "leave")
+            except UserError as error:
+                if error.diagnostics[0].code != _UNREACHABLE:
+                    raise
 
     def _read(self, handle: Handle) -> Condition:
         try:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.backends._ray_api import RayApi
 from reconciler.backends._ray_cluster_files import DASHBOARD_PORT, GCS_PORT, HEAD, ClusterFiles
 from reconciler.diagnostics import UserError
 from reconciler.private_files import create_private_file
@@ -157,8 +156,10 @@ class Agent:
 
     def _is_up(self) -> bool:
         """Return True if Ray has the node, and answers."""
-        api = RayApi(self._files.address(), self._files.token.read_text(encoding="utf-8"))
+        api = self._files.open_api()
         with suppress(UserError):
+            if api is None:
+                return False
             api.list_jobs()
             address = self._cluster["hosts"][self._index]["address"]
             return any(f"node:{address}" in resources for resources in api.list_nodes())

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
+from reconciler.backends._ray_api import RayApi
 from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 from reconciler.runner.files import read_json_object, write_json_atomically
 
@@ -28,6 +30,11 @@ _SECONDS_OF_MINUTE = 60.0
 def node_names(hosts: int) -> tuple[str, ...]:
     """Return the names of the hosts of a cluster: the first is that of the head."""
     return (HEAD, *(f"node-{number}" for number in range(1, hosts)))
+
+
+def files_of_backend(folder: Path, backend: str) -> ClusterFiles:
+    """Return the files of the cluster of a backend, which can have any name, below the folder of the backend."""
+    return ClusterFiles(folder / "clusters" / f"backend-{quote(backend, safe='')}")
 
 
 class ClusterFiles(NamedTuple):
@@ -96,13 +103,18 @@ class ClusterFiles(NamedTuple):
             return clock.stat().st_mtime - self.host(name).with_suffix(".beat").stat().st_mtime > _SILENT_SECONDS
         return True
 
-    def address(self) -> str:
-        """Return the address of the dashboard."""
-        return f"http://{self.read()['hosts'][0]['address']}:{DASHBOARD_PORT}"
+    def open_api(self) -> RayApi | None:
+        """Return the API of the cluster, None if there is no cluster."""
+        hosts = self.read().get("hosts")
+        try:
+            token = self.token.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return RayApi(f"http://{hosts[0]['address']}:{DASHBOARD_PORT}", token) if hosts else None
 
     def resources(self) -> tuple[Mapping[str, float], ...]:
         """Return what the nodes have that the cluster can have, by Ray's names."""
-        names = node_names(len(self.read()["hosts"]))[1:]
+        names = node_names(len(self.read().get("hosts", ())))[1:]
         return tuple(self.read_state(name).get("resources", {}) for name in names)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import reconciler
 from reconciler.backends._local_capacity import core_count, device_names
 from reconciler.backends._node_messages import Message, error_document
 from reconciler.backends._ray_cluster_agent import AGENT_MARK, end_processes, has_agent, temporary_folder
-from reconciler.backends._ray_cluster_files import HEAD, ClusterFiles, make_autoscaler_settings, node_names
+from reconciler.backends._ray_cluster_files import HEAD, files_of_backend, make_autoscaler_settings, node_names
 from reconciler.diagnostics import UserError, user_error
 from reconciler.private_files import create_private_file, make_private_folder
 
@@ -34,7 +33,7 @@ class ClusterHost:
     """The requests to a host, each a method; the settings have the name of the backend, and so of its cluster."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        self._files = ClusterFiles(folder.resolve() / "clusters" / settings["name"])
+        self._files = files_of_backend(folder.resolve(), settings["name"])
 
     def answer(self, request: Document) -> Iterator[Message]:
         """Yield the answer to a request: an error if it fails."""
@@ -77,7 +76,7 @@ class ClusterHost:
         shutil.rmtree(self._files.folder, ignore_errors=True)
         for folder in (self._files.folder.parent, self._files.folder, self._files.provider, self._files.host("")):
             make_private_folder(folder)
-        create_private_file(self._files.token, secrets.token_hex(32).encode())
+        create_private_file(self._files.token, request["secret"].encode())
         create_private_file(self._files.provider / "mlgit_hosts.py", request["provider"].encode())
         self._files.write(request["cluster"])
 

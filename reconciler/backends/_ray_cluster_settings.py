@@ -27,8 +27,8 @@ PROPERTIES: Mapping[str, Json] = {
                 "address": {
                     "description": "The address of the machine in the network of the cluster, at which Ray is reached.",
                     "type": "string",
-                    "pattern": r"^[0-9a-fA-F:.]+$",
-                    "errorMessage": "an IP address, such as 10.0.0.1",
+                    "pattern": r"^(?!127\.)[0-9]{1,3}(\.[0-9]{1,3}){3}$",
+                    "errorMessage": "an IPv4 address at which the other hosts reach it, such as 10.0.0.1",
                 },
             },
             "required": ["machine", "address"],

@@ -15,7 +15,7 @@ from typing import Any
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
-from reconciler.backends._ray_cluster_files import ClusterFiles
+from reconciler.backends._ray_cluster_files import files_of_backend
 from reconciler.backends._runner import explain_start
 from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
 from reconciler.diagnostics import user_error
@@ -41,17 +41,17 @@ class RayNodeBackend(ScheduledBackend):
     def __init__(self, folder: Path, settings: Mapping[str, Json]) -> None:
         super().__init__(folder)
         self._settings = settings
-        self._cluster = ClusterFiles(folder / "clusters" / self._name)
+        self._cluster = files_of_backend(folder, self._name)
 
     @property
     def _api(self) -> RayApi:
         """The API of the cluster, which may have been made anew since it was asked before. Raises UserError."""
         if "address" in self._settings:
             return RayApi(self._settings["address"], self._settings.get("token") or "")
-        if not self._cluster.read():
+        if (api := self._cluster.open_api()) is None:
             message = f"mlgit has made no Ray cluster for the backend {self._name}"
             raise user_error("backend-unreachable", message, "`mlgit apply` makes that of the compute bound to it")
-        return RayApi(self._cluster.address(), self._cluster.token.read_text(encoding="utf-8"))
+        return api
 
     def usage(self) -> Iterable[Usage]:
         """Return how many processors and GPUs of the cluster are in use, by whomever, and how many jobs wait."""

@@ -103,5 +103,5 @@ def check_cluster_of_run(declared: AssetSet, subject: Subject, config: Config) -
     has_hosts = _HOSTS in config.backends.get(backend, EMPTY_MAPPING)
     if has_hosts and address not in declared.readable_assets and address not in declared.known:
         message = f"{subject.asset.address} is to run on {name}, whose backend {backend} makes the cluster of a compute"
-        hint = f"declare {name} in a file, with type: amlcompute"
+        hint = "name a compute that a file declares with type: amlcompute"
         yield Diagnostic("cluster-undeclared", message, subject.span(declared, COMPUTE_POINTER), hint)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from services.ssh_node import PYTHON
 from workspaces import APPLY, SMALL, commit, edit, git, until, write
 
 from reconciler.backends._ray_cluster_agent import temporary_folder
@@ -22,7 +23,15 @@ _COMPUTE = """
     idle_time_before_scale_down: {idle}
     """
 _BOUND = "secrets: {key: {from: 'file:.secrets/key', for: [backend/cluster], fields: [/private_key]}}\n"
+_FILES = "clusters/backend-cluster"
 _SECONDS = 120  # until a node has started on a busy machine
+_ASK = """
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(sys.argv[1], timeout=30)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +73,7 @@ class Nodes:
     """What the nodes of the cluster do, by its files."""
 
     def __init__(self, disk):
-        self.folder = disk / "clusters/cluster"
+        self.folder = disk / _FILES
 
     def states(self):
         documents = (json.loads(path.read_text()) for path in sorted(self.folder.glob("hosts/node-*.json")))
@@ -89,10 +98,12 @@ def test_a_cluster_gets_a_node_for_a_job_and_loses_it_when_it_has_been_idle(fold
     Nodes(disk).wait_for("idle", "idle")  # no command of mlgit runs meanwhile
     assert [len(host.processes()) for host in ray_hosts.hosts[1:]] == [1, 1]  # their agents
     assert "No changes" in mlgit("plan", cwd=folder).out
-    token = disk / "clusters/cluster/token"
+    token = disk / _FILES / "token"
     assert token.stat().st_mode & 0o777 == 0o600
     search = ["grep", "-rlF", token.read_text(), str(folder), str(disk)]
     assert subprocess.run(search, capture_output=True, text=True, check=False).stdout.split() == [str(token)]
+    asked = [PYTHON, "-c", _ASK, f"http://{ray_hosts.hosts[0].address}:8265/api/jobs/"]
+    assert ray_hosts.hosts[1].run(*asked) == "401\n"  # without the token
 
 
 def test_other_limits_are_an_update_in_place_and_hold_for_the_nodes_there_are(folder, ray_hosts, disk, mlgit):
@@ -117,7 +128,7 @@ def test_a_host_that_was_switched_off_is_drift_and_joins_again(folder, ray_hosts
 
 def test_a_cluster_whose_head_was_killed_is_drift_and_made_again(folder, ray_hosts, disk, mlgit):
     applied(mlgit, folder)
-    token = (disk / "clusters/cluster/token").read_text()
+    token = (disk / _FILES / "token").read_text()
     ray_hosts.hosts[0].kill()
     printed = mlgit("drift", cwd=folder).out
     assert (
@@ -125,7 +136,7 @@ def test_a_cluster_whose_head_was_killed_is_drift_and_made_again(folder, ray_hos
     )
     assert "    apply creates it again\n" in printed
     applied(mlgit, folder)
-    assert (disk / "clusters/cluster/token").read_text() != token
+    assert (disk / _FILES / "token").read_text() != token
     assert "No changes" in mlgit("plan", cwd=folder).out
 
 
@@ -135,7 +146,25 @@ def test_a_cluster_is_removed_with_all_of_its_processes(folder, ray_hosts, disk,
         (folder / name).unlink()
     commit(folder)
     assert "- compute/nodes" in mlgit("plan", cwd=folder).out
+    ray_hosts.hosts[2].cut()  # its agent sees what is removed
     applied(mlgit, folder, "--allow-mass-delete")
     until(lambda: not ray_hosts.processes(), 20)
+    ray_hosts.hosts[2].join()
     assert list((disk / "clusters").iterdir()) == []
     assert list(temporary_folder("x").parent.glob("mlgit-ray-*")) == []
+
+
+def test_a_host_without_ray_is_said_and_the_next_apply_makes_the_cluster(folder, ray_hosts, disk, mlgit):
+    edit(folder, "mlgit.yml", str(ray_hosts.program), "/nowhere/ray")
+    declare(folder)
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    assert "has no program /nowhere/ray" in ended.out + ended.err
+    edit(folder, "mlgit.yml", "/nowhere/ray", str(ray_hosts.program))
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert "compute/nodes: " in planned.out
+    (folder / "compute/nodes.yml").unlink()
+    commit(folder)
+    applied(mlgit, folder, "--allow-mass-delete")
+    until(lambda: not ray_hosts.processes(), 20)

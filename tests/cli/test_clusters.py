@@ -1,0 +1,34 @@
+"""The settings of a Ray cluster that mlgit makes, as `validate` checks them."""
+
+from __future__ import annotations
+
+import pytest
+from workspaces import commit, edit
+
+A, B = "{machine: a, address: 10.0.0.1}", "{machine: b, address: 10.0.0.2}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("", "a backend ray needs address: of a cluster that exists, or hosts: on which mlgit makes one"),
+        ("address: 'http://h:8265', ray: /opt/ray", "ray: is for hosts:, and the backend has none"),
+        (f"hosts: [{A}]", "this must have at least 2 entries"),
+        (
+            f"address: 'http://h:8265', hosts: [{A}, {B}]",
+            "address: is for a cluster that exists, and hosts: is for one",
+        ),
+        (f"hosts: [{A}, {A}]", "two hosts have the address 10.0.0.1, and Ray knows a host by its address"),
+        (f"hosts: [{A}, {{machine: b, address: 127.0.0.1}}]", "an IPv4 address at which the other hosts reach it"),
+        (f"hosts: [{A}, {{machine: b}}]", "the field address is missing in hosts.1"),
+        ("address: 'http://h:8265', user: ml", "the field machine is missing in cluster, which user needs"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_an_error_at_its_line(small, mlgit, settings, message):
+    backend = f"{{type: ray, folder: /shared{', ' if settings else ''}{settings}}}"
+    edit(small, "mlgit.yml", "{local: {type: local}}", f"{{local: {{type: local}}, cluster: {backend}}}")
+    commit(small)
+    validated = mlgit("validate", cwd=small)
+    assert validated.code == 1
+    (line,) = [line for line in (validated.out + validated.err).splitlines() if message in line]
+    assert line.startswith("mlgit.yml:3:")
