@@ -375,3 +375,19 @@ def test_what_is_too_large_for_one_request_goes_through_this_machine(bench, way,
     assert files_of(bench, model_of(bench, handle))["a"] == (0o100644, result_of(text))
     assert len(through_here) == 1
     assert "(it is larger than a service takes in one request): it goes through this machine" in notes[0]
+
+
+def test_outputs_arrive_when_a_store_is_back_that_was_away_while_the_run_went_on(bench, service):
+    url_bench, port = service
+    text = os.urandom(20).hex()
+    with CutProxy(port) as proxy, bench.node.way_out(proxy.port, proxy.port):
+        url_bench.settings["endpoint"] = url_bench.settings["endpoint"].replace(f":{port}", f":{proxy.port}")
+        bench.store = url_bench.open()
+        handle = bench.submit(job(bench, text, command=f"sleep 1; {COPY}"))
+        proxy.cut_after(0)
+        assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED, bench.log(handle)
+        with pytest.raises(UserError) as caught:
+            model_of(bench, handle)
+        assert caught.value.diagnostics[0].code == "store-unreachable"
+        proxy.cut_after(None)
+        assert files_of(bench, model_of(bench, handle)) == {"a": (0o100644, result_of(text))}
