@@ -13,9 +13,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-ray = importlib.import_module("ray")
-groups = importlib.import_module("ray.util.placement_group")
-strategies = importlib.import_module("ray.util.scheduling_strategies")
 _OPTIONS = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}
 _GROUP_SECONDS = 600.0  # after which the group is waited for again
 _LAST_SECONDS = 60.0  # for the other instances, when the first one has ended
@@ -23,12 +20,16 @@ _LAST_SECONDS = 60.0  # for the other instances, when the first one has ended
 
 def run_instance(command: Sequence[str]) -> int:
     """Run the runner of an instance here and return its exit code; its standard input ends with this process."""
-    words = [ray.util.get_node_ip_address() if word == "ADDRESS" else word for word in command]
+    address = importlib.import_module("ray.util").get_node_ip_address()
+    words = [address if word == "ADDRESS" else word for word in command]
     return subprocess.Popen(words, stdin=subprocess.PIPE).wait()
 
 
 def main(settings: Mapping[str, Any]) -> int:
     """Start the instances, and wait for them; return the exit code of the first one."""
+    ray = importlib.import_module("ray")
+    groups = importlib.import_module("ray.util.placement_group")
+    strategies = importlib.import_module("ray.util.scheduling_strategies")
     ray.init(log_to_driver=False, logging_level="ERROR")
     resources, count = settings["resources"], settings["instances"]
     group = groups.placement_group([resources] * count, strategy="STRICT_SPREAD")
@@ -41,10 +42,10 @@ def main(settings: Mapping[str, Any]) -> int:
         strategy = strategies.PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=number)
         task = remote.options(max_retries=0, scheduling_strategy=strategy, **{"num_cpus": 0, **own})
         running[task.remote(_instance_command(settings, "--apart-instance", number))] = number
-    return _wait(running, settings)
+    return _wait(ray, running, settings)
 
 
-def _wait(running: dict[Any, int], settings: Mapping[str, Any]) -> int:
+def _wait(ray: Any, running: dict[Any, int], settings: Mapping[str, Any]) -> int:
     first, seconds = 1, None
     while running:
         done, _ = ray.wait(list(running), num_returns=1, timeout=seconds)
