@@ -19,6 +19,7 @@ order of a run::
     instances    the runners of a job on several machines, and the files by which they know of each other
     leader       the first one: tells the others what to start, and ends the run once
     follower     another one: runs its processes of the job
+    ray_driver   all of them on nodes of Ray: finds Ray's Python, and starts ray_launcher in it
     container    outside of a container: start it, wait for the runner in it, remove it
     prefixed_log the output of several processes in one log
     descendants  the processes of a run, in whatever session they are
