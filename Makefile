@@ -104,9 +104,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 
-# Only the files that have such tests are collected: collecting them all takes as long as running these.
+# Only the files that have such tests are collected, and few examples of hypothesis are tried: a minute else.
 test-fast: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 -m "fast and not slow" -q $$(grep -rl "mark\.fast" tests --include="test_*.py")
+	$(BIN)/python -m pytest -n 2 -m "fast and not slow" -q --hypothesis-profile=fast $$(grep -rl "mark\.fast" tests --include="test_*.py")
 
 # Three processes for two cores: a quarter of the time, a test waits for what it started.
 test: lint

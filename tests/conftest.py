@@ -26,6 +26,8 @@ from reconciler.source.parsed_file import ParsedFile
 # On a busy machine the values of a test are made slowly, and an example takes long: neither is a fault of the test.
 settings.register_profile("default", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
+# For `make test-fast`: a mistake that few examples do not show, `make test` finds.
+settings.register_profile("fast", settings.get_profile("default"), max_examples=15)
 settings.load_profile("default")
 if os.environ.get("CI"):
     settings.load_profile("ci")

@@ -105,6 +105,7 @@ def test_a_plug_in_that_cannot_be_imported_is_a_diagnostic(
     assert diagnostic.hint == f"reinstall the package that provides it, or use another {registry.noun} in mlgit.yml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("noun", "old", "new"),
     [
@@ -188,6 +189,7 @@ def test_listing_the_names_imports_no_plug_in() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["RuntimeError('no licence')", "SystemExit(4)", "OSError(5, 'no device')"])
 @pytest.mark.parametrize(
     ("noun", "old", "new"),

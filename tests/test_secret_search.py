@@ -16,6 +16,7 @@ CAMEL_CASE_NAMES = SECRET_NAMES.map(lambda name: name.replace("_", "-").swapcase
 NAMES = SECRET_NAMES | CAMEL_CASE_NAMES | st.text(max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=1_000, deadline=None)
 @given(name=NAMES, before=st.text(max_size=5), after=st.text(max_size=5))
 def test_a_text_with_the_name_of_a_secret_is_never_passed_over(name, before, after):

@@ -48,6 +48,7 @@ def test_the_page_of_what_is_supported_is_up_to_date():
     assert (DOCS / "support.md").read_text("utf-8") == module.page(), "run `make docs`"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind", "entry"), ENTRIES, ids=lambda value: getattr(value, "pointer", str(value)))
 def test_no_entry_of_a_table_is_without_a_leaf_of_the_schema(name, kind, entry):
     assert any(matches(entry.pointer, pointer) for pointer in schema_leaves(kind)), f"{name}: {entry}"

@@ -70,6 +70,7 @@ def test_what_cannot_be_changed_alone_is_not_changed(text, values):
 VALUES = st.one_of(st.text(max_size=8), st.integers(), st.booleans(), st.lists(st.integers(), max_size=3))
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["/max_instances", "/tags/team", "/tags/b", "/identity/type", "/new"]), VALUES)
 def test_an_edit_changes_exactly_the_value_or_nothing(pointer, value):
     document, _ = parse_yaml("a.yml", TEXT.encode())

@@ -64,6 +64,7 @@ def value_paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
     return own_path + [child for key, item in children for child in value_paths(item, (*path, key))]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(ASSETS), st.randoms(use_true_random=False), JSON | REFERENCES)
 def test_an_asset_with_any_value_in_any_field_is_loaded_or_has_diagnostics(path, random, value):
@@ -87,6 +88,7 @@ def test_an_asset_with_any_value_in_any_field_is_loaded_or_has_diagnostics(path,
         assert diagnostic.message
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(max_size=12) | st.sampled_from(["name", "type", "command", "path", "jobs"]), JSON))
 def test_any_mapping_with_an_azure_ml_schema_is_an_asset_file(data):
@@ -95,6 +97,7 @@ def test_any_mapping_with_an_azure_ml_schema_is_an_asset_file(data):
     assert loaded is not None or "azureml" not in str(data.get("$schema", "azureml"))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_can_be_loaded(raw):

@@ -217,5 +217,6 @@ def test_a_config_of_another_form_says_the_line(text):
         read_config_fields("\n" + text)
 
 
+@pytest.mark.slow
 def test_a_long_config_is_read_in_linear_time():
     assert read_config_fields("{" * 50_000 + "}" * 50_000 + "# " * 50_000 + '\nname: "x"') == {"name": "x"}

@@ -213,6 +213,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(KEYS, min_size=1, max_size=4), VALUES)
 def test_any_json_value_can_be_set_at_any_path(keys, value):
     data, diagnostics = override_data({}, [f"{format_path(keys)}={json.dumps(value)}"])

@@ -108,6 +108,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["inputs", "path", "code", "environment", "compute"]), JSON))
 def test_any_spec_can_be_searched_for_references(spec):
     for kind in kinds().values():

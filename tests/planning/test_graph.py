@@ -124,6 +124,7 @@ def test_only_references_that_close_a_cycle_are_ignored_for_the_order(edges):
             assert level[address(user)] > level[address(above)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20), st.randoms())
 def test_the_order_is_total_and_puts_every_asset_after_its_references(pairs, chance):
     def address(n: int) -> Address:

@@ -276,6 +276,7 @@ def value_at(data: Any, pointer: str) -> Any:
     return data
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(changed_files())
 def test_what_a_file_says_has_an_effect_or_the_plan_names_it_at_its_line(changed):

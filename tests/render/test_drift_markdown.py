@@ -91,6 +91,7 @@ def test_texts_of_others_stay_text():
         assert not re.search(r"@admin|#1|<a\b|<script|<!--", seen)
 
 
+@pytest.mark.slow
 def test_an_issue_on_much_drift_fits_and_says_what_is_left_out():
     lost = [LOST._replace(subject=f"job/{'x' * 100}{number}") for number in range(5_000)]
     text = issue_markdown(report(*lost, FAILED, notes=("not asked",) * 9, target="prod"), WriteBack(), COMMIT)

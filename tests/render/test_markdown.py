@@ -44,6 +44,7 @@ def test_markdown_syntax_and_mentions_in_a_file_are_escaped(project):
     assert r"\<b>x\</b> \| \[a\](b) `@ada` `#1` `x` \*y\*" in comment
 
 
+@pytest.mark.slow
 def test_a_huge_plan_is_cut_in_a_comment(project):
     files = small() | {f"data/{n}.yml": small()["data/numbers.yml"].replace("numbers\n", f"n{n}\n") for n in range(500)}
     comment = render_markdown(project.plan(files), folded=True)

@@ -62,6 +62,7 @@ def test_whatever_was_logged_is_drawn_within_the_width(curves, width):
     assert len(lines) in {len(curves) + 1, len(curves) + 15}
 
 
+@pytest.mark.slow
 def test_a_peak_among_a_hundred_thousand_values_is_seen():
     peak = Curve("train-a", [(step, 9.0 if step == 77_777 else math.sin(step)) for step in range(100_000)])
     number, _, curve = drawn("loss", [peak]).splitlines()[1].partition(" |")

@@ -65,6 +65,7 @@ def test_a_summary_is_the_comment_without_its_mark_and_with_more_in_it(name):
     check(summary)
 
 
+@pytest.mark.slow
 def test_of_5000_actions_all_that_is_lost_or_costs_is_in_the_comment():
     actions = many_actions(5000)
     comment = comment_markdown(report(saved(body_of(actions))), LINKS)
@@ -81,6 +82,7 @@ def test_of_5000_actions_all_that_is_lost_or_costs_is_in_the_comment():
     assert len([row for row in everything.rows if row[0] in SIGNS]) == 4980
 
 
+@pytest.mark.slow
 def test_deletions_and_submissions_are_counted_and_named_first_even_if_not_all_fit():
     actions = [run(f"train-{number}", "x " * 200) for number in range(800)]
     actions += [action("delete", f"datastore/{'d' * 200}-{number}", "delete") for number in range(800)]
@@ -92,6 +94,7 @@ def test_deletions_and_submissions_are_counted_and_named_first_even_if_not_all_f
     assert re.search(r"and [\d,]+ more runs in the", comment)
 
 
+@pytest.mark.slow
 def test_a_limit_is_kept_however_small_and_the_verdict_stays():
     for limit in (4000, 12_000):
         for name, make in REPORTS.items():
@@ -105,6 +108,7 @@ def test_what_the_plan_counts_itself_is_not_believed():
     assert "### Plan: 1 change, starts 1 run." in comment
 
 
+@pytest.mark.slow
 def test_without_links_the_comment_names_the_file_with_the_rest():
     comment = comment_markdown(report(saved(body_of(many_actions(5000)))), ReportLinks())
     assert "more actions in `plan.json`" in comment

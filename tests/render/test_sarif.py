@@ -148,6 +148,7 @@ def test_a_diagnostic_without_a_file_is_at_the_start_of_mlgit_yml_because_github
     assert location["physicalLocation"]["region"]["startLine"] == 1
 
 
+@pytest.mark.slow
 def test_a_run_has_no_more_results_than_github_takes_and_the_errors_first():
     many = [Diagnostic("a-b", "m", severity=Severity.NOTE)] * 30_000 + DIAGNOSTICS
     results = diagnostics_to_sarif(many, "1.2.3")["runs"][0]["results"]

@@ -190,6 +190,7 @@ def test_a_saved_plan_has_the_same_text_as_the_plan():
     assert text.format_plan_body(plan_json.plan_body(plan, POLICY)) == text.format_plan(plan)
 
 
+@pytest.mark.slow
 def test_a_huge_plan_is_cut_and_the_other_actions_are_counted():
     plan = make_plan(*(Action(Op.CREATE, Address("compute", f"c{n:05}")) for n in range(10_000)))
     lines = text.format_plan(plan).splitlines()

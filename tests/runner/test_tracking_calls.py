@@ -132,6 +132,7 @@ def count_calls(work: Callable[[], object]) -> int:
     return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_reading_all_histories_takes_twice_as_long_for_twice_as_many_points(tmp_path: Path) -> None:
     def count_reads(keys: int, points: int) -> int:
         folder = tmp_path / f"{keys}-{points}"

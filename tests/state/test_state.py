@@ -193,6 +193,7 @@ def test_reading_writes_nothing(small, mlgit, state):
     assert git(small, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_many_threads_that_write_different_records_all_end_in_the_state(small, state):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda writer: write_many(small, f"w{writer}", 5), range(4)))

@@ -51,6 +51,7 @@ def run_all(spec, token):
     return trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", ["random", {"type": "Random", "rule": "Sobol", "seed": 4}, "bayesian"])
 def test_a_restarted_driver_chooses_the_same_points(sampling):
     spec = sweep(sampling, 18, max_concurrent_trials=4)
@@ -79,6 +80,7 @@ def test_trials_that_are_started_at_once_get_the_points_that_they_get_one_by_one
     assert one_by_one[20:] == at_once
 
 
+@pytest.mark.slow
 def test_bayesian_sampling_comes_nearer_than_random():
     best = {
         name: sum(
@@ -131,6 +133,7 @@ def test_the_best_trial_completed_with_a_finite_value_and_is_the_first_of_equal_
     assert best_trial(sweep(), trials[:2]) is None
 
 
+@pytest.mark.slow
 def test_the_replay_of_a_thousand_trials_takes_less_than_eight_imports_of_optuna():
     points = [draw_point(SPACE, random_quantiles(SPACE, index, "t")) for index in range(1000)]
     trials = [Trial(index, point, RunStatus.COMPLETED, (loss(point),)) for index, point in enumerate(points)]

@@ -121,6 +121,7 @@ def test_another_parameter_does_not_change_the_random_values_of_the_first():
     assert one["x"] == two["x"]
 
 
+@pytest.mark.slow
 def test_sobol_points_fill_every_eighth_of_a_space_evenly():
     points = [sobol_point({"x": UNIFORM}, index, "3")["x"] for index in range(8)]
     assert sorted(int(point * 8) for point in points) == list(range(8))
