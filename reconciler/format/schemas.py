@@ -102,6 +102,16 @@ def check_against_schema(document: Document, name: str) -> tuple[Diagnostic, ...
     return (Diagnostic("wrong-value", f"the file does not match the {name} schema", document.key_span("")),)
 
 
+def are_settings_valid(settings: Mapping[str, Json], schema: Mapping[str, Json], common: Iterable[str]) -> bool:
+    """Return True if settings are as the schema of a plug-in says; see `check_settings`."""
+    is_valid: bool = importlib.import_module("jsonschema_rs").is_valid(_with_common(schema, common), settings)
+    return is_valid
+
+
+def _with_common(schema: Mapping[str, Json], common: Iterable[str]) -> dict[str, Json]:
+    return {**schema, "properties": {**dict.fromkeys(common, True), **schema.get("properties", {})}}
+
+
 def check_settings(
     document: Document, path: Sequence[str], schema: Mapping[str, Json], common: Iterable[str]
 ) -> tuple[Diagnostic, ...]:
@@ -111,7 +121,7 @@ def check_settings(
     """
     if not schema:
         return ()
-    nested: Json = {**schema, "properties": {**dict.fromkeys(common, True), **schema.get("properties", {})}}
+    nested: Json = _with_common(schema, common)
     for key in reversed(path):
         nested = {"properties": {key: nested}}
     if importlib.import_module("jsonschema_rs").is_valid(nested, document.data):

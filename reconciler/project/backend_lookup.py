@@ -9,10 +9,13 @@ from typing import TypeVar
 from reconciler.backends import BACKENDS
 from reconciler.config.config import Config
 from reconciler.diagnostics import UserError
-from reconciler.model.capacity import RunRequest, Settings
+from reconciler.format.schemas import are_settings_valid
+from reconciler.model.capacity import RunRequest, Settings, unknown_capacity, unknown_gpus
 from reconciler.model.plugins import BackendPlugin
 from reconciler.planning.computes import BoundBackend, FindBackend
 
+COMMON_SETTINGS = ("type", "host")
+"""Settings of every builder and backend; mlgit.schema.json describes them."""
 Answer = TypeVar("Answer")
 
 
@@ -30,17 +33,23 @@ def make_backend_lookup(config: Config) -> FindBackend:
         if settings is None or not isinstance(plugin, BackendPlugin):
             return None
         return BoundBackend(
-            _with_errors_of(type_name, plugin.find_capacity, settings),
-            _with_errors_of(type_name, plugin.count_gpus, settings),
+            _make_question(plugin, plugin.find_capacity, unknown_capacity, settings),
+            _make_question(plugin, plugin.count_gpus, unknown_gpus, settings),
         )
 
     return find_backend
 
 
-def _with_errors_of(
-    type_name: str, function: Callable[[Settings, RunRequest], Answer], settings: Settings
+def _make_question(
+    plugin: BackendPlugin,
+    function: Callable[[Settings, RunRequest], Answer],
+    unknown: Callable[[Settings, RunRequest], Answer],
+    settings: Settings,
 ) -> Callable[[RunRequest], Answer]:
-    """Return a function of a plug-in that raises UserError ``backend-broken`` where it fails."""
+    """Return a function of a plug-in for its settings, which raises UserError ``backend-broken`` where it fails.
+
+    Of settings that are wrong nothing is known: the check of mlgit.yml says what is wrong with them.
+    """
 
     def ask(request: RunRequest) -> Answer:
         try:
@@ -48,6 +57,8 @@ def _with_errors_of(
         except UserError:
             raise
         except Exception as error:
-            raise BACKENDS.failed_error(type_name, error) from error
+            if plugin.settings and not are_settings_valid(settings, plugin.settings, COMMON_SETTINGS):
+                return unknown(settings, request)
+            raise BACKENDS.failed_error(str(settings["type"]), error) from error
 
     return ask

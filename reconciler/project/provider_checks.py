@@ -15,12 +15,11 @@ from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
 from reconciler.format.schemas import check_settings
 from reconciler.model import Json
+from reconciler.project.backend_lookup import COMMON_SETTINGS
 from reconciler.registry import Registry
 from reconciler.secrets.urls import find_url_secrets
 from reconciler.storage import stores
 from reconciler.storage.datastores import DATASTORES
-
-_COMMON_SETTINGS = ("type", "host")  # of every builder and backend; mlgit.schema.json describes them
 
 
 def provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
@@ -53,7 +52,7 @@ def _check_providers(
     section: str,
     registry: Registry[Any],
     providers: Mapping[str, Mapping[str, Json]],
-    common: tuple[str, ...] = _COMMON_SETTINGS,
+    common: tuple[str, ...] = COMMON_SETTINGS,
 ) -> Iterator[Diagnostic]:
     for name, settings in providers.items():
         type_name = str(settings["type"])

@@ -28,7 +28,7 @@ def _ask_anew(slurm):
         (
             {"partition": "absent"},
             "submission-refused",
-            "Slurm has no partition absent; the partitions there are: main, one, urgent",
+            "Slurm has no partition absent; the partitions there are: main, both, one, urgent",
             "correct partition: of the backend in mlgit.yml",
         ),
         (

@@ -103,9 +103,9 @@ def test_what_the_cluster_has_not_is_a_warning_of_the_plan_before_anything_is_su
     commit(folder)
     planned = mlgit("plan", cwd=folder)
     assert planned.code == 0, planned.out + planned.err
-    assert (
-        "warning: job/sum: cluster: Slurm has no partition absent; the partitions there are: main, one" in planned.err
-    )
+    there = "main, both, one, urgent"
+    message = f"warning: job/sum: cluster: Slurm has no partition absent; the partitions there are: {there}"
+    assert message in planned.err
 
 
 def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(folder, mlgit):
