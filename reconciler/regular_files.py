@@ -52,6 +52,16 @@ def open_regular_file(path: str | Path) -> BinaryIO:
     return file
 
 
+def read_last_text(path: str | Path, max_bytes: int) -> str:
+    """Return the last bytes of a file as text; "" if it cannot be read."""
+    try:
+        with open_regular_file(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - max_bytes))
+            return file.read(max_bytes).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def _open_without_waiting(path: str, _flags: int) -> int:
     return os.open(path, READ_FLAGS)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from reconciler.backends._ray_cluster_files import DASHBOARD_PORT, GCS_PORT, HEAD, ClusterFiles
 from reconciler.diagnostics import UserError
 from reconciler.private_files import create_private_file
+from reconciler.regular_files import read_last_text
 from reconciler.runner.descendants import find_descendants, find_marked, send_signal
 
 AGENT_MARK, RAY_MARK = "MLGIT_RAY_AGENT", "MLGIT_RAY_HOST"
@@ -187,11 +188,9 @@ class Agent:
 
     def _last_words(self) -> str:
         """Return the last line with words that Ray has written."""
-        with suppress(OSError):
-            text = self._log().read_bytes()[-_MAX_LOG:].decode("utf-8", "replace")
-            lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
-            return lines[-1][-_MAX_WORDS:] if lines else ""
-        return ""
+        text = read_last_text(self._log(), _MAX_LOG)
+        lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
+        return lines[-1][-_MAX_WORDS:] if lines else ""
 
 
 def main(folder: str, name: str) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from reconciler.backends._ray_api import RayApi
 from reconciler.model.resources import DEFAULT_MAX_INSTANCES
+from reconciler.regular_files import read_regular_file
 from reconciler.runner.files import read_json_object, write_json_atomically
 
 HEAD = "head"
@@ -25,6 +26,7 @@ LIMITS = ("min_instances", "max_instances", "idle_time_before_scale_down")
 """The fields of a compute that its cluster follows."""
 _SILENT_SECONDS = 15.0  # after which an agent without a sign of life has ended; one is due every second
 _SECONDS_OF_MINUTE = 60.0
+_MAX_BYTES = 1 << 20  # of cluster.json
 
 
 def node_names(hosts: int) -> tuple[str, ...]:
@@ -68,7 +70,7 @@ class ClusterFiles(NamedTuple):
     def is_of(self, token: str) -> bool:
         """Return True unless there is certainly no cluster with a token: a disk that fails removes none."""
         try:
-            document = json.loads((self.folder / "cluster.json").read_bytes())
+            document = json.loads(read_regular_file(self.folder / "cluster.json", _MAX_BYTES))
         except FileNotFoundError:
             return False
         except (OSError, ValueError):

@@ -45,7 +45,7 @@ from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file
-from reconciler.regular_files import open_regular_file
+from reconciler.regular_files import read_last_text
 from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.instances import complete_log, read_loss
 from reconciler.runner.process import COMMAND_FILE
@@ -218,7 +218,7 @@ class SlurmNodeBackend(FolderBackend):
 
     def _settle(self, folder: Path, job: Job | None) -> None:
         """Note how the job of a run has ended that has no result, or was stopped: Slurm forgets it within minutes."""
-        state = job.state if job else stopped_state(_read_text(folder / STOP_FILE))
+        state = job.state if job else stopped_state(read_last_text(folder / STOP_FILE, _TEXT_SIZE))
         result = _read_result(folder)
         write_json_atomically(folder / _END_FILE, {"state": state})
         if state in TIMEOUT_STATES and result is not None:
@@ -250,17 +250,7 @@ def _read_result(folder: Path) -> dict[str, Json] | None:
 
 
 def _last_line(path: Path) -> str:
-    return (_read_text(path).strip().splitlines() or [""])[-1]
-
-
-def _read_text(path: Path) -> str:
-    """Return the end of a text file, "" if there is none."""
-    try:
-        with open_regular_file(path) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TEXT_SIZE))
-            return file.read(_TEXT_SIZE).decode("utf-8", "replace")
-    except OSError:
-        return ""
+    return (read_last_text(path, _TEXT_SIZE).strip().splitlines() or [""])[-1]
 
 
 def _is_older(path: Path, seconds: float) -> bool:
