@@ -15,13 +15,13 @@ from typing import Any
 from reconciler.abbreviation import join_some
 from reconciler.backends._node_channel import Connection
 from reconciler.backends._ray_cluster_files import HEAD, LIMITS, node_names
-from reconciler.backends._ray_cluster_settings import OF_CLUSTER, find_ssh_settings
+from reconciler.backends._ray_cluster_settings import find_ssh_settings
 from reconciler.backends._ssh import connect_by_ssh
 from reconciler.backends.ray import TOKEN
 from reconciler.diagnostics import UserError
 from reconciler.model import Asset, Condition, Handle, Json, Phase
 from reconciler.model.plugins import BackendContext
-from reconciler.model.resources import DEFAULT_MAX_INSTANCES
+from reconciler.model.resources import CLUSTER_SETTINGS, DEFAULT_MAX_INSTANCES
 
 _UNREACHABLE = "backend-unreachable"
 _PROVIDER, _NODE_PROVIDER = "ray", "_ray_cluster_provider.py"
@@ -107,7 +107,7 @@ class RayClusters:
         return Condition(Phase.READY, message=_find_problem(handle, found), settings=_live_limits(handle, found))
 
     def _handle(self, token: str) -> Handle:
-        own = {name: self._settings[name] for name in OF_CLUSTER if name in self._settings}
+        own = {name: self._settings[name] for name in CLUSTER_SETTINGS if name in self._settings}
         return Handle(_PROVIDER, token, {**own, "backend": self._context.name})
 
     def _ask(self, handle: Handle, host: str, do: str, **request: Any) -> Any:

@@ -30,7 +30,7 @@ _MAX_LOG, _MAX_WORDS = 1 << 16, 300
 
 
 def temporary_folder(token: str) -> Path:
-    """Return the folder of Ray on a host: short, as it has sockets, and of a name that nobody can guess."""
+    """Return the folder of Ray on a host: short, as it has sockets, and one for each cluster."""
     return Path("/tmp") / f"mlgit-ray-{token[:12]}"  # noqa: S108 - made for its owner alone
 
 

@@ -12,8 +12,6 @@ from reconciler.model.support import Honoured
 _SSH = ssh.BACKEND.settings["properties"]
 _OF_HOST = ("machine", "port", "user", "host_key", "known_hosts")
 _SHARED = ("port", "user", "known_hosts")
-OF_CLUSTER = ("hosts", "folder", "python", "ray", *_SHARED)
-"""Settings with which a cluster is made: others make another one."""
 _ATTACHED = ("address", "machine", "host_key")
 PROPERTIES: Mapping[str, Json] = {
     "hosts": {

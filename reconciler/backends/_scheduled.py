@@ -43,7 +43,7 @@ class JobState(Enum):
 
     WAITING = auto()
     RUNNING = auto()
-    STOPPED = auto()  # as somebody has asked for
+    STOPPED = auto()  # because that was asked for
     ENDED = auto()
 
 

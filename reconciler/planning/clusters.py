@@ -11,15 +11,13 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.kinds import kinds
 from reconciler.format.kinds.compute import KIND as COMPUTE
 from reconciler.model import EMPTY_MAPPING, Address, Asset, Json, Record
-from reconciler.model.resources import DEFAULT_MAX_INSTANCES
+from reconciler.model.resources import CLUSTER_SETTINGS, DEFAULT_MAX_INSTANCES
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.subjects import Subject
 
 BINDING = "cluster"
 """The part of a recorded binding that has the settings of a cluster."""
 _HOSTS, _TYPE = "hosts", "type"
-_PARTS = (_HOSTS, "folder", "python", "ray", "user", "port", "known_hosts")
-"""Settings of a backend with which its cluster is made; others make another cluster."""
 
 
 def cluster_settings(config: Config, address: Address) -> Mapping[str, Json]:
@@ -34,7 +32,7 @@ def cluster_settings(config: Config, address: Address) -> Mapping[str, Json]:
 def cluster_binding(config: Config, address: Address) -> dict[str, Json]:
     """Return the settings that the record of a compute keeps of its cluster; empty if mlgit makes none."""
     settings = cluster_settings(config, address)
-    return {name: settings[name] for name in _PARTS if name in settings}
+    return {name: settings[name] for name in CLUSTER_SETTINGS if name in settings}
 
 
 def backend_of_cluster(record: Record) -> str:

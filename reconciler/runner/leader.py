@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -216,5 +217,5 @@ def _value_to_json(value: CommandValue) -> dict[str, Any]:
 
 def _append_file(source: Path, target: Path) -> None:
     if source.is_file():
-        with target.open("ab") as file:
-            file.write(source.read_bytes())
+        with source.open("rb") as own, target.open("ab") as file:
+            shutil.copyfileobj(own, file)
