@@ -213,7 +213,8 @@ class SlurmNodeBackend(FolderBackend):
             complete_log(folder)
             ended = job or (Job("", "", end, "", "") if end else None)
             message = "" if end in LOST_STATES else read_loss(folder)
-            return Condition(Phase.GONE, message=message or end_message(ended, _last_line(folder / SLURM_LOG)))
+            said = end_message(ended, _last_line(folder / SLURM_LOG), is_started=_is_started(folder))
+            return Condition(Phase.GONE, message=message or said)
         return result_condition(folder, result)
 
     def _settle(self, folder: Path, job: Job | None) -> None:
@@ -238,8 +239,11 @@ def _write_script(path: Path, text: str) -> None:
 def _active_condition(folder: Path, job: Job) -> Condition:
     if job.state == "PENDING":
         return Condition(Phase.PENDING, message=waiting_message(job.reason))
-    is_started = (folder / COMMAND_FILE).exists()
-    return Condition(Phase.RUNNING if is_started else Phase.PENDING)
+    return Condition(Phase.RUNNING if _is_started(folder) else Phase.PENDING)
+
+
+def _is_started(folder: Path) -> bool:
+    return (folder / COMMAND_FILE).exists()
 
 
 def _read_result(folder: Path) -> dict[str, Json] | None:

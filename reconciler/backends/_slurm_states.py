@@ -27,6 +27,7 @@ _NOT_LAUNCHED = (
     "its node could not start it, perhaps as it does not see folder: of the backend, which all nodes must see under "
     "the same path (JobLaunchFailure)"
 )
+_KILLED = "its batch script was killed on its node (JobLaunchFailure)"  # before Slurm 23.02, which says RaisedSignal
 _WAITS = {
     "None": "waits for the scheduler of Slurm",
     "Priority": "waits until jobs before it have started",
@@ -104,14 +105,14 @@ def waiting_message(reason: str) -> str:
     return _WAITS.get(name, "waits") + (f" ({reason})" if name != "None" else "")
 
 
-def end_message(job: Job | None, log: str) -> str:
+def end_message(job: Job | None, log: str, *, is_started: bool) -> str:
     """Return why a job has no result: as Slurm says, or the last line of what it has written."""
     if job is None:
         return "its job has left no result, and Slurm does not know it any more"
     if job.state in _CAUSES:
         return _CAUSES[job.state]
     if job.reason == "JobLaunchFailure":
-        return _NOT_LAUNCHED
+        return _KILLED if is_started else _NOT_LAUNCHED
     reason = "" if job.reason in {"None", "NonZeroExitCode"} else f", {job.reason}"
     last = f": {explain_start(log)}" if log else ""
     return f"job {job.number} of Slurm ended without a result ({job.state}{reason}){last}"

@@ -147,6 +147,21 @@ def test_a_run_that_slurm_ends_at_its_time_limit_has_failed_by_a_timeout(bench):
     until(lambda: not bench.processes(handle))
 
 
+def test_a_run_whose_batch_script_is_killed_says_so(bench):
+    task = bench.task("echo up; sleep 300")
+    handle = bench.submit(task)
+    bench.wait_until_running(handle)
+    runner = runner_of(bench, task)
+    script = int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])
+    for process in (script, runner, *bench.processes(handle)):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    condition = bench.wait_until_ended(handle)
+    assert condition.phase is Phase.GONE
+    words = ("its batch script was killed on its node", "RaisedSignal")  # before Slurm 23.02, and since
+    assert any(word in condition.message for word in words)
+
+
 def test_a_run_that_is_canceled_with_scancel_is_canceled(bench):
     handle = bench.submit(bench.task("echo up; sleep 300"))
     bench.wait_until_running(handle)

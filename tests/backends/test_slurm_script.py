@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -138,18 +139,22 @@ def test_why_slurm_stops_a_job_is_read_from_what_it_says_meanwhile(text, state):
 
 def test_a_run_without_a_result_says_how_its_job_ended():
     job = Job("7", "a", "FAILED", "main", "NonZeroExitCode")
-    assert end_message(job, "sh: 1: python: not found") == (
+    end = partial(end_message, is_started=False)
+    assert end(job, "sh: 1: python: not found") == (
         "job 7 of Slurm ended without a result (FAILED): sh: 1: python: not found"
     )
-    assert end_message(job, "/var/spool/slurm_script: 16: /opt/py/bin/python3: not found").endswith(
+    assert end(job, "/var/spool/slurm_script: 16: /opt/py/bin/python3: not found").endswith(
         "(FAILED): its node has no /opt/py/bin/python3; set python: of the backend to one that all nodes have"
     )
-    assert end_message(job._replace(reason="JobLaunchFailure"), "") == (
+    assert end(job._replace(reason="JobLaunchFailure"), "") == (
         "its node could not start it, perhaps as it does not see folder: of the backend, "
         "which all nodes must see under the same path (JobLaunchFailure)"
     )
-    assert end_message(job._replace(state="NODE_FAIL", reason="None"), "x") == "its node failed"
-    assert end_message(None, "") == "its job has left no result, and Slurm does not know it any more"
+    assert end_message(job._replace(reason="JobLaunchFailure"), "", is_started=True) == (
+        "its batch script was killed on its node (JobLaunchFailure)"
+    )
+    assert end(job._replace(state="NODE_FAIL", reason="None"), "x") == "its node failed"
+    assert end(None, "") == "its job has left no result, and Slurm does not know it any more"
 
 
 @pytest.mark.parametrize(

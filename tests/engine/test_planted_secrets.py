@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parent.parent
 # Each could be a key of Azure: letters, digits and signs that URLs escape.
-SECRETS = {kind: f"Planted{kind.title()}+/{'q7Zx' * 8}==" for kind in ("env", "file", "keyring")}
+# Others in each process of the tests, which look at all processes of the machine.
+SECRETS = {kind: f"Planted{kind.title()}+/{os.getpid():08d}{'q7Zx' * 6}==" for kind in ("env", "file", "keyring")}
 SOURCES = {"env": "env:PLANTED_KEY", "file": "file:../private/key", "keyring": "keyring:mlgit/planted"}
 FAILURES = {"error": "env", "refused": "file"}  # datastores that fail, and the secret that each gets
 DATASTORE = """

@@ -151,12 +151,15 @@ class SlurmCluster:
             process = int(status.rpartition(")")[2].split()[1])
 
     def processes_of(self, node: str) -> list[int]:
-        """Return what Slurm has started on a node for jobs, but for the commands of runs, which do not say so."""
-        mark = f"SLURMD_NODENAME={node}".encode()
+        """Return what Slurm has started on a node for jobs, but for the commands of runs, which do not say so.
+
+        Clusters of other test processes have nodes of the same names.
+        """
+        marks = {f"SLURMD_NODENAME={node}".encode(), f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()}
         marked = []
         for path in Path("/proc").iterdir():
             with suppress(OSError):
-                if path.name.isdecimal() and mark in (path / "environ").read_bytes().split(b"\0"):
+                if path.name.isdecimal() and marks.issubset((path / "environ").read_bytes().split(b"\0")):
                     marked.append(int(path.name))
         return marked
 
