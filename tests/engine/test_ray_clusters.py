@@ -106,6 +106,20 @@ def test_a_cluster_gets_a_node_for_a_job_and_loses_it_when_it_has_been_idle(fold
     assert ray_hosts.hosts[1].run(*asked) == "401\n"  # without the token
 
 
+def test_a_plan_of_what_has_changed_knows_the_cluster_that_there_is(folder, mlgit):
+    applied(mlgit, folder)
+    assert "No changes" in mlgit("plan", cwd=folder).out
+    other = (folder / "jobs/sum.yml").read_text().replace("name: sum", "name: more")
+    (folder / "jobs/more.yml").write_text(other)
+    planned = mlgit("plan", cwd=folder)
+    assert "> first run of job/more on nodes (cluster)" in planned.out, planned.out + planned.err
+    (folder / "jobs/more.yml").unlink()
+    (folder / "compute/other.yml").write_text((folder / "compute/nodes.yml").read_text().replace("nodes", "other"))
+    planned = mlgit("plan", cwd=folder)
+    assert "makes one cluster, and both compute/nodes and compute/other are bound to it" in planned.out + planned.err
+    (folder / "compute/other.yml").unlink()
+
+
 def test_other_limits_are_an_update_in_place_and_hold_for_the_nodes_there_are(folder, ray_hosts, disk, mlgit):
     applied(mlgit, folder)
     head = set(ray_hosts.hosts[0].processes())
