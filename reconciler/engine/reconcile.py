@@ -121,7 +121,7 @@ def _plan_iteration(context: ApplyContext, totals: Totals, baseline: str | None)
     state = providers.state_store.read()
     observation = refresh_runs(state, providers.backends, providers.store)
     resume_drivers(observation, providers.backends)
-    observation = with_conditions(observation, state, providers.resources)
+    observation = with_conditions(observation, state, providers.resources, providers.clusters)
     check_store(observation)
     if baseline is None and approved.state_commit == state.commit and not (observation.runs or observation.conditions):
         plan = approved

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from reconciler.abbreviation import join_some, pluralize
 from reconciler.config.config import Config
@@ -18,15 +18,26 @@ from reconciler.planning.subjects import Subject
 BINDING = "cluster"
 """The part of a recorded binding that has the settings of a cluster."""
 _HOSTS, _TYPE = "hosts", "type"
+_SHOWN = ("machine", "address")  # of a host, in plans
 
 
 def cluster_settings(config: Config, address: Address) -> Mapping[str, Json]:
-    """Return the settings of the backend that makes a cluster for an asset; empty if none does."""
+    """Return the settings of the backend that makes the cluster of an asset; empty if none does, or they are wrong."""
     kind = kinds().get(address.kind)
     if kind is None or not kind.uses_backend or address.kind in config.providers:
         return EMPTY_MAPPING
     settings = config.backends.get(config.backend_of(address.name), EMPTY_MAPPING)
-    return settings if _HOSTS in settings else EMPTY_MAPPING
+    return settings if _has_readable_hosts(settings) else EMPTY_MAPPING
+
+
+def _has_readable_hosts(settings: Mapping[str, Json]) -> bool:
+    """Return True if settings list hosts; files are checked too if mlgit.yml has errors, which are reported there."""
+    hosts = settings.get(_HOSTS)
+    return (
+        isinstance(hosts, list | tuple)
+        and len(hosts) > 1
+        and all(isinstance(host, Mapping) and all(isinstance(host.get(name), str) for name in _SHOWN) for host in hosts)
+    )
 
 
 def cluster_binding(config: Config, address: Address) -> dict[str, Json]:
@@ -93,13 +104,16 @@ def check_clusters(declared: AssetSet, config: Config) -> Iterator[Diagnostic]:
                 yield Diagnostic("cluster-too-large", message, declared.value_span(asset, f"/{field}"), hint)
 
 
-def check_cluster_of_run(declared: AssetSet, subject: Subject, config: Config) -> Iterator[Diagnostic]:
-    """Yield that a run is to be on a cluster that no file declares."""
+def check_cluster_of_run(
+    declared: AssetSet, subject: Subject, config: Config, unaffected: Container[Address] = ()
+) -> Iterator[Diagnostic]:
+    """Yield that a run is to be on a cluster that no file declares; those of ``unaffected`` need not be loaded."""
     name = compute_name(subject.asset)
     backend = config.backend_of(name)
     address = Address(COMPUTE.name, name)
-    has_hosts = _HOSTS in config.backends.get(backend, EMPTY_MAPPING)
-    if has_hosts and address not in declared.readable_assets and address not in declared.known:
-        message = f"{subject.asset.address} is to run on {name}, whose backend {backend} makes the cluster of a compute"
+    is_declared = any(address in addresses for addresses in (declared.readable_assets, declared.known, unaffected))
+    if _HOSTS in config.backends.get(backend, EMPTY_MAPPING) and not is_declared:
+        message = f"{subject.asset.address}: no file declares the compute {name}, and the backend {backend} makes its "
+        message += "cluster for a declared one only"
         hint = "name a compute that a file declares with type: amlcompute"
         yield Diagnostic("cluster-undeclared", message, subject.span(declared, COMPUTE_POINTER), hint)

@@ -17,7 +17,7 @@ from reconciler.model import Action, Address, Json, Observation, Op, Phase, Plan
 from reconciler.model.content import Content
 from reconciler.model.providers import REFUSED
 from reconciler.planning.refresh import unfinished_runs_of
-from reconciler.planning.resource_settings import are_in_place, find_changed_settings, format_changed_settings
+from reconciler.planning.resource_settings import are_in_place, describe_change, find_changed_settings
 from reconciler.planning.uri_inputs import find_location
 
 TreeLookup = Callable[[str], Tree | None]  # returns the tree of a commit, None if Git does not have it
@@ -285,9 +285,8 @@ def _resource_drift(observation: Observation, config: Config, record: Record) ->
     elif condition.phase is Phase.GONE:
         remedy = _RESOURCE_REMEDIES[policy].format(repair="create it again", repairs="creates it again")
         yield Drift(subject, GONE, f"its provider no longer has it{cause}", remedy, policy, address=address)
-    elif settings := find_changed_settings(replace(record, condition=condition)):
+    elif settings := find_changed_settings(observed := replace(record, condition=condition)):
         remedy = _RESOURCE_REMEDIES[policy].format(repair="set it back", repairs="sets it back")
         if policy is not DriftPolicy.WRITE_BACK and not are_in_place(record, settings):
             policy, remedy = DriftPolicy.WARN, f"`mlgit apply --replace {record.address}` makes it anew, as declared"
-        message = f"its provider has other settings: {format_changed_settings(settings)}"
-        yield Drift(subject, CHANGED, message, remedy, policy, address=address)
+        yield Drift(subject, CHANGED, describe_change(observed, settings), remedy, policy, address=address)

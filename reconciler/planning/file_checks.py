@@ -17,7 +17,7 @@ from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, kind_of
 from reconciler.format.dvc_pointers import find_dvc_tracked
 from reconciler.model import Address, Asset, Blocked, LocalPath, Reference, Spec, Tree
-from reconciler.planning.clusters import check_clusters
+from reconciler.planning.clusters import check_cluster_of_run, check_clusters
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.computes import Computes, FindBackend
 from reconciler.planning.data_places import Datastores
@@ -86,6 +86,7 @@ def check_runs(
             lowering = lower_declared(declared, asset)
             problems = [*problems_of_lowering(declared, asset, lowering)]
             for subject in runs_of(asset, lowering.graph):
+                problems += check_cluster_of_run(declared, subject, config)
                 problems += check_run(declared, subject, datastores, partial(_declared_target, declared))
             for item in distinct_diagnostics(problems):
                 if item.span not in spans:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet
 from reconciler.model import Asset
-from reconciler.planning.clusters import check_cluster_of_run
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name, referenced_compute
 from reconciler.planning.data_places import Datastores
 from reconciler.planning.environments import ENVIRONMENT_POINTER, implicit_environment, unknown_environment_problem
@@ -39,7 +38,6 @@ def check_run(
         name = referenced_compute(asset) or "*"
         hint = f"bind it in mlgit.yml: compute: {{{name}: BACKEND}}; backends: {', '.join(config.backends)}"
         yield Diagnostic("compute-unbound", message, subject.span(declared, COMPUTE_POINTER), hint)
-    yield from check_cluster_of_run(declared, subject, config)
     if not is_known(asset) and not any(reference.pointer == ENVIRONMENT_POINTER for reference in asset.references):
         message, hint = _environment_problem(asset)
         yield Diagnostic("environment-form", message, subject.span(declared, ENVIRONMENT_POINTER), hint)

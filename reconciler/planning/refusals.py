@@ -17,6 +17,7 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.workspace_rules import dangling_reference_diagnostic
 from reconciler.model import Action, Address, Asset, Blocked, Op, Record, Reference, ResolvedAsset
+from reconciler.planning.clusters import check_cluster_of_run
 from reconciler.planning.compute import compute_name
 from reconciler.planning.data_places import Datastores
 from reconciler.planning.datastores import given_datastores
@@ -80,6 +81,7 @@ def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: 
     jobs = [step.job for step in resolved.graph.steps.values()] if resolved.graph else [resolved]
     for job, subject in zip(jobs, runs_of(resolved.asset, resolved.graph), strict=True):
         find_target, is_known = partial(_planned_target, context, job), partial(_has_environment, job)
+        problems += check_cluster_of_run(declared, subject, config, context.clean)
         problems += check_run(context.declared, subject, datastores, find_target, is_known)
         problems += _check_environment(context, job, subject.span(context.declared, ENVIRONMENT_POINTER))
     yield from (problem._replace(severity=severity) for problem in problems)

@@ -54,6 +54,12 @@ def format_changed_settings(settings: tuple[ChangedSetting, ...]) -> str:
     return join_some([str(setting) for setting in settings], separator="; ")
 
 
+def describe_change(record: Record, settings: tuple[ChangedSetting, ...]) -> str:
+    """Return that a resource has other settings, with what its provider says of it."""
+    cause = f": {record.condition.message}" if record.condition and record.condition.message else ""
+    return f"its provider has other settings: {format_changed_settings(settings)}{cause}"
+
+
 def overwritten_settings(record: Record, spec: Spec) -> tuple[ChangedSetting, ...]:
     """Return the changed settings that a spec would set back, because it has the recorded value, not another one."""
     settings = find_changed_settings(record)

@@ -15,6 +15,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.git.trees import MissingObjectError
 from reconciler.model import Plan, State
+from reconciler.planning.clusters import cluster_settings
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.options import PlanOptions
 from reconciler.planning.pipeline import plan_within_limits, run_plan_pipeline
@@ -101,6 +102,8 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     index: DependencyIndex,
     key: CacheKey,
 ) -> Plan | None:
+    if any(cluster_settings(session.config, address) for address in affected.asset_set.readable_assets):
+        return None  # a cluster is checked together with the computes that are bound to its backend
     rules = session.config.rules
     desired = make_desired(session, affected.asset_set, state)
     desired = desired._replace(clean=affected.clean)

@@ -8,6 +8,13 @@ from workspaces import commit, edit
 A, B = "{machine: a, address: 10.0.0.1}", "{machine: b, address: 10.0.0.2}"
 
 
+NODES = """
+    $schema: https://azuremlschemas.azureedge.net/latest/amlCompute.schema.json
+    name: nodes
+    type: amlcompute
+    """
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -21,13 +28,18 @@ A, B = "{machine: a, address: 10.0.0.1}", "{machine: b, address: 10.0.0.2}"
         (f"hosts: [{A}, {A}]", "two hosts have the address 10.0.0.1, and Ray knows a host by its address"),
         (f"hosts: [{A}, {{machine: b, address: 127.0.0.1}}]", "an IPv4 address at which the other hosts reach it"),
         (f"hosts: [{A}, {{machine: b}}]", "the field address is missing in hosts.1"),
+        (f"hosts: [{A}, {{mashine: b, address: 10.0.0.2}}]", "unknown field mashine in hosts.1"),
+        (f"hosts: [{A}, b]", 'this must be a mapping, not "b"'),
+        ("hosts: a", 'this must be a list, not "a"'),
+        (f"hosts: [{A}, {{machine: [b], address: 10.0.0.2}}]", "this must be a string, not a list"),
         ("address: 'http://h:8265', user: ml", "the field machine is missing in cluster, which user needs"),
     ],
 )
 def test_a_setting_that_is_wrong_is_an_error_at_its_line(small, mlgit, settings, message):
     backend = f"{{type: ray, folder: /shared{', ' if settings else ''}{settings}}}"
     edit(small, "mlgit.yml", "{local: {type: local}}", f"{{local: {{type: local}}, cluster: {backend}}}")
-    commit(small)
+    edit(small, "mlgit.yml", '{"*": local}', '{"*": local, nodes: cluster}')
+    commit(small, "compute", {"compute/nodes.yml": NODES})
     validated = mlgit("validate", cwd=small)
     assert validated.code == 1
     (line,) = [line for line in (validated.out + validated.err).splitlines() if message in line]

@@ -22,6 +22,15 @@ _COMPUTE = """
     max_instances: {most}
     idle_time_before_scale_down: {idle}
     """
+_BOTH = """
+    $schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
+    name: both
+    command: echo $RANK
+    environment: azureml:plain@latest
+    compute: azureml:nodes
+    distribution: {type: pytorch}
+    resources: {instance_count: 2}
+    """
 _BOUND = "secrets: {key: {from: 'file:.secrets/key', for: [backend/cluster], fields: [/private_key]}}\n"
 _FILES = "clusters/backend-cluster"
 _SECONDS = 120  # until a node has started on a busy machine
@@ -106,6 +115,20 @@ def test_a_cluster_gets_a_node_for_a_job_and_loses_it_when_it_has_been_idle(fold
     assert ray_hosts.hosts[1].run(*asked) == "401\n"  # without the token
 
 
+def test_a_plan_of_what_has_changed_knows_the_cluster_that_there_is(folder, mlgit):
+    applied(mlgit, folder)
+    assert "No changes" in mlgit("plan", cwd=folder).out
+    other = (folder / "jobs/sum.yml").read_text().replace("name: sum", "name: more")
+    (folder / "jobs/more.yml").write_text(other)
+    planned = mlgit("plan", cwd=folder)
+    assert "> first run of job/more on nodes (cluster)" in planned.out, planned.out + planned.err
+    (folder / "jobs/more.yml").unlink()
+    (folder / "compute/other.yml").write_text((folder / "compute/nodes.yml").read_text().replace("nodes", "other"))
+    planned = mlgit("plan", cwd=folder)
+    assert "makes one cluster, and both compute/nodes and compute/other are bound to it" in planned.out + planned.err
+    (folder / "compute/other.yml").unlink()
+
+
 def test_other_limits_are_an_update_in_place_and_hold_for_the_nodes_there_are(folder, ray_hosts, disk, mlgit):
     applied(mlgit, folder)
     head = set(ray_hosts.hosts[0].processes())
@@ -116,14 +139,24 @@ def test_other_limits_are_an_update_in_place_and_hold_for_the_nodes_there_are(fo
     assert head & set(ray_hosts.hosts[0].processes())
 
 
-def test_a_host_that_was_switched_off_is_drift_and_joins_again(folder, ray_hosts, mlgit):
+def test_a_host_that_was_switched_off_is_drift_and_joins_again_while_a_job_waits_for_it(folder, ray_hosts, mlgit):
     declare(folder)
     applied(mlgit, folder)
     ray_hosts.hosts[2].kill()
-    until(lambda: "max_instances is 1, not 2" in mlgit("drift", cwd=folder).out, 60)
-    applied(mlgit, folder)
-    assert len(ray_hosts.hosts[2].processes()) == 1
+    drift = "max_instances is 1, not 2: 127.0.0.1 gives no sign of life"
+    until(lambda: drift in mlgit("drift", cwd=folder).out, 60)
+    commit(folder, "job", {"jobs/both.yml": _BOTH})
+    ended = mlgit("run", "jobs/both.yml", "--detach", cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert "waits for 2 nodes with 1 CPU" in mlgit("job", "show", "both", cwd=folder).out
+    printed = applied(mlgit, folder)
+    assert f"✓ compute/nodes: update in place, its provider has other settings: {drift}" in printed
+    assert "✓ job/both: run both-" in printed
+    assert len(ray_hosts.hosts[2].processes()) > 1
     assert "compute/nodes" not in mlgit("drift", cwd=folder).out
+    (folder / "jobs/both.yml").unlink()
+    commit(folder)
+    applied(mlgit, folder)
 
 
 def test_a_cluster_whose_head_was_killed_is_drift_and_made_again(folder, ray_hosts, disk, mlgit):

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
-from planning.project import SCHEMA, InMemoryProject, action_on, declared_by, edited, plan_options_of, tree_of
+from planning.project import SCHEMA, SUM, InMemoryProject, action_on, declared_by, edited, plan_options_of, tree_of
 
 from reconciler.model import Address, Op
 from reconciler.planning.bindings import describe_binding_change, makes_another_cluster
 from reconciler.planning.file_checks import check_files_together
+from reconciler.planning.pipeline import run_plan_pipeline
+from reconciler.planning.plan import PlanInputs
 
 pytestmark = pytest.mark.fast
 
@@ -67,7 +69,9 @@ def test_two_computes_cannot_share_a_cluster():
 
 
 def test_a_run_on_a_cluster_that_no_file_declares_is_refused():
-    message = "job/sum is to run on local, whose backend ray makes the cluster of a compute"
+    message = (
+        "job/sum: no file declares the compute local, and the backend ray makes its cluster for a declared one only"
+    )
     assert ("jobs/sum.yml", message) in problems(workspace(compute="local"))
 
 
@@ -86,3 +90,15 @@ def test_other_hosts_are_another_cluster():
     assert not makes_another_cluster(before, before)
     assert not makes_another_cluster({"backend": "ray"}, after)
     assert describe_binding_change(before, after).startswith("hosts of its cluster ")
+
+
+def test_a_plan_of_a_part_knows_the_compute_of_a_job_that_it_does_not_load():
+    files, project = workspace(), InMemoryProject()
+    del files["jobs/sum.yml"], files["models/total.yml"]
+    project.apply(files)
+    desired = project.desired(workspace())
+    assets = {address: asset for address, asset in desired.declared.assets.items() if address != NODES}
+    part = desired._replace(declared=desired.declared._replace(assets=assets), clean={NODES: 0})
+    plan, _ = run_plan_pipeline(PlanInputs(part, project.state(), plan_options_of(files)))
+    assert plan.refusals == ()
+    assert action_on(plan, SUM).op is Op.SUBMIT

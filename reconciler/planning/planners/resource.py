@@ -9,6 +9,7 @@ from reconciler.planning.drift import DriftPolicy, drift_policy_of
 from reconciler.planning.resolve import PlanContext
 from reconciler.planning.resource_settings import (
     are_in_place,
+    describe_change,
     find_changed_settings,
     format_changed_settings,
     overwritten_settings,
@@ -40,7 +41,7 @@ def _decide_repair(record: Record, *, has_settings: bool) -> tuple[Op, str] | No
         return Op.CREATE, "its provider no longer has it"
     settings = find_changed_settings(record) if has_settings else ()
     if settings and are_in_place(record, settings):
-        return Op.UPDATE, f"its provider has other settings: {format_changed_settings(settings)}"
+        return Op.UPDATE, describe_change(record, settings)
     return None
 
 
