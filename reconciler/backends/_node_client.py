@@ -34,6 +34,7 @@ from reconciler.backends._node_grants import GrantedTransfers
 from reconciler.backends._node_messages import Message, expect_parts
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.backend import RunFiles, RunFolder, RunResult
+from reconciler.model.content import Content, ContentFile
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.task_json import task_to_json
@@ -81,7 +82,8 @@ class NodeClient(ABC):
                 paths = environment_paths(environment)
                 missing += read_prepared(channel.ask({**request, "digests": list(paths)}), paths).missing
             if missing:
-                fetched = dict.fromkeys(digest for digest in missing if digest not in paths)
+                largest = _largest_sizes(manifests)
+                fetched = {digest: largest[digest] for digest in missing if digest not in paths}
                 left = self._transfers.fetch(channel, fetched, store)
                 if to_send := [*left, *dict.fromkeys(digest for digest in missing if digest in paths)]:
                     send_objects(channel, to_send, paths, store)
@@ -164,3 +166,12 @@ class NodeClient(ABC):
         """Return what a function reads in the answer to a request."""
         with self._connection.channel() as channel:
             return read(channel.ask(request))
+
+
+def _largest_sizes(manifests: Mapping[Content, Iterable[ContentFile]]) -> dict[str, int]:
+    """Return the size that each object can have at most, by its digest: that of the smallest content it is in."""
+    sizes: dict[str, int] = {}
+    for content, files in manifests.items():
+        for file in files:
+            sizes[file.digest] = min(content.size, sizes.get(file.digest, content.size))
+    return sizes

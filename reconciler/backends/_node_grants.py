@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends._node_answers import read_transfers
@@ -30,9 +30,12 @@ class GrantedTransfers:
         self._machine = machine
         self._paused_until: dict[str, float] = {}  # by the location of a store
 
-    def fetch(self, channel: Channel, digests: Iterable[str], store: ObjectStore) -> list[str]:
-        """Let the node fetch objects of a store; return those that have to be sent, which a note says the reason of."""
-        left, reasons = self._transfer(channel, "fetch", Access.READ, digests, store)
+    def fetch(self, channel: Channel, sizes: Mapping[str, int], store: ObjectStore) -> list[str]:
+        """Let the node fetch objects of a store, none of which is larger than its number.
+
+        Return those that have to be sent, which a note says the reason of.
+        """
+        left, reasons = self._transfer(channel, "fetch", Access.READ, sizes, store)
         if reasons:
             self._write_failure("cannot fetch", reasons, store)
         return left
@@ -42,9 +45,9 @@ class GrantedTransfers:
 
         Whether the store has them is for the store to say. None if nothing was tried.
         """
-        small = [digest for digest, size in sizes.items() if size <= MAX_UPLOAD_SIZE]
+        small = {digest: size for digest, size in sizes.items() if size <= MAX_UPLOAD_SIZE}
         left, reasons = self._transfer(channel, "upload", Access.CREATE, small, store)
-        large = sizes.keys() - set(small)
+        large = sizes.keys() - small.keys()
         if large and self._grant(store, [], Access.CREATE) is not None:
             reasons |= dict.fromkeys(large, "it is larger than a service takes in one request")
         return reasons if reasons or len(left) < len(small) else None
@@ -54,16 +57,16 @@ class GrantedTransfers:
         self._write_failure("cannot store", reasons, store)
 
     def _transfer(
-        self, channel: Channel, verb: str, access: Access, digests: Iterable[str], store: ObjectStore
+        self, channel: Channel, verb: str, access: Access, sizes: Mapping[str, int], store: ObjectStore
     ) -> tuple[list[str], dict[str, str]]:
         """Return the objects that were not transferred, and why by digest; no reasons if nothing was to be tried."""
-        wanted, failed = list(dict.fromkeys(digests)), dict[str, str]()
+        wanted, failed = list(sizes), dict[str, str]()
         while wanted:
             batch, wanted = wanted[:_OBJECTS], wanted[_OBJECTS:]
             grants = self._grant(store, batch, access)
             if grants is None:
                 return [*failed, *batch, *wanted], failed
-            rows = [[digest, grant.url, dict(grant.headers)] for digest, grant in grants.items()]
+            rows = [[digest, grant.url, dict(grant.headers), sizes[digest]] for digest, grant in grants.items()]
             answer = read_transfers(channel.ask({"do": verb, "objects": rows, "seconds": _SECONDS}), batch)
             if reason := answer.unreachable:
                 self._pause(store, f"{self._machine} does not reach the store at {store.location} by itself ({reason})")

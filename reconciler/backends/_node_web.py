@@ -29,15 +29,17 @@ _FIRST_PAUSE_SECONDS = 0.5
 _PROGRESS_SIZE = 1 << 20  # a connection that brought so much is no failed attempt
 _BLOCK_SIZE = 1 << 18
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_MAX_ANSWER = 1 << 16  # of a service to what it was sent; it is not looked at
 _OK, _PARTIAL, _CREATED = 200, 206, 201
 
 
 class WebRequest(NamedTuple):
-    """A request that mlgit has granted for an object."""
+    """A request that mlgit has granted for an object, which has no more bytes than ``max_size``."""
 
     digest: str
     url: str
     headers: Mapping[str, str]
+    max_size: int
 
 
 class RequestError(Exception):
@@ -64,12 +66,14 @@ class ResumedStream(RawIOBase):
     def read(self, size: int = -1) -> bytes:
         while True:
             try:
-                chunk = self._response.read(size if size >= 0 else None)
+                chunk = self._response.read(size if size >= 0 else self._request.max_size + 1)
                 reason = "" if chunk or not size or self._is_whole else "the connection was closed"
             except (OSError, http.client.HTTPException) as error:
                 chunk, reason = b"", _describe(error)
             if not reason:
                 self._position += len(chunk)
+                if self._position > self._request.max_size:  # it may have no end
+                    raise RequestError("it has more bytes than it should")
                 return chunk
             self._resume(reason)
 
@@ -208,7 +212,9 @@ class _Client:
                     raise  # else the service may have answered before it has read all
             response = connection.getresponse()
             if body is not None:
-                response.read()  # the connection is used again
+                response.read(_MAX_ANSWER)
+                if not response.isclosed():  # else the connection is used again
+                    self.drop_connection(request.url)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RequestError(f"{parts.hostname}: {_describe(error)}", is_passing=True) from None
         expected = {_OK, _CREATED} if body is not None else {_PARTIAL} if "Range" in headers else {_OK}

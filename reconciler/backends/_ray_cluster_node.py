@@ -71,14 +71,31 @@ class ClusterHost:
         return {"has_files": has_files, "was_started": has_files and bool(self._files.read_state(HEAD))}
 
     def _open(self, request: Document) -> None:
-        """Make the files of a cluster; what is left of an earlier one of the backend ends."""
-        self._close_host(HEAD, str(self._files.read().get("token", "")))
+        """Make the files of a cluster; what is left of an earlier one of the backend ends.
+
+        One that is alive stays: it is of another workspace, or of a state that was lost.
+        """
+        other = self._files.read()
+        if other.get("token") != request["token"] and self._has_head(other, request["cluster"]["hosts"][0]):
+            machine, folder = other["hosts"][0]["machine"], self._files.folder
+            message = f"{folder} has a Ray cluster that is not of this workspace, and its head is alive on {machine}"
+            hint = "give the backend another folder: or another name, or remove that cluster where it was made"
+            raise user_error("cluster-exists", message, hint)
+        self._close_host(HEAD, str(other.get("token", "")))
         shutil.rmtree(self._files.folder, ignore_errors=True)
         for folder in (self._files.folder.parent, self._files.folder, self._files.provider, self._files.host("")):
             make_private_folder(folder)
         create_private_file(self._files.token, request["secret"].encode())
         create_private_file(self._files.provider / "mlgit_hosts.py", request["provider"].encode())
         self._files.write(request["cluster"])
+
+    def _has_head(self, cluster: Mapping[str, Any], host: Mapping[str, Any]) -> bool:
+        """Return True if the head of a cluster is alive, which may be on another host than this one."""
+        if not cluster or self._files.read_state(HEAD).get("state") in {"ended", "failed"}:
+            return False
+        if cluster["hosts"][0]["address"] == host["address"]:
+            return has_agent(self._files, HEAD)
+        return not self._files.is_silent(HEAD)
 
     def _join(self, request: Document) -> None:
         """Start the agent of a host, unless it is alive: it is what starts Ray there."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 
 import pytest
 from services.ports import free_port
 from services.proxy import Proxy
 from services.tls import TlsRecorder
+
+from reconciler.backends import _node_web
 
 TEXT = "some text"
 # As on a node: a process of its own, with its own environment.
@@ -19,7 +24,7 @@ import json, sys, time
 from reconciler.backends import _node_web
 urls, seconds = json.load(sys.stdin)
 received = {}
-requests = [_node_web.WebRequest(str(number), url, {}) for number, url in enumerate(urls)]
+requests = [_node_web.WebRequest(str(number), url, {}, 100) for number, url in enumerate(urls)]
 answer = _node_web.fetch(requests, lambda digest, stream: received.update({digest: stream.read().decode()}), seconds)
 print(json.dumps([received, answer]))
 """
@@ -92,3 +97,55 @@ def test_a_host_that_is_not_reached_is_named_without_the_rest_of_the_url(url, re
 def test_a_url_that_cannot_be_sent_is_not_shown(server):
     _, answer = fetch(f"{server.url}/good x?sig=secret", SSL_CERT_FILE=str(server.certificate))
     assert answer["failed"] == {"0": "127.0.0.1: InvalidURL"}
+
+
+class Endless(http.server.BaseHTTPRequestHandler):
+    """Answers without an end, until the connection is closed."""
+
+    protocol_version = "HTTP/1.1"
+    status = 200
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.status)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(bytes(1 << 16))
+        except OSError:
+            self.close_connection = True
+
+    def do_PUT(self):
+        self.do_GET()
+
+    def log_message(self, *_words):
+        """Write nothing."""
+
+
+@contextmanager
+def endless_server(status):
+    handler = type("Handler", (Endless,), {"status": status})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/x?sig=secret"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_object_without_an_end_is_read_up_to_the_size_that_it_can_have():
+    with endless_server(200) as url:
+        received, answer = fetch(url, url)
+    assert received == {}
+    assert answer["failed"] == dict.fromkeys("01", "it has more bytes than it should")
+
+
+@pytest.mark.parametrize(("status", "failed"), [(201, {}), (403, {"a": "127.0.0.1 answers 403 Forbidden"})])
+def test_the_answer_to_an_upload_is_not_read_to_an_end_that_it_may_not_have(status, failed, tmp_path):
+    (tmp_path / "a").write_text(TEXT)
+    with endless_server(status) as url:
+        requests = [_node_web.WebRequest("a", url, {}, 100)]
+        answer = _node_web.upload(requests, lambda name: (tmp_path / name).open("rb"), 60)
+    assert answer == {"failed": failed, "late": [], "unreachable": ""}

@@ -367,8 +367,8 @@ def test_what_the_node_did_not_begin_in_time_is_granted_again_unless_nothing_was
     channel.ask.side_effect = answers
     transfers = _node_grants.GrantedTransfers("box")
     with listen_to_notes((notes := []).append):
-        assert transfers.fetch(channel, ["a" * 32, "b" * 32], bench.store) == []
-        assert transfers.fetch(channel, ["c" * 32], bench.store) == ["c" * 32]
+        assert transfers.fetch(channel, {"a" * 32: 1, "b" * 32: 1}, bench.store) == []
+        assert transfers.fetch(channel, {"c" * 32: 1}, bench.store) == ["c" * 32]
     asked = [[row[0] for row in call.args[0]["objects"]] for call in channel.ask.call_args_list]
     assert asked == [["a" * 32, "b" * 32], ["b" * 32], ["c" * 32]]
     assert [note.partition("(")[2] for note in notes] == ["it takes too long): it goes through this machine"]

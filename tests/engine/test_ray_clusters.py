@@ -52,7 +52,11 @@ def disk(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, ray_hosts, disk) -> Iterator[Path]:
     """The small workspace, whose job is on a cluster; its tests share the cluster, which is made once."""
-    folder = tmp_path_factory.mktemp("workspace") / "small"
+    return make_workspace(tmp_path_factory.mktemp("workspace") / "small", ray_hosts, disk)
+
+
+def make_workspace(folder, ray_hosts, disk) -> Path:
+    """Make the small workspace in a folder, with a cluster on the machines."""
     folder.mkdir()
     git(folder, "init", "--quiet")
     write(folder, SMALL)
@@ -157,6 +161,27 @@ def test_a_host_that_was_switched_off_is_drift_and_joins_again_while_a_job_waits
     (folder / "jobs/both.yml").unlink()
     commit(folder)
     applied(mlgit, folder)
+
+
+def test_a_cluster_of_another_workspace_stays_and_is_named(folder, ray_hosts, disk, mlgit, tmp_path):
+    applied(mlgit, folder)
+    running = {*ray_hosts.processes()}
+    other = make_workspace(tmp_path / "other", ray_hosts, disk)
+    for name in ("jobs/sum.yml", "models/total.yml"):
+        (other / name).unlink()
+    commit(other)
+    refused = mlgit(*APPLY, cwd=other)
+    assert refused.code == 1
+    message = f"{disk / _FILES} has a Ray cluster that is not of this workspace, and its head is alive on 127.0.0.1"
+    assert message in refused.out + refused.err
+    assert running <= {*ray_hosts.processes()}
+    assert "No changes" in mlgit("plan", cwd=folder).out
+    settings = ray_hosts.settings(disk)
+    turned = {**settings, "hosts": settings["hosts"][::-1]}  # its head would be on another machine
+    edit(other, "mlgit.yml", json.dumps(settings), json.dumps(turned))
+    commit(other)
+    assert message in (ended := mlgit(*APPLY, cwd=other)).out + ended.err
+    assert running <= {*ray_hosts.processes()}
 
 
 def test_a_cluster_whose_head_was_killed_is_drift_and_made_again(folder, ray_hosts, disk, mlgit):
