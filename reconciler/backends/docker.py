@@ -23,7 +23,10 @@ _OF_CONTAINERS = (
 )
 _POINTERS = {entry.pointer for entry in _OF_CONTAINERS}
 _JOB = (
-    *(entry._replace(note=_INSTANCES) if entry.note else entry for entry in local.BACKEND.support.honoured["job"]),
+    *(
+        entry._replace(note=_INSTANCES) if entry.note == local.INSTANCES_NOTE else entry
+        for entry in local.BACKEND.support.honoured["job"]
+    ),
     *_OF_CONTAINERS,
 )
 _IGNORED_OF_JOB = tuple(entry for entry in local.BACKEND.support.ignored["job"] if entry.pointer not in _POINTERS)

@@ -7,7 +7,11 @@ from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import NUMBER, Condition, Honoured, Ignored, Support
 
 _THIS_MACHINE = "its runs are processes of this machine"
-_INSTANCES = "all instances are processes of this machine, each with a slot of the compute"
+INSTANCES_NOTE = "all instances are processes of this machine, each with a slot of the compute"
+"""What a plan says of several instances; other backends say something else."""
+_MPIRUN = (
+    "mpirun of the environment, or else of the machine, starts them, and opens a port on all addresses of the machine"
+)
 _PYTORCH = Condition("/distribution/type", "pytorch")
 _TENSORFLOW = Condition("/distribution/type", "tensorflow")
 _MPI = Condition("/distribution/type", "mpi")
@@ -26,12 +30,13 @@ _JOB = (
     Honoured("/outputs/*/path"),
     Honoured("/outputs/*/mode", ("rw_mount", "mount", "upload", "direct")),
     Honoured("/limits/timeout", (NUMBER,)),
-    Honoured("/resources/instance_count", ("1",), None, "more need distribution: pytorch or tensorflow"),
-    Honoured("/resources/instance_count", (NUMBER,), _PYTORCH, note=_INSTANCES),
-    Honoured("/resources/instance_count", (NUMBER,), _TENSORFLOW, note=_INSTANCES),
+    Honoured("/resources/instance_count", ("1",), None, "more need distribution: pytorch, tensorflow or mpi"),
+    Honoured("/resources/instance_count", (NUMBER,), _PYTORCH, note=INSTANCES_NOTE),
+    Honoured("/resources/instance_count", (NUMBER,), _TENSORFLOW, note=INSTANCES_NOTE),
+    Honoured("/resources/instance_count", (NUMBER,), _MPI, note=INSTANCES_NOTE),
     Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),
     Honoured("/distribution/process_count_per_instance", (NUMBER,), _PYTORCH),
-    Honoured("/distribution/process_count_per_instance", ("1",), _MPI, "it does not start mpirun"),
+    Honoured("/distribution/process_count_per_instance", (NUMBER,), _MPI, note=_MPIRUN),
     Honoured("/distribution/worker_count", (NUMBER,)),
     Honoured("/distribution/parameter_server_count", (NUMBER,)),
 )

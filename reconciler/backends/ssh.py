@@ -20,8 +20,7 @@ _REASONS = {
 }
 _LOCAL = local.BACKEND.support
 _JOB = tuple(
-    entry._replace(note=_INSTANCES) if entry.note and "machine" in entry.note else entry
-    for entry in _LOCAL.honoured["job"]
+    entry._replace(note=_INSTANCES) if entry.note == local.INSTANCES_NOTE else entry for entry in _LOCAL.honoured["job"]
 )
 _IGNORED_OF_JOB = tuple(
     entry._replace(reason=_REASONS.get(entry.pointer, entry.reason.replace("this machine", "its machine")))

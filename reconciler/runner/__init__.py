@@ -14,6 +14,8 @@ order of a run::
     parallel_step the program of a parallel step, copied beside the run and started
     parallel/    that program: mini-batches, and the processes that work on them; any Python from 3.8 on
     distribution the processes of a distributed job, and the variables of each
+    mpi          mpirun and its daemons, of a job with MPI
+    mpi_rank     what mpirun starts: one process of the job, with its log and its end
     process      the processes of the command and what they start: timeout, cancel
     monitor      what happens meanwhile: requests to stop, ends of processes; the heartbeat
     instances    the runners of a job on several machines, and the files by which they know of each other

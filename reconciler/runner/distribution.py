@@ -16,16 +16,35 @@ _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True, slots=True)
+class MpiLaunch:
+    """What ``mpirun`` starts: ``count`` ranks for each instance.
+
+    ``hosts`` are the addresses of the instances, none if all are this machine.
+    """
+
+    count: int = 1
+    instances: int = 1
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of ranks."""
+        return self.count * self.instances
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessRole:
     """What one process of a job is: how the log and messages call it, its variables, and the instance that it is of.
 
-    The ``label`` is "" if the job has no other process. The job is done when all but its servers are.
+    The ``label`` is "" if the job has no other process. The job is done when all but its servers are. With ``mpi``, the
+    process is ``mpirun`` or a daemon of it, which starts those of the job.
     """
 
     label: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     is_server: bool = False
     instance: int = 0
+    mpi: MpiLaunch | None = None
 
 
 def port_instances(distribution: Mapping[str, Any], instances: int = 1) -> tuple[int, ...]:
@@ -53,16 +72,16 @@ def process_roles(
 
     The ``ports`` are those of `port_instances`, and ``hosts`` the addresses of the instances, none if all are this one.
     """
-    hosts = hosts or (_HOST,) * instances
+    addresses = hosts or (_HOST,) * instances
     match distribution.get("type"):
         case None if instances == 1:
             return (ProcessRole(),)
         case "pytorch":
-            return _pytorch_roles(_process_count(distribution), instances, ports[0], hosts[0])
+            return _pytorch_roles(_process_count(distribution), instances, ports[0], addresses[0])
         case "tensorflow":
-            return _tensorflow_roles(_task_counts(distribution, instances), ports, hosts)
-        case "mpi" if _process_count(distribution) * instances == 1:
-            return (ProcessRole(variables=_mpi_variables()),)
+            return _tensorflow_roles(_task_counts(distribution, instances), ports, addresses)
+        case "mpi":
+            return _mpi_roles(_process_count(distribution), instances, hosts)
         case other:
             raise ValueError(f"distribution {other} with {_process_count(distribution) * instances} processes")
 
@@ -143,16 +162,28 @@ def _tensorflow_roles(counts: Mapping[str, int], ports: Sequence[int], hosts: Se
     )
 
 
-def _mpi_variables() -> dict[str, str]:
-    """Return what Open MPI sets for the only process of a job."""
-    ranks = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_LOCAL_RANK": "0", "OMPI_COMM_WORLD_NODE_RANK": "0"}
-    sizes = {"OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_LOCAL_SIZE": "1"}
+def _mpi_roles(count: int, instances: int, hosts: Sequence[str]) -> tuple[ProcessRole, ...]:
+    """Return ``mpirun`` and its daemons on the other machines; a process that is alone needs neither."""
+    if count * instances == 1:
+        return (ProcessRole(variables=mpi_variables(0, 1, 1)),)
+    launch = MpiLaunch(count, instances, tuple(hosts))
+    return tuple(ProcessRole("mpirun", instance=number, mpi=launch) for number in range(len(hosts) or 1))
+
+
+def mpi_variables(rank: int, count: int, instances: int, host: str = _HOST) -> dict[str, str]:
+    """Return the variables of a rank of MPI, as Open MPI and Azure ML set them, if each instance has ``count`` ranks.
+
+    ``host`` is the address of the first instance.
+    """
+    local = str(rank % count)
+    own = {"OMPI_COMM_WORLD_RANK": str(rank), "OMPI_COMM_WORLD_LOCAL_RANK": local, "OMPI_COMM_WORLD_NODE_RANK": local}
+    sizes = {"OMPI_COMM_WORLD_SIZE": str(count * instances), "OMPI_COMM_WORLD_LOCAL_SIZE": str(count)}
     return {
-        **ranks,
+        **own,
         **sizes,
-        "AZ_BATCHAI_MPI_MASTER_NODE": _HOST,
-        **_node_variables(0, 1, _HOST),
-        **_process_name("rank", 0),
+        "AZ_BATCHAI_MPI_MASTER_NODE": host,
+        **_node_variables(rank // count, instances, host),
+        **_process_name("rank", rank),
     }
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +29,13 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+def read_shared_json(path: Path) -> dict[str, Any] | None:
+    """Return the object of a JSON file that another machine writes; None if there is none yet."""
+    with suppress(OSError):
+        os.listdir(path.parent)  # noqa: PTH208 - the names do not count
+    return read_json_object(path)
+
+
 def parse_json(raw: bytes) -> Any:
     """Return the value of JSON; half a surrogate pair, which is no text that can be stored, becomes a question mark."""
     document = json.loads(raw)
@@ -46,11 +54,16 @@ def write_json_atomically(path: Path, document: Any, *, synced: bool = True) -> 
 
     It is synced to the disk before, unless what it says can be lost when the power fails.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")  # threads write at once too
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        _write(file, document, synced=synced)
-    temporary.replace(path)
+    _write_beside(path, document, synced=synced).replace(path)
+
+
+def write_json_once(path: Path, document: Any) -> None:
+    """Write a JSON file as `write_json_atomically` does, unless there is one; raises FileExistsError then."""
+    temporary = _write_beside(path, document, synced=True)
+    try:
+        path.hardlink_to(temporary)
+    finally:
+        temporary.unlink()
 
 
 def reserve_token(path: Path, run: str) -> None:
@@ -58,6 +71,15 @@ def reserve_token(path: Path, run: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
         _write(file, {"run": run, "pid": os.getpid(), "host": socket.gethostname()})
+
+
+def _write_beside(path: Path, document: Any, *, synced: bool) -> Path:
+    """Write a JSON file under a name of its own in the folder of another one, and return it."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")  # threads write at once too
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        _write(file, document, synced=synced)
+    return temporary
 
 
 def _write(file: TextIO, document: Any, *, synced: bool = True) -> None:

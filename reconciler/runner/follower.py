@@ -13,7 +13,7 @@ from typing import Any
 from .command import CommandValue, RawText, ShellWord
 from .distribution import process_roles
 from .environment import command_variables
-from .files import write_json_atomically
+from .files import read_shared_json, write_json_atomically
 from .instances import (
     DONE_FILE,
     END_FILE,
@@ -26,7 +26,6 @@ from .instances import (
     InstanceWatch,
     Launch,
     describe_instance,
-    read_shared_json,
 )
 from .monitor import InstanceDone, RunMonitor, StopRequest
 from .process import JobPart, execute_command

@@ -101,13 +101,6 @@ class HeartbeatObserver:
         return time.monotonic() - self._changed
 
 
-def read_shared_json(path: Path) -> dict[str, Any] | None:
-    """Return the object of a JSON file that another machine writes; None if there is none yet."""
-    with suppress(OSError):
-        os.listdir(path.parent)  # noqa: PTH208 - the names do not count
-    return read_json_object(path)
-
-
 def describe_instance(spec: RunSpec, launch: Launch) -> dict[str, Any]:
     """Return what an instance says of itself: the address of its machine, and free ports of it for the job."""
     address = find_address(launch.address)

@@ -13,7 +13,7 @@ from .artifacts import LOGGED_FOLDER, move_files
 from .command import CommandValue, ShellWord
 from .descendants import is_living
 from .distribution import port_instances, process_roles
-from .files import write_json_atomically
+from .files import read_shared_json, write_json_atomically
 from .instances import (
     DONE_FILE,
     END_FILE,
@@ -27,7 +27,6 @@ from .instances import (
     Launch,
     copy_log,
     describe_instance,
-    read_shared_json,
 )
 from .monitor import Event, InstanceDone, InstanceFailed, InstanceLost, RunMonitor, StopRequest
 from .process import JobPart

@@ -22,6 +22,7 @@ from .instances import INSTANCE_VARIABLE, Launch, note_lost, request_stop
 from .layer import layered_environment
 from .locks import release_locks
 from .monitor import RunMonitor
+from .mpi import RANK_OPTION
 from .process import JobPart, execute_command
 from .queue import start_queued, waiting_queues
 from .result import (
@@ -94,6 +95,9 @@ def _execute_option(arguments: Sequence[str]) -> int | None:
         case [option, folder] if option == _END_OPTION:
             request_stop(Path(folder))
             return 0 if kill_marked(Path(folder)) else 1
+        case [option, folder] if option == RANK_OPTION:
+            execute: Callable[[Path], int] = importlib.import_module(".mpi_rank", __package__).execute_rank
+            return execute(Path(folder))
         case [option, resources, file] if option == _RAY_OPTION:
             return _execute_on_ray(resources, Path(file))
         case [option, _, _, _, _, _] if option in _INSTANCE_OPTIONS:

@@ -18,6 +18,7 @@ from .descendants import adopt_orphans, find_descendants, kill_descendants, send
 from .distribution import ProcessRole, port_instances, process_roles, share_devices
 from .files import write_json_atomically
 from .monitor import Event, InstanceDone, InstanceFailed, InstanceLost, ProcessEnd, RunMonitor, StopRequest
+from .mpi import launch_words, rank_failure
 from .prefixed_log import start_copying_lines
 from .result import (
     LOG_FILE,
@@ -101,8 +102,8 @@ def execute_command(  # noqa: PLR0913, PLR0917 - what a run is
         running = dict(children)
         event = _wait_for_processes(running, part, monitor, deadline)
         part.on_end(_is_success(event))
-        if running:
-            _terminate_gracefully(running, monitor, time.monotonic() + spec.grace)
+        if running or (not _is_success(event) and _has_launcher(part.roles)):
+            _terminate_gracefully(running, part.roles, monitor, time.monotonic() + spec.grace)
     finally:
         for child in children.values():
             child.kill()
@@ -110,7 +111,7 @@ def execute_command(  # noqa: PLR0913, PLR0917 - what a run is
         for child in children.values():
             if child.log_thread is not None:
                 child.log_thread.join(_KILL_SECONDS)
-    return _make_outcome(event, tuple(children.values()), spec)
+    return _make_outcome(event, tuple(children.values()), spec, variables)
 
 
 def _note_first_process(children: Iterable[int], folder: Path) -> None:
@@ -127,7 +128,9 @@ def _roles_of_all_instances(spec: RunSpec, variables: Mapping[str, str]) -> tupl
     """Return the processes of a job whose instances are all this machine, and share its devices."""
     ports = free_ports(len(port_instances(spec.distribution, spec.instances)), "127.0.0.1")
     return tuple(
-        replace(role, variables={**share_devices(variables, role.instance, spec.instances), **role.variables})
+        role
+        if role.mpi  # which shares them among its ranks
+        else replace(role, variables={**share_devices(variables, role.instance, spec.instances), **role.variables})
         for role in process_roles(spec.distribution, ports, spec.instances)
     )
 
@@ -160,18 +163,28 @@ def _wait_for_processes(
                 return event
 
 
-def _terminate_gracefully(running: dict[int, _ChildProcess], monitor: RunMonitor, deadline: float) -> None:
-    """Send SIGTERM to all processes and wait for them: a shell exits at once, its children may still be saving."""
+def _terminate_gracefully(
+    running: dict[int, _ChildProcess], roles: Sequence[ProcessRole], monitor: RunMonitor, deadline: float
+) -> None:
+    """Send SIGTERM to all processes and wait for them: a shell exits at once, its children may still be saving.
+
+    What ``mpirun`` has started gets it from there, once.
+    """
     groups = frozenset(running)
     for child in running.values():
         child.send_signal(signal.SIGTERM)
-    outside = (process for process in find_descendants(os.getpid()) if _process_group(process) not in groups)
-    send_signal(outside, signal.SIGTERM)
+    if not _has_launcher(roles):
+        outside = (process for process in find_descendants(os.getpid()) if _process_group(process) not in groups)
+        send_signal(outside, signal.SIGTERM)
     while running and (event := monitor.wait_for_event(deadline)) is not None:
         if isinstance(event, ProcessEnd):
             del running[event.process]
     while find_descendants(os.getpid()) and time.monotonic() < deadline:
         monitor.wait_for_event(min(deadline, time.monotonic() + _POLL_SECONDS))
+
+
+def _has_launcher(roles: Iterable[ProcessRole]) -> bool:
+    return any(role.mpi for role in roles)
 
 
 def _process_group(process: int) -> int:
@@ -182,7 +195,9 @@ def _process_group(process: int) -> int:
         return 0
 
 
-def _make_outcome(event: Event | None, children: Sequence[_ChildProcess], spec: RunSpec) -> CommandOutcome:
+def _make_outcome(
+    event: Event | None, children: Sequence[_ChildProcess], spec: RunSpec, variables: Mapping[str, str]
+) -> CommandOutcome:
     return_code = children[0].process.returncode if children else 0
     exit_code = return_code if return_code >= 0 else None
     match event:
@@ -197,8 +212,12 @@ def _make_outcome(event: Event | None, children: Sequence[_ChildProcess], spec: 
         case InstanceFailed(failure):
             return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
         case ProcessEnd(process, return_code) if return_code != 0:
-            label = next(child.role.label for child in children if child.process.pid == process)
-            failure = command_failure(return_code, spec.folder / LOG_FILE, label)
+            role = next(child.role for child in children if child.process.pid == process)
+            failure = (
+                rank_failure(return_code, variables)
+                if role.mpi
+                else command_failure(return_code, spec.folder / LOG_FILE, role.label)
+            )
             return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
         case _:
             return CommandOutcome(FinalStatus.COMPLETED, None, 0)
@@ -228,9 +247,12 @@ def _start_process(  # noqa: PLR0913, PLR0917 - the same
     command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, monitor: RunMonitor, role: ProcessRole
 ) -> _ChildProcess:
     """Start one process; of the open files of the runner it inherits only its lock and those of its slots."""
+    words: Sequence[str] = (find_shell(), "-c", command)
+    if role.mpi:
+        words, variables = launch_words(role, role.mpi, command, folder, spec.folder / LOG_FILE, variables)
     with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
-            [_find_shell(), "-c", command],
+            words,
             cwd=folder,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
@@ -267,6 +289,6 @@ def _wait_for_exit(process: subprocess.Popen[bytes], on_end: Callable[[int, int]
     on_end(process.pid, return_code)
 
 
-def _find_shell() -> str:
+def find_shell() -> str:
     """Return the shell: bash as on Azure ML, or else /bin/sh."""
     return shutil.which("bash", path="/bin:/usr/bin:/usr/local/bin") or "/bin/sh"

@@ -23,10 +23,9 @@ IGNORED = {
 }
 REFUSED = {
     "resources: {instance_count: 2}": "resources.instance_count: 2",
-    "resources: {instance_count: 2}\n        distribution: {type: mpi}": "resources.instance_count: 2",
     "distribution: {type: ray}": "distribution.type: ray",
     "distribution: {type: Ray, port: 6379}": "distribution.type: Ray",
-    "distribution: {type: MPI, process_count_per_instance: 2}": "2 if distribution.type is mpi",
+    "distribution: {type: MPI, process_count_per_instance: '${{inputs.factor}}'}": "is mpi",
     "distribution: {type: pytorch, process_count_per_instance: '${{inputs.factor}}'}": "is pytorch",
     "distribution: {type: tensorflow, worker_count: '${{inputs.factor}}'}": "distribution.worker_count",
     "limits: {timeout: '${{inputs.factor}}'}": "limits.timeout: ${{inputs.factor}}",
@@ -80,7 +79,7 @@ def test_what_can_be_done_here_is_planned_without_a_word(validated, line):
 
 def test_the_reason_of_a_limit_is_in_the_help(validated):
     for line, reason in [
-        ("distribution: {type: mpi, process_count_per_instance: 2}", "write 1 (it does not start mpirun), or bind"),
+        ("resources: {instance_count: 2}", "write 1 (more need distribution: pytorch, tensorflow or mpi), or bind"),
         ("distribution: {type: ray}", "write pytorch or tensorflow or mpi (it starts no Ray cluster), or bind"),
     ]:
         diagnostics, _ = validated(line)

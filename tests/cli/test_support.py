@@ -19,8 +19,7 @@ BIG = """
       instance_count: 4
       shm_size: 8g
     distribution:
-      type: mpi
-      process_count_per_instance: 2
+      type: ray
     outputs:
       model:
         type: uri_folder
@@ -91,8 +90,8 @@ def test_the_json_of_a_plan_has_refusals_with_their_positions(unsupported, mlgit
     refusals = pending["job/big"]["refusals"]
     assert [(item["code"], item["path"], item["line"], item["severity"]) for item in refusals] == [
         ("not-supported", "jobs/big.yml", 8, "error"),
-        ("not-supported", "jobs/big.yml", 12, "error"),
-        ("output-unreachable", "jobs/big.yml", 16, "error"),
+        ("not-supported", "jobs/big.yml", 11, "error"),
+        ("output-unreachable", "jobs/big.yml", 15, "error"),
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from honoured import HONOURED
+from services.open_mpi import find_missing
 from workspaces import SMALL, commit, git
 
 from reconciler.backends import BACKENDS
@@ -123,6 +124,7 @@ FILES = {
             "torches": ("echo $WORLD_SIZE", "{type: PyTorch, process_count_per_instance: 2}", 2),
             "flow": ("echo $TF_CONFIG", "{type: tensorflow, worker_count: 2, parameter_server_count: 1}", 1),
             "flows": ("echo $AZUREML_NODE_COUNT", "{type: TensorFlow}", 2),
+            "mpis": ("echo $OMPI_COMM_WORLD_SIZE", "{type: MPI, process_count_per_instance: 2}", 2),
             "mpi": ("echo $OMPI_COMM_WORLD_SIZE", "{type: mpi, process_count_per_instance: 1}", 1),
         }.items()
     },
@@ -167,7 +169,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     printed = run("apply", "--auto-approve", "--wait", "--allow-submit", "20")
     observed = {name: json.loads(run("job", "logs", name).splitlines()[-1]) for name in "ab"}
     runs = {run["job"]: run for run in json.loads(run("job", "list", "--format", "json"))}
-    logs = {name: run("job", "logs", name) for name in ("torch", "torches", "flow", "flows", "mpi")}
+    logs = {name: run("job", "logs", name) for name in ("torch", "torches", "flow", "flows", "mpi", "mpis")}
     return Outcome(printed, observed, runs, logs)
 
 
@@ -185,6 +187,13 @@ def differs(name: str) -> Callable[[Outcome], bool]:
         return bool(first != second)
 
     return check
+
+
+def are_ranks_of_mpi(outcome: Outcome) -> bool:
+    """Return True if the job of two instances has two processes for each, or says that there is no mpirun."""
+    if find_missing():
+        return outcome.runs["job/mpis"]["status"] == "failed"
+    return sorted(outcome.logs["mpis"].splitlines()[-4:]) == [f"[rank {rank}] 4" for rank in range(4)]
 
 
 CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
@@ -215,20 +224,21 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
         "/limits/timeout": lambda outcome: (
             (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
         ),
-        "/resources/instance_count": lambda outcome: len(outcome.runs) == 14,  # of one machine each
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 15,  # of one machine each
         "/resources/instance_count of pytorch": lambda outcome: (
             sorted(outcome.logs["torches"].splitlines()[-4:]) == [f"[rank {rank}] 4" for rank in range(4)]
         ),
         "/resources/instance_count of tensorflow": lambda outcome: (
             sorted(outcome.logs["flows"].splitlines()[-2:]) == [f"[worker {index}] 2" for index in range(2)]
         ),
+        "/resources/instance_count of mpi": are_ranks_of_mpi,
         "/distribution/type": lambda outcome: (
             outcome.logs["mpi"].endswith("1\n") and '"worker": ["127.0.0.1:' in outcome.logs["flow"].replace("\\", "")
         ),
         "/distribution/process_count_per_instance of pytorch": lambda outcome: (
             sorted(outcome.logs["torch"].splitlines()[-3:]) == [f"[rank {rank}] 3" for rank in range(3)]
         ),
-        "/distribution/process_count_per_instance of mpi": lambda outcome: outcome.logs["mpi"].endswith("1\n"),
+        "/distribution/process_count_per_instance of mpi": are_ranks_of_mpi,
         "/distribution/worker_count": lambda outcome: (
             {"[worker 0] ", "[worker 1] "} <= {line[:11] for line in outcome.logs["flow"].splitlines()}
         ),

@@ -137,8 +137,6 @@ def test_instances_share_devices_unless_there_are_fewer_than_they_are(visible: s
     ("distribution", "instances"),
     [
         ({"type": "ray"}, 1),
-        ({"type": "mpi", "process_count_per_instance": 2}, 1),
-        ({"type": "mpi"}, 2),
         ({}, 2),
     ],
 )
