@@ -92,11 +92,22 @@ def _condition(document: Any) -> Condition:
         condition = Condition.from_json(document)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise MessageError("no condition of a run") from None
-    if not isinstance(condition.reason, str) or not isinstance(condition.message, str):
+    if not is_text(condition.reason) or not is_text(condition.message):
         raise MessageError("no condition of a run")
     if condition.result != {} and not _is_recordable(condition.result):
         raise MessageError("a result of a run that is damaged")
     return condition
+
+
+def is_text(value: Any) -> bool:
+    """Return True for a text that can be recorded: it has no half of a character."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_recordable(result: Any) -> bool:

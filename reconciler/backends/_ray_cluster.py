@@ -8,12 +8,13 @@ so that it is found where it is after mlgit.yml has changed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.abbreviation import join_some
 from reconciler.backends._node_channel import Connection
+from reconciler.backends._ray_cluster_answers import ClusterState, read_found, read_state
 from reconciler.backends._ray_cluster_files import HEAD, LIMITS, node_names
 from reconciler.backends._ray_cluster_settings import find_ssh_settings
 from reconciler.backends._ssh import connect_by_ssh
@@ -23,8 +24,13 @@ from reconciler.model import Asset, Condition, Handle, Json, Phase
 from reconciler.model.plugins import BackendContext
 from reconciler.model.resources import CLUSTER_SETTINGS, DEFAULT_MAX_INSTANCES
 
+T = TypeVar("T")
 _UNREACHABLE = "backend-unreachable"
 _PROVIDER, _NODE_PROVIDER = "ray", "_ray_cluster_provider.py"
+
+
+def _ignore(_answer: Any) -> Any:
+    """Return nothing: what was to be done was done."""
 
 
 class RayClusters:
@@ -39,8 +45,8 @@ class RayClusters:
 
     def create(self, asset: Asset, token: str) -> Handle:
         handle = self._handle(token)
-        found = self._ask(handle, HEAD, "find")
-        if not found["was_started"]:
+        found = self._ask(handle, HEAD, "find", read_found)
+        if not found.was_started:
             self._end_nodes(handle)
             hosts = [
                 {"machine": host["machine"], "address": host["address"], "ray": self._settings.get("ray") or "ray"}
@@ -55,7 +61,7 @@ class RayClusters:
 
     def find(self, token: str) -> Handle | None:
         handle = self._handle(token)
-        return handle if self._ask(handle, HEAD, "find")["has_files"] else None
+        return handle if self._ask(handle, HEAD, "find", read_found).has_files else None
 
     def update(self, handle: Handle, asset: Asset) -> None:
         """Set the limits, and start the agents that are not alive; the head is last, as it needs what others have.
@@ -91,16 +97,16 @@ class RayClusters:
 
     def _read(self, handle: Handle) -> Condition:
         try:
-            found = self._ask(handle, HEAD, "read")
+            found = self._ask(handle, HEAD, "read", lambda answer: read_state(answer, _nodes(handle)))
         except UserError as error:
             return Condition(Phase.UNKNOWN, message=error.diagnostics[0].message)
         head = handle.data["hosts"][0]["machine"]
-        if not found:
+        if found is None:
             return Condition(Phase.GONE, message=f"{head} has no such Ray cluster")
-        state = found["state"]
+        state = found.state
         if state == "failed":
-            return Condition(Phase.FAILED, message=f"Ray does not start on {head}: {found['message']}")
-        if state == "ended" or not found["has_agent"]:
+            return Condition(Phase.FAILED, message=f"Ray does not start on {head}: {found.message}")
+        if state == "ended" or not found.has_agent:
             return Condition(Phase.GONE, message=f"the head of the Ray cluster on {head} has ended")
         if state != "running":
             return Condition(Phase.PENDING, message=f"Ray starts on {head}")
@@ -110,9 +116,10 @@ class RayClusters:
         own = {name: self._settings[name] for name in CLUSTER_SETTINGS if name in self._settings}
         return Handle(_PROVIDER, token, {**own, "backend": self._context.name})
 
-    def _ask(self, handle: Handle, host: str, do: str, **request: Any) -> Any:
+    def _ask(self, handle: Handle, host: str, do: str, read: Callable[[Any], T] = _ignore, **request: Any) -> T:
+        """Return what a function reads in the answer of a host."""
         with self._connect(handle, host).channel() as channel:
-            return channel.ask({"do": do, "name": host, "token": handle.id, **request})
+            return read(channel.ask({"do": do, "name": host, "token": handle.id, **request}))
 
     def _connect(self, handle: Handle, name: str) -> Connection:
         key = f"{handle.id} {name}"
@@ -136,18 +143,18 @@ def _limits(asset: Asset) -> dict[str, Json]:
     return {name: asset.spec[name] for name in LIMITS if name in asset.spec}
 
 
-def _live_limits(handle: Handle, found: Mapping[str, Any]) -> dict[str, Json]:
+def _live_limits(handle: Handle, found: ClusterState) -> dict[str, Json]:
     """Return the limits that the cluster follows; it has no more nodes than hosts whose agents are alive."""
-    limits: dict[str, Json] = dict(found["limits"])
-    usable = len(_nodes(handle)) - len(found["silent"])
+    limits: dict[str, Json] = dict(found.limits)
+    usable = len(_nodes(handle)) - len(found.silent)
     if usable < min(len(_nodes(handle)), int(limits.get("max_instances", DEFAULT_MAX_INSTANCES))):
         limits["max_instances"] = usable
     return limits
 
 
-def _find_problem(handle: Handle, found: Mapping[str, Any]) -> str:
+def _find_problem(handle: Handle, found: ClusterState) -> str:
     """Return why the cluster has fewer nodes than Ray wants, "" if it has not."""
     machines = dict(zip(_nodes(handle), (host["machine"] for host in handle.data["hosts"][1:]), strict=True))
-    parts = [f"{machines[name]} gives no sign of life" for name in found["silent"]]
-    parts += [f"Ray does not start on {machines[name]}: {words}" for name, words in found["waiting"].items()]
+    parts = [f"{machines[name]} gives no sign of life" for name in sorted(found.silent)]
+    parts += [f"Ray does not start on {machines[name]}: {words}" for name, words in found.waiting.items()]
     return join_some(parts, separator="; ")

@@ -17,13 +17,15 @@ _TIMES = ("mtime", "modificationTime", "last_modified", "LastModified")  # of sf
 class RemoteFile(NamedTuple):
     """What a service says of a file: ``stamp`` is another one for other bytes, ``md5`` is "" if it says none.
 
-    ``modified`` is when it was written, in seconds since 1970 by the clock of the service.
+    ``modified`` is when it was written, in seconds since 1970 by the clock of the service. The md5 is that of the bytes
+    for certain if it is ``is_md5_sure``: S3 can have an ETag that only looks like one.
     """
 
     size: int
     stamp: Stamp
     md5: str = ""
     modified: float = 0.0
+    is_md5_sure: bool = False
 
 
 def to_remote_file(info: Mapping[str, Any]) -> RemoteFile:
@@ -35,7 +37,7 @@ def to_remote_file(info: Mapping[str, Any]) -> RemoteFile:
     md5 = bytes(content_md5).hex() if content_md5 else etag if len(etag) == _MD5_DIGITS else ""
     size = int(info["size"] or 0)
     number = int.from_bytes(hashlib.sha256(changed.encode()).digest()[:7])
-    return RemoteFile(size, (number, size, 0, 0), md5, _seconds(modified))
+    return RemoteFile(size, (number, size, 0, 0), md5, _seconds(modified), bool(content_md5))
 
 
 def _seconds(modified: Any) -> float:

@@ -263,7 +263,13 @@ def object_path(key: str) -> str:
 
 
 def _is_whole(transfer: Transfer, file: RemoteFile, recorded: Stamp | None) -> bool:
-    """Return True if an object need not be uploaded: one that was changed since its bytes were right has to be."""
+    """Return True if an object need not be uploaded.
+
+    One that was changed since its bytes were right has to be, and one that others have put there with other bytes.
+    """
     if file.size != transfer.size:
         return False
-    return recorded in {None, file.stamp} or file.md5 == transfer.key.removesuffix(FOLDER_SUFFIX)
+    is_right = file.md5 == transfer.key.removesuffix(FOLDER_SUFFIX)
+    if recorded is None:
+        return is_right or not file.is_md5_sure
+    return is_right or recorded == file.stamp

@@ -9,8 +9,10 @@ import pytest
 from services.ssh_node import PYTHON, open_ssh
 
 from reconciler.backends import _node_files
+from reconciler.backends._ray_cluster import make_clusters
 from reconciler.diagnostics import UserError
 from reconciler.model import Handle, Phase
+from reconciler.model.plugins import BackendContext
 from reconciler.model.tasks import TaskOutput
 
 MODEL = {"model": TaskOutput("uri_folder")}
@@ -25,7 +27,9 @@ program = words[0].replace("\\nserve(folder, sys.stdin.buffer, out)", '''
 import json, struct
 from reconciler.backends import _node
 from reconciler.backends._node_messages import Message
-answer, changed = _node._Node.answer, DO
+from reconciler.backends._ray_cluster_node import ClusterHost
+kind = KIND
+answer, changed = kind.answer, DO
 def hostile(self, request):
     if request["do"] != changed:
         yield from answer(self, request)
@@ -35,7 +39,7 @@ def hostile(self, request):
 CHANGE
     yield first._replace(document=document)
     yield from rest
-_node._Node.answer = hostile
+kind.answer = hostile
 _node.serve(folder, sys.stdin.buffer, out)
 ''')
 os.execv({PYTHON!r}, [{PYTHON!r}, "-I", "-S", "-c", program, *words[1:]])
@@ -47,16 +51,21 @@ def bench(bench):
     return bench
 
 
+def write_program(folder, do, change, kind="_node._Node"):
+    """Write what is started in the place of Python, with a change of its answers to one request; return its path."""
+    program = folder / "python"
+    text = HOSTILE.replace("KIND", kind).replace("DO", repr(do)).replace("CHANGE", textwrap.indent(change, "    "))
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    return str(program)
+
+
 @pytest.fixture
 def hostile(bench, tmp_path):
     """Return a function that opens the backend on the machine, with a change of its answers to one request."""
 
     def open_backend(do, change):
-        program = tmp_path / "python"
-        change = textwrap.indent(change, "    ")
-        program.write_text(HOSTILE.replace("DO", repr(do)).replace("CHANGE", change), encoding="utf-8")
-        program.chmod(0o755)
-        return open_ssh(bench.node, bench.folder, python=str(program))
+        return open_ssh(bench.node, bench.folder, python=write_program(tmp_path, do, change))
 
     return open_backend
 
@@ -121,6 +130,7 @@ def test_the_run_that_is_recorded_is_the_one_that_was_submitted(bench, hostile):
         ("document['conditions'] = {}", "no condition of a run"),
         ("condition['phase'] = 'flying'", "no condition of a run"),
         ("condition['message'] = ['text']", "no condition of a run"),
+        ("condition['message'] = chr(0xd800)", "no condition of a run"),
         ("condition['result'] = {'status': 1}", "a result of a run that is damaged"),
         ("condition['result'] = {'outputs': {'../../x': {}}}", "a result of a run that is damaged"),
         ("condition['result']['params'] = {'a': chr(0xd800)}", "a result of a run that is damaged"),
@@ -177,3 +187,58 @@ def test_every_other_answer_is_checked_too(hostile, do, use):
     with pytest.raises(UserError) as caught:
         use(backend, Handle("ssh", "train-00000000"))
     assert refusal(caught)[0] == "backend-broken"
+
+
+STATE = {"state": "running", "message": "", "has_agent": True, "limits": {}, "silent": [], "waiting": {}}
+
+
+@pytest.fixture
+def cluster(bench, tmp_path):
+    """Return a function that opens the clusters of two hosts, with a change of their answers to one request."""
+
+    def open_clusters(do, change):
+        program = write_program(tmp_path, do, change, "ClusterHost")
+        host = {"machine": "127.0.0.1", "port": bench.node.port}
+        hosts = [{**host, "address": "10.0.0.1"}, {**host, "address": "10.0.0.2"}]
+        own = {"user": bench.node.user, "known_hosts": "known_hosts", "python": program}
+        values = {"/private_key": bench.node.key("client")}
+        context = BackendContext("ray", str(bench.node.folder), values.get)
+        clusters = make_clusters({"type": "ray", "folder": str(bench.folder), "hosts": hosts, **own}, context)
+        return clusters, Handle("ray", "token", {"hosts": hosts, "folder": str(bench.folder), **own, "backend": "ray"})
+
+    return open_clusters
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("document = {'state': 'running'}", "no state of a cluster"),
+        ("document = {**STATE, 'message': 1}", "no state of a cluster"),
+        ("document = {**STATE, 'state': 'failed', 'message': chr(0xd800)}", "no state of a cluster"),
+        ("document = {**STATE, 'limits': {'max_instances': '9'}}", "limits that no cluster has"),
+        ("document = {**STATE, 'limits': {'max_instances': float('nan')}}", "limits that no cluster has"),
+        ("document = {**STATE, 'limits': {'name': 1}}", "limits that no cluster has"),
+        ("document = {**STATE, 'silent': ['node-2']}", "a node that the cluster does not have"),
+        ("document = {**STATE, 'waiting': {'../x': 'text'}}", "a node that the cluster does not have"),
+    ],
+)
+def test_a_cluster_whose_state_is_none_stands_as_it_is_recorded(cluster, change, message):
+    clusters, handle = cluster("read", change.replace("STATE", repr(STATE)))
+    condition = clusters.read([handle])[handle]
+    assert condition.phase is Phase.UNKNOWN
+    assert condition.message.endswith(f"sent an answer that is not valid: {message}")
+
+
+def test_the_words_of_a_host_of_a_cluster_are_cut(cluster):
+    state = {**STATE, "waiting": {"node-1": "x" * 100_000}}
+    clusters, handle = cluster("read", f"document = {state!r}")
+    condition = clusters.read([handle])[handle]
+    assert condition.phase is Phase.READY
+    assert len(condition.message) < 1000
+
+
+def test_whether_there_is_a_cluster_is_said_by_an_answer_that_says_so(cluster):
+    clusters, _ = cluster("find", "document = {}")
+    with pytest.raises(UserError) as caught:
+        clusters.find("token")
+    assert refusal(caught) == ("backend-broken", "no answer about a cluster")

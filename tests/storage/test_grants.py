@@ -106,6 +106,14 @@ def test_other_bytes_that_a_request_has_created_are_no_content(azure):
     assert caught.value.diagnostics[0].code == "content-corrupt"
 
 
+def test_other_bytes_that_a_request_has_created_are_replaced_by_who_stores_the_right_ones(azure):
+    store, digest = azure.open(), md5_of(TEXT).hexdigest()
+    grant = store.grant([digest], Access.CREATE, 60)[digest]
+    assert send("PUT", grant.url, b"OTHER TEXT"[: len(TEXT)], {"x-ms-blob-type": "BlockBlob"})[0] == 201
+    assert put_bytes(azure.open(), TEXT).digest == digest
+    assert send("GET", store.grant([digest], Access.READ, 60)[digest].url) == (200, TEXT)
+
+
 def test_a_store_that_is_opened_with_a_sas_token_grants_nothing(azurite, azure):
     azure.secrets = {"/sas_token": azurite.make_sas(azure.root.partition("/")[0])}
     store = azure.open()
