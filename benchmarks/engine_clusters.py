@@ -68,7 +68,10 @@ def start_slurm(folder: Path) -> Iterator[Engine]:
     try:
         cluster.start()
         opening = partial(service.open_slurm, files, folder / "notes")
-        yield Engine(settings, submit, completed, opening, {"partition": "one"})
+        try:
+            yield Engine(settings, submit, completed, opening, {"partition": "one"})
+        finally:
+            cluster.restore()  # a job that goes on has a slurmstepd, which would outlive the daemons
     finally:
         cluster.stop()
 
