@@ -10,6 +10,7 @@ _THIS_MACHINE = "its runs are processes of this machine"
 _INSTANCES = "all instances are processes of this machine, each with a slot of the compute"
 _PYTORCH = Condition("/distribution/type", "pytorch")
 _TENSORFLOW = Condition("/distribution/type", "tensorflow")
+_PARALLEL = Condition("/type", "parallel")
 _MPI = Condition("/distribution/type", "mpi")
 _JOB = (
     Honoured("/command"),
@@ -29,6 +30,7 @@ _JOB = (
     Honoured("/resources/instance_count", ("1",), None, "more need distribution: pytorch or tensorflow"),
     Honoured("/resources/instance_count", (NUMBER,), _PYTORCH, note=_INSTANCES),
     Honoured("/resources/instance_count", (NUMBER,), _TENSORFLOW, note=_INSTANCES),
+    Honoured("/resources/instance_count", (NUMBER,), _PARALLEL, note=_INSTANCES),
     Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),
     Honoured("/distribution/process_count_per_instance", (NUMBER,), _PYTORCH),
     Honoured("/distribution/process_count_per_instance", ("1",), _MPI, "it does not start mpirun"),

@@ -61,6 +61,8 @@ def process_roles(
             return _pytorch_roles(_process_count(distribution), instances, ports[0], hosts[0])
         case "tensorflow":
             return _tensorflow_roles(_task_counts(distribution, instances), ports, hosts)
+        case "parallel":
+            return _instance_roles(instances, hosts[0])
         case "mpi" if _process_count(distribution) * instances == 1:
             return (ProcessRole(variables=_mpi_variables()),)
         case other:
@@ -140,6 +142,14 @@ def _tensorflow_roles(counts: Mapping[str, int], ports: Sequence[int], hosts: Se
             instance=index % instances,
         )
         for task_type, index in tasks
+    )
+
+
+def _instance_roles(instances: int, host: str) -> tuple[ProcessRole, ...]:
+    """Return the processes of a parallel step: one for each instance, which starts workers itself."""
+    return tuple(
+        ProcessRole(f"instance {number}", _node_variables(number, instances, host), instance=number)
+        for number in range(instances)
     )
 
 
