@@ -29,6 +29,7 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/resources/instance_count of pytorch": (NUMBER,),
         "/resources/instance_count of tensorflow": (NUMBER,),
         "/resources/instance_count of mpi": (NUMBER,),
+        "/resources/instance_count of parallel": (NUMBER,),
         "/distribution/type": ("pytorch", "tensorflow", "mpi"),
         "/distribution/process_count_per_instance of pytorch": (NUMBER,),
         "/distribution/process_count_per_instance of mpi": (NUMBER,),

@@ -94,7 +94,7 @@ def make_spec(
         workspace=task.workspace,
         root_run=task.root_run,
         commit=task.commit,
-        distribution=task.distribution,
+        distribution={"type": "parallel"} if task.parallel and task.resources.instances > 1 else task.distribution,
         parallel=task.parallel.to_json() if task.parallel else {},
         instances=task.resources.instances,
         timeout=task.resources.timeout,

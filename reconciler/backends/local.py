@@ -14,6 +14,7 @@ _MPIRUN = (
 )
 _PYTORCH = Condition("/distribution/type", "pytorch")
 _TENSORFLOW = Condition("/distribution/type", "tensorflow")
+_PARALLEL = Condition("/type", "parallel")
 _MPI = Condition("/distribution/type", "mpi")
 _JOB = (
     Honoured("/command"),
@@ -34,6 +35,7 @@ _JOB = (
     Honoured("/resources/instance_count", (NUMBER,), _PYTORCH, note=INSTANCES_NOTE),
     Honoured("/resources/instance_count", (NUMBER,), _TENSORFLOW, note=INSTANCES_NOTE),
     Honoured("/resources/instance_count", (NUMBER,), _MPI, note=INSTANCES_NOTE),
+    Honoured("/resources/instance_count", (NUMBER,), _PARALLEL, note=INSTANCES_NOTE),
     Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),
     Honoured("/distribution/process_count_per_instance", (NUMBER,), _PYTORCH),
     Honoured("/distribution/process_count_per_instance", (NUMBER,), _MPI, note=_MPIRUN),

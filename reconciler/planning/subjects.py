@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.assets import AssetSet, kind_of
@@ -12,7 +12,7 @@ from reconciler.model import Asset, ResolvedAsset, ResolvedReference, Step
 from reconciler.model.resolved import StepGraph
 from reconciler.planning.jobs import lower_job
 from reconciler.planning.jobs.lowering import Lowering
-from reconciler.planning.jobs.parallel_fields import parallel_places
+from reconciler.planning.jobs.parallel_fields import PARALLEL_TYPE, parallel_places
 from reconciler.planning.jobs.sources import ComponentVersion
 
 _INCLUDES = "additional_includes"  # mlgit itself puts them beside the code
@@ -61,12 +61,12 @@ def subjects_of(asset: Asset, graph: StepGraph | None) -> Iterator[Subject]:
     """Yield all about which a provider is asked: an asset, its steps, and what a sweep or a parallel node says."""
     yield whole_subject(asset)
     for step in graph.steps.values() if graph else ():
-        yield _step_subject(asset, step)
+        yield _named_by_type(_step_subject(asset, step), step)
         if step.sweep is not None and step.places.get(""):
             spec = {"type": "sweep", **step.sweep}
             yield Subject(step.job.asset._replace(spec=spec, references=(), paths=()), asset, {"": step.places[""]})
         if step.parallel is not None:
-            spec = {"type": "parallel", **step.parallel}
+            spec = {"type": PARALLEL_TYPE, **step.parallel}
             yield Subject(step.job.asset._replace(spec=spec, references=(), paths=()), asset, parallel_places(step))
 
 
@@ -75,6 +75,14 @@ def _step_subject(owner: Asset, step: Step) -> Subject:
     if _INCLUDES in job.spec:
         job = job._replace(spec={name: value for name, value in job.spec.items() if name != _INCLUDES})
     return Subject(job, owner, step.places, step.version_paths.keys())
+
+
+def _named_by_type(subject: Subject, step: Step) -> Subject:
+    """Return a step whose job is of the type `parallel` if its node is: a backend can have entries about these."""
+    if step.parallel is None:
+        return subject
+    spec = {**subject.asset.spec, "type": PARALLEL_TYPE}
+    return replace(subject, asset=subject.asset._replace(spec=spec))
 
 
 def lower_declared(declared: AssetSet, asset: Asset) -> Lowering:

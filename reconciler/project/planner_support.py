@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from reconciler.format.assets import kind_of
 from reconciler.model import Asset, Spec
 from reconciler.planning.jobs import find_planner
+from reconciler.planning.jobs.parallel_fields import is_parallel_job
 from reconciler.planning.jobs.support import NODE_SUPPORT
 from reconciler.planning.support import SupportProblem, SupportReport, check_support, with_own_problems
 from reconciler.planning.unknown_fields import ignore_unknown_fields
@@ -15,6 +17,8 @@ from reconciler.sweeps.settings import read_sampling, required_module
 
 def check_by_planner(job: Asset) -> SupportReport | None:
     """Return what mlgit supports of a job that it runs itself, such as a sweep; None for any other."""
+    if is_parallel_job(job.spec):
+        return None
     planner = find_planner(job.spec)
     support = planner.support if planner else NODE_SUPPORT.get(str(job.spec.get("type")))
     if support is None:
@@ -24,6 +28,11 @@ def check_by_planner(job: Asset) -> SupportReport | None:
     report, refused = ignore_unknown_fields(report, job.address.kind), {problem.pointer for problem in problems}
     ignored = tuple(item for item in report.ignored if item.pointer not in refused)
     return with_own_problems(report._replace(ignored=ignored), problems, "mlgit")
+
+
+def is_realised(asset: Asset) -> bool:
+    """Return True for an asset that a provider realises; a parallel job is one as a step."""
+    return kind_of(asset).is_supported(asset.spec) or is_parallel_job(asset.spec)
 
 
 def _find_partition_keys(node: Spec) -> Iterator[SupportProblem]:

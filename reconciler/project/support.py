@@ -40,7 +40,7 @@ from reconciler.planning.support import (
 from reconciler.planning.unknown_fields import ignore_unknown_fields
 from reconciler.project.backend_lookup import make_backend_lookup
 from reconciler.project.datastore_support import check_datastore
-from reconciler.project.planner_support import check_by_planner
+from reconciler.project.planner_support import check_by_planner, is_realised
 from reconciler.source.cache import Cache, entry_key
 
 
@@ -106,7 +106,7 @@ class _Providers:
         kind = kind_of(asset)
         if kind.is_runnable and (own := check_by_planner(asset)):
             return own
-        if not kind.is_supported(asset.spec):
+        if not is_realised(asset):
             return SupportReport()
         try:
             if kind.uses_builder or kind.provider:

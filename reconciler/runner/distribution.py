@@ -80,6 +80,8 @@ def process_roles(
             return _pytorch_roles(_process_count(distribution), instances, ports[0], addresses[0])
         case "tensorflow":
             return _tensorflow_roles(_task_counts(distribution, instances), ports, addresses)
+        case "parallel":
+            return _instance_roles(instances, addresses[0])
         case "mpi":
             return _mpi_roles(_process_count(distribution), instances, hosts)
         case other:
@@ -159,6 +161,14 @@ def _tensorflow_roles(counts: Mapping[str, int], ports: Sequence[int], hosts: Se
             instance=index % instances,
         )
         for task_type, index in tasks
+    )
+
+
+def _instance_roles(instances: int, host: str) -> tuple[ProcessRole, ...]:
+    """Return the processes of a parallel step: one for each instance, which starts workers itself."""
+    return tuple(
+        ProcessRole(f"instance {number}", _node_variables(number, instances, host), instance=number)
+        for number in range(instances)
     )
 
 

@@ -31,9 +31,12 @@ def prepare_parallel_step(spec: RunSpec, arguments: str, values: Mapping[str, Co
         "folder": str(folder),
         "input_path": values[f"inputs.{name}"].text,
         "append_to": _append_path(spec, values),
+        "instances": spec.instances,
     }
     try:
         _write_program(folder)
+        for instance in range(1, spec.instances):
+            (folder / "instances" / str(instance)).mkdir(parents=True, exist_ok=True)
         write_json_atomically(folder / _SETTINGS_FILE, settings)
     except OSError as error:
         raise staging_error(f"the folder {folder} could not be written: {error.strerror or error}") from error

@@ -111,8 +111,9 @@ class RunSpec:
     """One run: what to stage, what to execute, where to record it. Times are in seconds.
 
     ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
-    of the job, empty for one process; ``instances`` is the number of machines that it is for, all of them this one
-    unless the runner is started on each of them. One that shows no sign of life for ``silence`` is lost.
+    of the job, `parallel` for a parallel step on several instances, and empty for one process. ``instances`` is the
+    number of machines that it is for, all of them this one unless the runner is started on each of them. One that shows
+    no sign of life for ``silence`` is lost.
     ``parallel`` are the settings of a parallel step, whose entry script gets the ``command`` as its arguments.
     The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
     and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and

@@ -75,6 +75,12 @@ DISTRIBUTED = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: azureml:nodes\n"
     "distribution: {distribution}\nresources: {{instance_count: {instances}}}\n"
 )
+BATCHES = SCHEMA.format("pipelineJob") + (
+    "name: batches\ntype: pipeline\njobs:\n  b:\n    type: parallel\n    compute: azureml:nodes\n"
+    "    resources: {instance_count: 2}\n    inputs: {pair: {type: uri_folder, path: ../pair}}\n"
+    "    input_data: ${{inputs.pair}}\n    max_concurrency_per_instance: 1\n"
+    "    task: {type: run_function, code: ../src-pair, entry_script: pair.py, environment: azureml:a@latest}\n"
+)
 ON_CLUSTER = SCHEMA.format("commandJob") + (
     "name: {cluster}-{number}\ncommand: sleep {seconds}; echo {number}\nenvironment: azureml:a@latest\n"
     "compute: azureml:{cluster}\n"
@@ -101,6 +107,9 @@ FILES = {
     **{f"{name}.txt": name for name in "ab"},
     **{f"src-{name}/which.txt": name for name in "ab"},
     **{f"src-{name}/observe.py": OBSERVE for name in "ab"},
+    "jobs/batches.yml": BATCHES,
+    **{f"pair/{name}.txt": name for name in "ab"},
+    "src-pair/pair.py": "def init():\n    print('begun')\n\ndef run(mini_batch):\n    return mini_batch\n",
     "environments/a.yml": ENVIRONMENT.format(name="a", os_type="linux", conda_file="conda.yml"),
     "environments/conda.yml": CONDA.format(name="a"),
     "environments/b.yml": ENVIRONMENT.format(name="b", os_type="Linux", conda_file=CONDA.format(name="b")),
@@ -169,7 +178,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     printed = run("apply", "--auto-approve", "--wait", "--allow-submit", "20")
     observed = {name: json.loads(run("job", "logs", name).splitlines()[-1]) for name in "ab"}
     runs = {run["job"]: run for run in json.loads(run("job", "list", "--format", "json"))}
-    logs = {name: run("job", "logs", name) for name in ("torch", "torches", "flow", "flows", "mpi", "mpis")}
+    names = ("torch", "torches", "flow", "flows", "mpi", "mpis", "batches/b")
+    logs = {name: run("job", "logs", name) for name in names}
     return Outcome(printed, observed, runs, logs)
 
 
@@ -232,6 +242,9 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
             sorted(outcome.logs["flows"].splitlines()[-2:]) == [f"[worker {index}] 2" for index in range(2)]
         ),
         "/resources/instance_count of mpi": are_ranks_of_mpi,
+        "/resources/instance_count of parallel": lambda outcome: (
+            {f"[instance {number}] begun" for number in range(2)} <= {*outcome.logs["batches/b"].splitlines()}
+        ),
         "/distribution/type": lambda outcome: (
             outcome.logs["mpi"].endswith("1\n") and '"worker": ["127.0.0.1:' in outcome.logs["flow"].replace("\\", "")
         ),

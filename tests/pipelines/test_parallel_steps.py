@@ -16,7 +16,6 @@ SCORED = Path(__file__).parent / "scored"
 JOB, COMPONENT, SCRIPT = "jobs/score.yml", "components/double.yml", "src/double.py"
 RAISE = "raise ValueError(f'no number in {mini_batch[0][-7:]}')"
 WRONG = (
-    wrong("more than one node", (JOB, "mini_batch_size:", "resources: {instance_count: 2}\n    mini_batch_size:")),
     wrong("partitions", (JOB, 'mini_batch_size: "1"', "partition_keys: [store]")),
     wrong("an output that is none", (COMPONENT, "append_row_to: ${{outputs.lines}}", "append_row_to: lines.txt")),
     wrong("a threshold that is none", (COMPONENT, "--resource_monitor_interval 20", "--error_threshold few")),

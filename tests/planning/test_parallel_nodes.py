@@ -217,12 +217,6 @@ def test_a_field_that_is_refused_is_not_said_to_be_ignored_too():
                 "and mini-batches have files"
             ),
         ),
-        (
-            {},
-            {"resources": {"instance_count": 2}},
-            "instance_count: 2",
-            "job/pipe/batches: backend local does not support resources.instance_count: 2",
-        ),
         ({"type": "model"}, {}, "type: model", "job/pipe/batches: mlgit does not support task.type: model"),
         (
             {"model": "azureml:m@latest"},
@@ -234,6 +228,23 @@ def test_a_field_that_is_refused_is_not_said_to_be_ignored_too():
 )
 def test_what_no_provider_does_is_refused_at_its_line(task, fields, line, message):
     assert refusals(*plan_of(task, **fields)) == [(line, message)]
+
+
+def test_several_instances_of_a_parallel_step_are_honoured_and_said():
+    plan, files = plan_of({}, resources={"instance_count": 2})
+    assert not plan.blocked
+    line = files["jobs/pipe.yml"].splitlines().index("      instance_count: 2") + 1
+    place = f"(jobs/pipe.yml:{line}:23)"
+    said = "all instances are processes of this machine, each with a slot of the compute"
+    assert f"job/pipe/batches: {said} {place}" in plan.notes
+
+
+def test_several_instances_of_a_command_step_still_need_a_distribution():
+    plain = {"type": "command", "command": "true", "environment": PLAIN, "resources": {"instance_count": 2}}
+    files = files_with(pipeline({"plain": plain}))
+    plan = InMemoryProject().plan_with_diagnostics(files)[0]
+    message = "job/pipe/plain: backend local does not support resources.instance_count: 2"
+    assert refusals(plan, files) == [("instance_count: 2", message)]
 
 
 def test_arguments_without_an_effect_are_noted():

@@ -7,9 +7,12 @@ returns brings its own methods. One process, the controller, owns all decisions;
     settings  settings.json, which the runner writes
     batches   the files of the input, in order, and the mini-batches of them
     pool      the controller: workers that are started, given mini-batches, timed, and replaced
-    worker_process  a worker as the controller has it
+    worker_process  a worker as the controller has it: a process of this machine
+    other_instance  the same for the workers of another instance of the run
+    instance  another instance, which starts workers as the controller tells
+    exchange  the messages between the two, in files that all machines see
     worker    one worker: init(), run(mini_batch), shutdown() of the entry script
     rows      what run() returned, in a file for each mini-batch, and all of them in the order of the input
     report    what a person sees: lines of the log, metrics, and why the step failed
-    main      the two commands: the controller, and a worker
+    main      the two commands: an instance, of which the first has the controller, and a worker
 """

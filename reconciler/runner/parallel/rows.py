@@ -43,6 +43,7 @@ def part_path(folder: Path, number: int) -> Path:
 def join_parts(folder: Path, numbers: Iterable[int], target: Path) -> None:
     """Write the results of mini-batches into one file, in the order that is given."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    os.listdir(folder)  # noqa: PTH208 - a network disk looks up again what other machines have written
     with target.open("wb") as file:
         for number in numbers:
             with part_path(folder, number).open("rb") as part:

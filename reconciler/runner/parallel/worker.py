@@ -20,6 +20,7 @@ from .settings import Settings
 
 READY, DONE, FAILED, BROKEN, STOPPED = "ready", "done", "failed", "broken", "stopped"
 """What a worker says: after init(), after each mini-batch, when the script cannot be used, and after shutdown()."""
+_MAX_ERROR = 4000  # characters of an exception
 
 
 def work(channel: socket.socket, settings: Settings, arguments: list[str]) -> None:
@@ -79,7 +80,7 @@ def describe_error(error: BaseException, where: str) -> str:
     """Return an exception in one line, with where the user's code raised it."""
     last = traceback.format_exception_only(type(error), error)[-1].strip().splitlines()
     place = _find_syntax_error(error) or _find_place(error.__traceback__)
-    return f"{last[0] if last else type(error).__name__} ({where}{f', {place}' if place else ''})"
+    return f"{last[0][:_MAX_ERROR] if last else type(error).__name__} ({where}{f', {place}' if place else ''})"
 
 
 def _find_syntax_error(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""A worker process as the controller has it: its channel, its mini-batch, and how long it may take."""
+"""A worker as the controller has it: its channel, its mini-batch, and how long it may take; and one of this machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -24,16 +25,67 @@ class Started(NamedTuple):
     channel: socket.socket
 
 
-class WorkerProcess:
-    """What the controller knows of a worker; ``deadline`` is when it has to have done what it does now."""
+class Worker(ABC):
+    """What the controller knows of a worker; ``deadline`` is when it has to have done what it does now.
+
+    One that ``is_late`` was killed for that. ``delay`` are the seconds that its messages may take.
+    """
+
+    delay = 0.0
+
+    def __init__(self, name: str, deadline: float) -> None:
+        self.name, self.deadline = name, deadline + self.delay
+        self.batch: MiniBatch | None = None
+        self.is_ready = self.is_stopping = self.is_late = False
+
+    def give(self, batch: MiniBatch, deadline: float) -> None:
+        """Hand over a mini-batch; that of a worker that ends meanwhile is found when its end is."""
+        self.batch, self.deadline = batch, deadline + self.delay
+        self.send_batch(batch.number, batch.items)
+
+    def stop(self, deadline: float) -> None:
+        """Let it call shutdown() and end."""
+        self.is_stopping, self.deadline = True, deadline + self.delay
+        self.close_channel()
+
+    @property
+    def end(self) -> str:
+        """How it has ended, as a predicate: `was ended by SIGKILL`."""
+        return _describe_end(self.return_code)
+
+    @property
+    @abstractmethod
+    def return_code(self) -> int | None:
+        """How it has ended, None if it has not."""
+
+    @abstractmethod
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Yield what has come, without waiting for more."""
+
+    @abstractmethod
+    def send_batch(self, number: int, items: Sequence[str]) -> None:
+        """Send a mini-batch."""
+
+    @abstractmethod
+    def close_channel(self) -> None:
+        """Say that there are no more mini-batches."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it, and the processes that it has started."""
+
+
+class WorkerProcess(Worker):
+    """A worker that is a process of this machine."""
 
     def __init__(self, started: Started, deadline: float) -> None:
         self.process, self.channel = started
-        self.deadline = deadline
-        self.batch: MiniBatch | None = None
-        self.is_ready = False
-        self.is_stopping = False
+        super().__init__(str(self.process.pid), deadline)
         self._received = b""
+
+    @property
+    def return_code(self) -> int | None:
+        return self.process.poll()
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """Yield what has come, without waiting for more."""
@@ -49,22 +101,15 @@ class WorkerProcess:
         for line in lines:
             yield json.loads(line)
 
-    def give(self, batch: MiniBatch, deadline: float) -> None:
-        """Hand over a mini-batch; that of a worker that ends meanwhile is found when its end is."""
-        self.batch, self.deadline = batch, deadline
+    def send_batch(self, number: int, items: Sequence[str]) -> None:
+        """Send a mini-batch."""
         with suppress(OSError):  # it has ended
-            self.channel.sendall(json.dumps({"batch": batch.number, "items": batch.items}).encode() + b"\n")
+            self.channel.sendall(json.dumps({"batch": number, "items": items}).encode() + b"\n")
 
-    def stop(self, deadline: float) -> None:
-        """Let it call shutdown() and end."""
-        self.is_stopping, self.deadline = True, deadline
+    def close_channel(self) -> None:
+        """Say that there are no more mini-batches."""
         with suppress(OSError):  # it has ended
             self.channel.shutdown(socket.SHUT_WR)
-
-    @property
-    def end(self) -> str:
-        """How it has ended, as a predicate: `was ended by SIGKILL`."""
-        return _describe_end(self.process.returncode)
 
     def kill(self) -> None:
         """End it at once, and the processes that it has started."""
@@ -72,6 +117,9 @@ class WorkerProcess:
             with suppress(OSError):  # it has ended, and is not reaped yet
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def close(self) -> None:
+        """Close this end of its channel."""
         self.channel.close()
 
 
