@@ -122,7 +122,7 @@ def test_cancel_ends_the_processes_of_all_ranks(bench: Any) -> None:
 
 @needs_mpirun
 def test_a_time_limit_ends_the_processes_of_all_ranks(bench: Any) -> None:
-    result = bench.run(command="echo up; sleep 300", timeout=10, distribution=MPI_TWO)
+    result = bench.run(command="echo up; sleep 300", timeout=20, distribution=MPI_TWO)
     assert result["failure"]["class"] == "timeout"
     assert bench.log().count("up\n") == 2
     wait_until_ended(bench)
