@@ -173,6 +173,8 @@ def _to_seconds(timestamp: str) -> str:
 def _state_label(record: Record, run: Run | None) -> str:
     if record.archived:
         return "archived"
+    if run is None and record.intent is not None:
+        return f"{record.intent.effect} not finished"
     if run is None:
         return _RECORDED_ONLY if plan_json.recorded_only_reason(record) else "live"
     if run.id == record.run or not record.run:

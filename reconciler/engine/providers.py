@@ -9,13 +9,13 @@ from reconciler.backends import BACKENDS, get_backend
 from reconciler.builders import BUILDERS
 from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model import Address, Asset, Handle, Spec, State
+from reconciler.model import Address, Asset, Handle, Record, Spec, State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
 from reconciler.model.datastores import Datastore, OpenDatastore
 from reconciler.model.object_store import UNREACHABLE_CODE, ObjectStore
 from reconciler.planning.bindings import provider_of
-from reconciler.planning.clusters import cluster_settings
+from reconciler.planning.clusters import BINDING, cluster_settings
 from reconciler.planning.support import check_support
 from reconciler.resources import Resource
 from reconciler.state.process import host_name
@@ -78,6 +78,22 @@ class Providers:
     def backend(self, name: str) -> Backend:
         """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""
         return get_backend(self.backends, name)
+
+    def resource_of(self, record: Record) -> Resource:
+        """Return the provider that made what a record has, or was to make it, whatever its asset is bound to now.
+
+        Raises UserError ``provider-missing``.
+        """
+        if not record.realised.get(BINDING):
+            return self.resource(record.address, record.handle)
+        backend = str(record.realised["backend"])
+        if backend not in self.clusters:
+            message = (
+                f"{record.address} has a cluster of the backend {backend}, which mlgit.yml has not any more with hosts:"
+            )
+            hint = "add it again, with the secrets for its hosts, until the cluster is removed"
+            raise user_error("provider-missing", message, hint)
+        return self.clusters[backend]
 
     def resource(self, address: Address, handle: Handle | None) -> Resource:
         """Return the provider of an asset that one has made, or is to make; raises UserError ``provider-missing``."""

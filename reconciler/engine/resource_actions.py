@@ -33,12 +33,23 @@ def has_resource(context: ActionContext, action: Action) -> bool:
 
 
 def make_resource(context: ActionContext, action: Action) -> WriteBatch:
-    """Create, update or replace a resource, and return the record with its handle and condition."""
+    """Create, update or replace a resource, and return the record with its handle and condition.
+
+    One that is bound to nothing that makes it any more is deleted, and recorded as it is bound now.
+    """
     recorded = context.transaction.record(action.address)
-    resource = context.providers.resource(action.address, recorded.handle if recorded else None)
+    is_made = bool(provider_of(context.providers.config, action.address))
     if recorded is not None and _must_be_deleted(action, recorded):
-        _delete(context, action, resource, recorded)
+        former = context.providers.resource_of(recorded)
+        if is_made:  # what replaces it is asked first, so that a wrong setting does not end what there is
+            context.providers.resource(action.address, None).find(_new_token(context, action))
+        _delete(context, action, former, recorded)
         recorded = replace(recorded, handle=None, condition=None, intent=None)
+    if not is_made:
+        return WriteBatch(
+            current=(replace(context.make_bound_record(action), handle=None, condition=None, intent=None),)
+        )
+    resource = context.providers.resource(action.address, recorded.handle if recorded else None)
     if recorded is not None and recorded.handle is not None:
         return _update(context, action, resource, recorded)
     return _create(context, action, resource, recorded)
@@ -48,7 +59,7 @@ def delete_resource(context: ActionContext, action: Action) -> WriteBatch:
     """Delete a resource; its record is removed after the provider has confirmed that it is gone."""
     recorded = context.transaction.record(action.address)
     if recorded is not None and (recorded.handle is not None or recorded.intent is not None):
-        _delete(context, action, context.providers.resource(action.address, recorded.handle), recorded)
+        _delete(context, action, context.providers.resource_of(recorded), recorded)
     return WriteBatch(removed=(action.address,))
 
 

@@ -14,7 +14,7 @@ from reconciler.format.pointers import split_pointer
 from reconciler.model import EMPTY_MAPPING, Address, Asset, Json
 from reconciler.model.secret_bindings import find_binding
 from reconciler.planning.clusters import BINDING as _CLUSTER
-from reconciler.planning.clusters import cluster_binding, cluster_settings
+from reconciler.planning.clusters import HOSTS, cluster_binding, cluster_settings, describe_host_changes
 from reconciler.planning.diff import format_value
 
 _BACKEND, _DATASTORE, _SECRETS, _TYPE = "backend", "datastore", "secrets", "type"
@@ -70,8 +70,14 @@ def describe_binding_change(recorded: Mapping[str, Json], binding: Mapping[str, 
 def _changes(recorded: Mapping[str, Json], binding: Mapping[str, Json]) -> Iterator[str]:
     if _BACKEND in binding and binding[_BACKEND] != recorded.get(_BACKEND, ""):
         yield f"backend {recorded.get(_BACKEND) or 'none'} -> {binding[_BACKEND] or 'none'}"
+    if recorded.get(_CLUSTER) and not binding.get(_CLUSTER):
+        yield "its cluster is removed"
+        return
     for name, before, after in _compare(recorded, binding, _CLUSTER):
-        yield f"{name} of its cluster {_shown(before)} -> {_shown(after)}"
+        if name == HOSTS and before and after:
+            yield f"hosts of its cluster: {describe_host_changes(before, after)}"
+        else:
+            yield f"{name} of its cluster {_shown(before)} -> {_shown(after)}"
     for name, before, after in _compare(recorded, binding, _DATASTORE):
         yield f"{name} {_shown(before)} -> {_shown(after)}"
     for pointer, before, after in _compare(recorded, binding, _SECRETS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from reconciler.abbreviation import join_some, pluralize
 from reconciler.config.config import Config
@@ -17,7 +17,7 @@ from reconciler.planning.subjects import Subject
 
 BINDING = "cluster"
 """The part of a recorded binding that has the settings of a cluster."""
-_HOSTS, _TYPE = "hosts", "type"
+HOSTS, _TYPE = "hosts", "type"
 _SHOWN = ("machine", "address")  # of a host, in plans
 
 
@@ -32,7 +32,7 @@ def cluster_settings(config: Config, address: Address) -> Mapping[str, Json]:
 
 def _has_readable_hosts(settings: Mapping[str, Json]) -> bool:
     """Return True if settings list hosts; files are checked too if mlgit.yml has errors, which are reported there."""
-    hosts = settings.get(_HOSTS)
+    hosts = settings.get(HOSTS)
     return (
         isinstance(hosts, list | tuple)
         and len(hosts) > 1
@@ -57,7 +57,7 @@ def describe_cluster(config: Config, asset: Asset) -> str:
     settings = cluster_settings(config, asset.address)
     if not settings:
         return ""
-    head, *others = settings[_HOSTS]
+    head, *others = settings[HOSTS]
     most = asset.spec.get("max_instances", min(DEFAULT_MAX_INSTANCES, len(others)))
     least = asset.spec.get("min_instances", 0)
     count = pluralize(most, "node") if least == most else f"{least} to {pluralize(most, 'node')}"
@@ -70,12 +70,27 @@ def describe_exposure(config: Config, asset: Asset) -> str:
     settings = cluster_settings(config, asset.address)
     if not settings:
         return ""
-    name, machines = _name(settings), join_some([host["machine"] for host in settings[_HOSTS]])
-    addresses = join_some([host["address"] for host in settings[_HOSTS]])
+    name, machines = _name(settings), join_some([host["machine"] for host in settings[HOSTS]])
+    addresses = join_some([host["address"] for host in settings[HOSTS]])
     return (
         f"{name} listens on the network of {machines} ({addresses}): it does what those ask who have its token, which "
         "mlgit makes and keeps in the folder of the backend"
     )
+
+
+def describe_host_changes(before: Sequence[Mapping[str, Json]], after: Sequence[Mapping[str, Json]]) -> str:
+    """Return how the hosts of a cluster differ, by their addresses; the first of them has the head."""
+    old, new = ({host["address"]: host for host in hosts} for hosts in (before, after))
+    parts = [f"{_host(new[address])} added" for address in new if address not in old]
+    parts += [f"{_host(old[address])} removed" for address in old if address not in new]
+    for address in (address for address in new if address in old):
+        names = [name for name in {**old[address], **new[address]} if old[address].get(name) != new[address].get(name)]
+        parts += [f"{join_some(names)} of {_host(new[address])} changed"] if names else []
+    return join_some(parts) or "in another order"
+
+
+def _host(host: Mapping[str, Json]) -> str:
+    return f"{host['machine']} ({host['address']})"
 
 
 def _name(settings: Mapping[str, Json]) -> str:
@@ -94,7 +109,7 @@ def check_clusters(declared: AssetSet, config: Config) -> Iterator[Diagnostic]:
             message = f"the backend {backend} makes one cluster, and both {other} and {asset.address} are bound to it"
             hint = "bind one of them to another backend, under compute: in mlgit.yml"
             yield Diagnostic("cluster-shared", message, declared.value_span(asset, "/name"), hint)
-        usable = len(settings[_HOSTS]) - 1
+        usable = len(settings[HOSTS]) - 1
         for field in ("min_instances", "max_instances"):
             wanted = asset.spec.get(field)
             if isinstance(wanted, int) and wanted > usable:
@@ -112,7 +127,7 @@ def check_cluster_of_run(
     backend = config.backend_of(name)
     address = Address(COMPUTE.name, name)
     is_declared = any(address in addresses for addresses in (declared.readable_assets, declared.known, unaffected))
-    if _HOSTS in config.backends.get(backend, EMPTY_MAPPING) and not is_declared:
+    if HOSTS in config.backends.get(backend, EMPTY_MAPPING) and not is_declared:
         message = f"{subject.asset.address}: no file declares the compute {name}, and the backend {backend} makes its "
         message += "cluster for a declared one only"
         hint = "name a compute that a file declares with type: amlcompute"

@@ -198,6 +198,20 @@ def test_a_cluster_whose_head_was_killed_is_drift_and_made_again(folder, ray_hos
     assert "No changes" in mlgit("plan", cwd=folder).out
 
 
+def test_a_replacement_whose_head_cannot_be_reached_leaves_the_cluster_that_there_is(folder, ray_hosts, mlgit):
+    applied(mlgit, folder)
+    keys = [" ".join(ray_hosts.hosts[0].public(name).split()[:2]) for name in ("host", "other_host")]
+    edit(folder, "mlgit.yml", *keys)
+    commit(folder)
+    ended = mlgit(*APPLY, cwd=folder)
+    assert "replace because hosts of its cluster: host_key of 127.0.0.1 (10.201.77.1) changed" in ended.out
+    assert (ended.code, "[backend-host-key]" in ended.out + ended.err) == (1, True)
+    assert all(host.processes() for host in ray_hosts.hosts)
+    edit(folder, "mlgit.yml", *reversed(keys))
+    commit(folder)
+    assert "No changes" in mlgit("plan", cwd=folder).out
+
+
 def test_a_cluster_is_removed_with_all_of_its_processes(folder, ray_hosts, disk, mlgit):
     applied(mlgit, folder)
     for name in ("compute/nodes.yml", "jobs/sum.yml", "models/total.yml"):
@@ -212,7 +226,9 @@ def test_a_cluster_is_removed_with_all_of_its_processes(folder, ray_hosts, disk,
     assert list(temporary_folder("x").parent.glob("mlgit-ray-*")) == []
 
 
-def test_a_host_without_ray_is_said_and_what_was_begun_can_be_finished_or_removed(folder, ray_hosts, disk, mlgit):
+def test_a_host_without_ray_is_said_and_what_was_begun_can_be_finished_or_bound_to_another_backend(
+    folder, ray_hosts, disk, mlgit
+):
     for name in ("jobs/sum.yml", "models/total.yml"):
         (folder / name).unlink(missing_ok=True)
     edit(folder, "mlgit.yml", str(ray_hosts.program), "/nowhere/ray")
@@ -224,7 +240,11 @@ def test_a_host_without_ray_is_said_and_what_was_begun_can_be_finished_or_remove
     commit(folder)
     planned = mlgit("plan", cwd=folder)
     assert "compute/nodes: create, its create did not finish" in planned.out
-    (folder / "compute/nodes.yml").unlink()
+    assert "create not finished" in mlgit("status", cwd=folder).out
+    edit(folder, "mlgit.yml", "backends: {", "backends: {local: {type: local}, ")
+    edit(folder, "mlgit.yml", '"*": cluster', '"*": local')
     commit(folder)
-    applied(mlgit, folder, "--allow-mass-delete")
-    until(lambda: not ray_hosts.processes(), 20)
+    printed = applied(mlgit, folder)
+    assert "✓ compute/nodes: replace because backend cluster -> local; its cluster is removed" in printed
+    until(lambda: not ray_hosts.processes(), 60)
+    assert "No changes" in mlgit("plan", cwd=folder).out

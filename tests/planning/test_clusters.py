@@ -89,7 +89,13 @@ def test_other_hosts_are_another_cluster():
     assert makes_another_cluster(before, after)
     assert not makes_another_cluster(before, before)
     assert not makes_another_cluster({"backend": "ray"}, after)
-    assert describe_binding_change(before, after).startswith("hosts of its cluster ")
+    assert describe_binding_change(before, after) == "hosts of its cluster: c.example.com (10.0.0.3) removed"
+    after["cluster"]["hosts"] = [{**HOSTS[0], "port": 2222}, *HOSTS[1:], {"machine": "d", "address": "10.0.0.4"}]
+    changes = "d (10.0.0.4) added, port of a.example.com (10.0.0.1) changed"
+    assert describe_binding_change(before, after) == f"hosts of its cluster: {changes}"
+    after["cluster"]["hosts"] = HOSTS[::-1]
+    assert describe_binding_change(before, after) == "hosts of its cluster: in another order"
+    assert describe_binding_change(before, {"backend": "local"}) == "backend ray -> local; its cluster is removed"
 
 
 def test_a_plan_of_a_part_knows_the_compute_of_a_job_that_it_does_not_load():
