@@ -22,7 +22,8 @@ from reconciler.runner.descendants import find_descendants, find_marked, send_si
 
 AGENT_MARK, RAY_MARK = "MLGIT_RAY_AGENT", "MLGIT_RAY_HOST"
 """Variables of the environment by which the processes of a host are found again."""
-_POLL_SECONDS, _STOP_SECONDS, _KILL_SECONDS = 1.0, 20.0, 20.0
+_POLL_SECONDS, _STOP_SECONDS, _KILL_SECONDS = 0.5, 20.0, 20.0
+_AUTOSCALER_SECONDS = "1"  # between two looks at what waits for nodes: by default five, as long as a node starts
 _START_SECONDS, _MAX_STARTS = 240.0, 3  # of the head: on a busy machine its parts may wait for each other in vain
 _FIRST_DELAY, _MAX_DELAY = 2.0, 60.0  # between two starts of a node
 _OBJECTS_OF_HEAD = 100_000_000  # bytes: it runs nothing that has any
@@ -127,6 +128,7 @@ class Agent:
         }
         if self._name == HEAD:  # for its autoscaler
             own["PYTHONPATH"] = str(self._files.provider)
+            own["AUTOSCALER_UPDATE_INTERVAL_S"] = _AUTOSCALER_SECONDS
         environment = {key: value for key, value in os.environ.items() if key != AGENT_MARK}
         log = self._log()
         create_private_file(log)
