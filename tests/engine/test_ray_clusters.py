@@ -171,12 +171,14 @@ def test_a_cluster_is_removed_with_all_of_its_processes(folder, ray_hosts, disk,
         (folder / name).unlink()
     commit(folder)
     assert "- compute/nodes" in mlgit("plan", cwd=folder).out
+    temporary = temporary_folder(json.loads((disk / _FILES / "cluster.json").read_text())["token"])
+    assert temporary.exists()
     ray_hosts.hosts[2].cut()  # its agent sees what is removed
     applied(mlgit, folder, "--allow-mass-delete")
     until(lambda: not ray_hosts.processes(), 20)
     ray_hosts.hosts[2].join()
     assert list((disk / "clusters").iterdir()) == []
-    assert list(temporary_folder("x").parent.glob("mlgit-ray-*")) == []
+    assert not temporary.exists()
 
 
 def test_a_host_without_ray_is_said_and_what_was_begun_can_be_finished_or_removed(folder, ray_hosts, disk, mlgit):
