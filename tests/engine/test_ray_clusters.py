@@ -220,6 +220,8 @@ def test_a_cluster_is_removed_with_all_of_its_processes(folder, ray_hosts, disk,
         (folder / name).unlink()
     commit(folder)
     assert "- compute/nodes" in mlgit("plan", cwd=folder).out
+    temporary = temporary_folder(json.loads((disk / _FILES / "cluster.json").read_text())["token"])
+    assert temporary.exists()
     ray_hosts.hosts[2].cut()  # its agent sees what is removed
     applied(mlgit, folder, "--allow-mass-delete")
     until(lambda: not ray_hosts.processes(), 20)
