@@ -146,7 +146,7 @@ class Agent:
     def _arguments(self) -> Iterator[str]:
         address = self._cluster["hosts"][self._index]["address"]
         yield from ("--block", f"--node-ip-address={address}", "--disable-usage-stats", "--log-color=false")
-        temporary = temporary_folder(self._cluster["token"])
+        temporary = temporary_folder(self._cluster["token"]) / "r"  # Ray opens it to all, which that folder is not
         if self._name == HEAD:
             yield from ("--head", f"--port={GCS_PORT}", f"--dashboard-port={DASHBOARD_PORT}")
             yield from (f"--dashboard-host={address}", f"--temp-dir={temporary}", "--num-cpus=0", "--num-gpus=0")

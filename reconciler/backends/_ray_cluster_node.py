@@ -113,6 +113,7 @@ class ClusterHost:
         if temporary.lstat().st_uid != os.geteuid():
             message = f"{temporary} of {os.uname().nodename} belongs to another user"
             raise user_error("file-unusable", message, "remove it")
+        temporary.chmod(0o700)
         self._files.write_state(name, {"state": "new", "message": "", "resources": find_resources()})
         self._files.beat(name)
         self._start_agent(name)
