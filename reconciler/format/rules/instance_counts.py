@@ -10,7 +10,8 @@ from reconciler.format.rules.spec_nodes import SpecNode, as_integer, executable_
 
 _MIN_MAX_FIELDS = (("min_instances", "max_instances"), ("min_node_count", "max_node_count"))
 _COUNT_FIELDS = ("instance_count", "node_count", "idle_time_before_scale_down")
-_TIME_LIMITS = ("timeout", "trial_timeout")
+# What has to be more than 0 in a job, by the mapping it is in, with its unit.
+_POSITIVE_FIELDS = {"limits": (("timeout", "trial_timeout"), " seconds"), "resources": (("instance_count",), "")}
 _NESTED_FIELDS = ("scale_settings", "auto_scale_settings", "resources")
 
 
@@ -43,15 +44,17 @@ def check_negative_counts(context: RuleContext) -> Iterator[Diagnostic]:
                 )
 
 
-def check_time_limits(context: RuleContext) -> Iterator[Diagnostic]:
-    """Yield the time limits of a job and of its nodes that are no time: such a run would be stopped as it starts."""
-    for limits in (node.child("limits") for node in executable_nodes(context)):
-        for name in _TIME_LIMITS:
-            seconds = as_integer(limits.spec.get(name))
-            if seconds is not None and seconds <= 0:
-                message = f"{name} has to be more than 0 seconds: {seconds}"
-                yield context.value_diagnostic("instances-negative", message, *limits.child_pointer(name))
+def check_positive_numbers(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield the time limits and instances of a job and of its nodes that are 0 or less: nothing can run so."""
+    for node in executable_nodes(context):
+        for section, (names, unit) in _POSITIVE_FIELDS.items():
+            fields = node.child(section)
+            for name in names:
+                number = as_integer(fields.spec.get(name))
+                if number is not None and number <= 0:
+                    message = f"{name} has to be more than 0{unit}: {number}"
+                    yield context.value_diagnostic("instances-negative", message, *fields.child_pointer(name))
 
 
-JOB_RULES: tuple[Rule, ...] = (check_time_limits,)
+JOB_RULES: tuple[Rule, ...] = (check_positive_numbers,)
 RULES: tuple[Rule, ...] = (check_min_max_order, check_negative_counts)

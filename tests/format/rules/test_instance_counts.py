@@ -31,6 +31,14 @@ def test_a_time_limit_of_a_node_that_is_no_time_is_reported(check):
     assert check(instance_counts.JOB_RULES, text) == ["instances-negative 1:30", "instances-negative 1:76"]
 
 
+@pytest.mark.parametrize("value", ["-3", "0"])
+def test_a_job_on_no_instance_is_reported(check, value):
+    assert check(instance_counts.JOB_RULES, f"resources: {{instance_count: {value}}}") == ["instances-negative 1:29"]
+    nodes = f"jobs: {{a: {{resources: {{instance_count: {value}}}}}}}"
+    assert check(instance_counts.JOB_RULES, nodes) == ["instances-negative 1:40"]
+    assert check(instance_counts.JOB_RULES, "resources: {instance_count: 1}") == []
+
+
 def test_a_time_limit_of_a_job_may_be_any_time_or_absent(check):
     assert check(instance_counts.JOB_RULES, "limits: {timeout: 1, trial_timeout: 86400}") == []
     assert check(instance_counts.JOB_RULES, "command: echo") == []
