@@ -9,7 +9,6 @@ import json
 import math
 import re
 import shlex
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 from reconciler.abbreviation import pluralize
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
 from reconciler.backends._ray_cluster_files import files_of_backend
-from reconciler.backends._ray_listing import RecentJobs
 from reconciler.backends._runner import explain_start
 from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
 from reconciler.diagnostics import user_error
@@ -31,7 +29,6 @@ _FIELDS = {_CPU: "entrypoint_num_cpus", _GPU: "entrypoint_num_gpus", _MEMORY: "e
 _STATES = {"PENDING": JobState.WAITING, "RUNNING": JobState.RUNNING, "STOPPED": JobState.STOPPED}
 _GIBIBYTE = 1 << 30
 _MESSAGE_LENGTH = 300
-_FIT_SECONDS = 30.0  # for which nodes that have what a run asks for count: many runs ask for the same
 # Lines that Ray writes into the log of a job: what the job itself says of its end comes before or after them.
 _OF_RAY = re.compile(r"Running entrypoint for job |[0-9-]{10} [0-9:,]{12}\s.* -- |Job entrypoint command failed with ")
 
@@ -45,8 +42,6 @@ class RayNodeBackend(ScheduledBackend):
         super().__init__(folder)
         self._settings = settings
         self._cluster = files_of_backend(folder, self._name)
-        self._jobs = RecentJobs()
-        self._fits: dict[tuple[int, str], float] = {}
 
     @property
     def _api(self) -> RayApi:
@@ -78,17 +73,10 @@ class RayNodeBackend(ScheduledBackend):
             message = f"Ray refuses {task.address}: {error}"
             hint = f"correct the settings of the backend {self._name} in mlgit.yml"
             raise user_error("submission-refused", message, hint) from error
-        self._jobs.add(task.token)
         return {"resources": resources, "instances": task.resources.instances}
 
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
-        """Raise UserError ``submission-refused`` if no node has what a run asks for, or too few nodes have it.
-
-        Nodes that were asked lately for the same are not asked again, unless they did not have it.
-        """
-        key = task.resources.instances, json.dumps(dict(resources), sort_keys=True)
-        if time.monotonic() < self._fits.get(key, 0.0):
-            return
+        """Raise UserError ``submission-refused`` if no node has what a run asks for, or too few nodes have it."""
         nodes, wanted = self._list_nodes(), task.resources.instances
         if (misfit := describe_misfit(resources, nodes)) is not None:
             message, most = misfit
@@ -98,7 +86,6 @@ class RayNodeBackend(ScheduledBackend):
         if nodes and fitting < wanted:
             message = f"{task.address} asks for {wanted} nodes with {_words(resources)}; the Ray cluster has {fitting}"
             raise user_error("submission-refused", message, "lower resources.instance_count of the job")
-        self._fits[key] = time.monotonic() + _FIT_SECONDS
 
     def _list_nodes(self) -> Sequence[Mapping[str, float]]:
         """Return what the nodes of the cluster have, those too that a cluster of mlgit only starts for a run."""
@@ -108,11 +95,10 @@ class RayNodeBackend(ScheduledBackend):
         return self._api.has_job(token)
 
     def _list_jobs(self, notes: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Job]:
-        jobs = self._jobs.read(self._api, notes)
+        jobs = self._api.list_jobs()
         return {token: read_job(jobs[token], note) for token, note in notes.items() if token in jobs}
 
     def _stop_job(self, token: str) -> bool:
-        self._jobs.expire()
         return self._api.stop_job(token)
 
     @property

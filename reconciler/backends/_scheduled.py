@@ -174,14 +174,13 @@ class ScheduledBackend(FolderBackend):
             return None
         if problem:
             return Condition(Phase.UNKNOWN, message=problem)
-        is_started = (folder / HEARTBEAT_FILE).exists()
-        if job is not None and job.state is JobState.WAITING and not is_started:
+        if job is not None and job.state is JobState.WAITING:
             return Condition(Phase.PENDING, message=job.message)
-        # One that waited may have started since the scheduler was asked.
-        is_running = job is not None and job.state in {JobState.WAITING, JobState.RUNNING}
+        is_running = job is not None and job.state is JobState.RUNNING
         if is_running or (_read_result(folder) is None and self._is_alive(folder)):
             if (folder / COMMAND_FILE).exists():
                 return Condition(Phase.RUNNING)
+            is_started = (folder / HEARTBEAT_FILE).exists()
             return Condition(Phase.PENDING, message=job.message if job and not is_started else "")
         return None
 

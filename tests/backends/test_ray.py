@@ -58,7 +58,6 @@ def test_a_run_stands_as_recorded_while_ray_cannot_be_reached_and_goes_on(bench)
     other = bench.task("echo other", name="other")
     bench.ray.cut()
     try:
-        until(lambda: backend.poll([handle])[handle].phase is Phase.UNKNOWN)  # what Ray said last counts for a moment
         conditions = backend.poll([handle, ended])
         assert (conditions[handle].phase, conditions[ended].phase) == (Phase.UNKNOWN, Phase.SUCCEEDED)
         assert conditions[handle].message == f"Ray at {bench.ray.address} does not answer: Connection refused"
