@@ -138,7 +138,8 @@ class SlurmCluster:
         script = f"mount --bind {hosts} /etc/hosts && exec /usr/sbin/slurmd -N {node}"
         self._call(*self._mounts.enter, "unshare", "--mount", "--propagation=slave", "sh", "-c", script)
         until(lambda: _is_listening(_ADDRESSES[node], self._ports[("controller", "n1", "n2").index(node)]))
-        process = (self.folder / f"slurmd-{node}.pid").read_text(encoding="utf-8").strip()
+        name = f"slurmd-{node}.pid"
+        process = until(lambda: (self.folder / name).exists() and self._read_pid(name))
         self._call("nsenter", "--mount", f"--target={process}", "umount", "/etc/hosts")
 
     def kill_node(self, node: str, process: int) -> None:
@@ -202,10 +203,14 @@ class SlurmCluster:
         if self._mounts:
             self._mounts.stop()
 
+    def _read_pid(self, name: str) -> str:
+        """Return what a daemon has written into its pid file; it makes the file before it writes."""
+        return (self.folder / name).read_text(encoding="utf-8").strip()
+
     def _kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Kill the daemon of a pid file, and wait until it has ended."""
         with suppress(FileNotFoundError, ProcessLookupError):
-            process = int((self.folder / name).read_text(encoding="utf-8"))
+            process = int(until(lambda: self._read_pid(name)))
             os.kill(process, number)
             until(lambda: not Path(f"/proc/{process}").exists() or _is_zombie(process))
             (self.folder / name).unlink(missing_ok=True)
