@@ -89,7 +89,7 @@ class Providers:
         backend = str(record.realised["backend"])
         if backend not in self.clusters:
             message = (
-                f"{record.address} has a cluster of the backend {backend}, which mlgit.yml has not any more with hosts:"
+                f"{record.address} has a cluster of the backend {backend}, which has no hosts: in mlgit.yml any longer"
             )
             hint = "add it again, with the secrets for its hosts, until the cluster is removed"
             raise user_error("provider-missing", message, hint)

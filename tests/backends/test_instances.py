@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from services.open_mpi import needs_mpirun
 from workspaces import until
 
 from reconciler.diagnostics import UserError
@@ -110,9 +111,12 @@ def test_all_nodes_write_to_the_outputs_of_the_run_and_have_its_inputs(bench):
 
 
 @pytest.mark.parametrize("rank", [0, 3])
-def test_a_rank_that_fails_ends_those_of_both_nodes_and_is_named(bench, rank):
-    command = f"trap '' TERM; echo up; if [ $RANK = {rank} ]; then exit 5; fi; sleep 300"
-    handle = bench.submit(bench.task(command, distribution=PYTORCH, resources=TWO))
+@pytest.mark.parametrize(
+    ("type_", "variable"), [("pytorch", "RANK"), pytest.param("mpi", "OMPI_COMM_WORLD_RANK", marks=needs_mpirun)]
+)
+def test_a_rank_that_fails_ends_those_of_both_nodes_and_is_named(bench, type_, variable, rank):
+    command = f"trap '' TERM; echo up; if [ ${variable} = {rank} ]; then exit 5; fi; sleep 300"
+    handle = bench.submit(bench.task(command, distribution={**PYTORCH, "type": type_}, resources=TWO))
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.FAILED
     failure = condition.result["failure"]

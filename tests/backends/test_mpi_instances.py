@@ -50,18 +50,6 @@ def test_ranks_of_two_nodes_compute_together(bench):
     assert lines_of(bench, handle) == {f"rank {rank}": [f"rank {rank} sum 6 node {rank // 2}"] for rank in range(4)}
 
 
-@pytest.mark.parametrize("rank", [0, 3])
-def test_a_rank_that_fails_ends_those_of_both_nodes_and_is_named(bench, rank):
-    command = f"trap '' TERM; echo up; if [ $OMPI_COMM_WORLD_RANK = {rank} ]; then exit 5; fi; sleep 300"
-    handle = bench.submit(bench.task(command, distribution=MPI, resources=TWO))
-    condition = bench.wait_until_ended(handle)
-    assert condition.phase is Phase.FAILED
-    failure = condition.result["failure"]
-    assert failure["message"].startswith(f"rank {rank} of the command ended with exit code 5")
-    assert (failure["class"], failure["exit_code"]) == ("user", 5)
-    until(lambda: not bench.processes(handle))
-
-
 def test_a_cancel_leaves_no_process_on_either_node(bench):
     command = "trap '' TERM; setsid sleep 301 & echo up; sleep 302"
     handle = bench.submit(bench.task(command, distribution=MPI, resources=TWO))

@@ -22,7 +22,7 @@ path: data/a.csv
 """
 FILE = f"outs:\n- md5: {MD5}\n  size: 3\n  hash: md5\n  path: a.csv\n"
 FOLDER = f"outs:\n- md5: {OTHER}.dir\n  size: 40\n  nfiles: 2\n  hash: md5\n  path: raw\n"
-STAGES = "stages:\n  prep:\n    cmd: make\n    wdir: work\n    outs: [out, ../m.bin]\n"
+STAGES = "stages:\n  prep:\n    cmd: make\n    wdir: steps\n    outs: [out, ../m.bin]\n"
 LOCK = f"""schema: '2.0'
 stages:
   prep:
@@ -64,10 +64,10 @@ def test_a_path_within_a_tracked_folder_has_a_digest_of_its_own():
 def test_outputs_of_stages_are_found_in_the_lock_relative_to_the_folder_of_their_stage():
     tree = tree_of({"p/dvc.yaml": STAGES, "p/dvc.lock": LOCK})
     assert tracked_content(tree, "p/m.bin").digest == f"dvc:{MD5}"
-    assert tracked_content(tree, "p/work/out").digest == f"dvc:{OTHER}.dir"
-    pointer = tracked_content(tree, "p/work/out/b.csv").dvc
+    assert tracked_content(tree, "p/steps/out").digest == f"dvc:{OTHER}.dir"
+    pointer = tracked_content(tree, "p/steps/out/b.csv").dvc
     assert pointer
-    assert (pointer.within, pointer.target) == ("b.csv", "p/work/out")
+    assert (pointer.within, pointer.target) == ("b.csv", "p/steps/out")
     assert not has_content(tree, "p/out")
 
 
