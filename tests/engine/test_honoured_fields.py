@@ -234,7 +234,7 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
         "/limits/timeout": lambda outcome: (
             (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
         ),
-        "/resources/instance_count": lambda outcome: len(outcome.runs) == 15,  # of one machine each
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 16,  # of one machine each
         "/resources/instance_count of pytorch": lambda outcome: (
             sorted(outcome.logs["torches"].splitlines()[-4:]) == [f"[rank {rank}] 4" for rank in range(4)]
         ),
