@@ -81,6 +81,7 @@ def test_the_nodes_and_the_time_limit_of_a_partition_are_what_a_run_has():
 def test_a_cluster_that_does_not_answer_is_said_once_and_asked_once(slurm, monkeypatch):
     slurm.stop_controller()
     monkeypatch.setattr(_slurm_find, "_SECONDS", 1.0)
+    monkeypatch.setattr(_slurm_find, "_KEPT_SECONDS", 1e9)  # no listing is outdated meanwhile
     (warning,) = find_refusals({"folder": "/shared"})
     assert (warning.code, warning.severity) == ("backend-unreachable", Severity.WARNING)
     assert "Slurm on " in warning.message
