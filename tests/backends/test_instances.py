@@ -110,9 +110,14 @@ def test_all_nodes_write_to_the_outputs_of_the_run_and_have_its_inputs(bench):
     assert artifacts == [f"outputs/of-{rank}" for rank in range(4)]
 
 
-@pytest.mark.parametrize("rank", [0, 3])
 @pytest.mark.parametrize(
-    ("type_", "variable"), [("pytorch", "RANK"), pytest.param("mpi", "OMPI_COMM_WORLD_RANK", marks=needs_mpirun)]
+    ("type_", "variable", "rank"),
+    [
+        ("pytorch", "RANK", 3),
+        pytest.param("pytorch", "RANK", 0, marks=pytest.mark.soak),
+        pytest.param("mpi", "OMPI_COMM_WORLD_RANK", 0, marks=needs_mpirun),
+        pytest.param("mpi", "OMPI_COMM_WORLD_RANK", 3, marks=[needs_mpirun, pytest.mark.soak]),
+    ],
 )
 def test_a_rank_that_fails_ends_those_of_both_nodes_and_is_named(bench, type_, variable, rank):
     command = f"trap '' TERM; echo up; if [ ${variable} = {rank} ]; then exit 5; fi; sleep 300"
