@@ -70,7 +70,6 @@ def _describe(steps: tuple[StepForecast, ...]) -> Iterator[str]:
     yield f"{same} {_UNCHANGED}" if same < len(steps) else f"all {pluralize(same, 'step')} {_UNCHANGED}"
 
 
-@pytest.mark.fast
 def test_the_plan_of_each_edit_names_the_one_cause_of_each_step(plans, golden):
     texts = (
         "\n".join([f"{number}. {change.name}", *edit_lines(change), "", _without_notes(plans[change.name]), "", ""])

@@ -184,6 +184,7 @@ def test_an_applied_commit_is_kept_reachable(state):
     assert git(state.repository.top, "rev-parse", state.ref_store.ref_name(f"sources/{head}")) == head
 
 
+@pytest.mark.slow
 def test_reading_writes_nothing(small, mlgit, state):
     assert mlgit("apply", "--auto-approve", "--wait", cwd=small).code == 0
     refs_before = git(small, "for-each-ref")

@@ -69,6 +69,7 @@ def test_a_restarted_driver_chooses_the_same_points(sampling):
         assert next_trials(spec, recorded, "t")[0] == again
 
 
+@pytest.mark.slow
 def test_trials_that_are_started_at_once_get_the_points_that_they_get_one_by_one():
     spec = sweep("bayesian", 40, max_concurrent_trials=5)
     trials = run_all(sweep("bayesian", 20), "t")

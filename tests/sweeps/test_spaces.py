@@ -103,7 +103,7 @@ def sobol_point(space, index, seed):
 UNIFORM = {"type": "uniform", "min_value": 0, "max_value": 1}
 
 
-@pytest.mark.parametrize("point", [random_point, sobol_point])
+@pytest.mark.parametrize("point", [random_point, pytest.param(sobol_point, marks=pytest.mark.slow)])
 def test_a_point_follows_from_seed_and_number_and_differs_by_both(point):
     space = {"x": UNIFORM, "o": OPTIMIZERS}
     points = [point(space, index, "token") for index in range(20)]
