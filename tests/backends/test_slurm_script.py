@@ -41,6 +41,8 @@ ALL = {
     "qos": "long",
     "reservation": "friday",
     "constraint": "a100&(intel|amd)",
+    "nodelist": "node[1-4],big-7",
+    "exclude": "node3",
     "cpus": 4,
     "memory": "16G",
     "gres": "gpu:a100:1",
@@ -202,6 +204,8 @@ def test_a_run_without_a_result_says_how_its_job_ended():
         ({"folder": "/a", "time": "2:00:00"}, False),
         ({"folder": "/a", "time": 7200}, False),
         ({"folder": "/a", "nodes": 2}, False),
+        ({"folder": "/a", "nodelist": "-w"}, False),
+        ({"folder": "/a", "exclude": "n1 n2"}, False),
     ],
 )
 def test_settings_are_checked_before_slurm_is_asked(settings, is_valid):
