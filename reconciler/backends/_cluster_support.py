@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.backends import local
-from reconciler.model.support import Honoured, Ignored, Support
+from reconciler.model.support import NUMBER, Honoured, Ignored, Support
 
 _LOCAL = local.BACKEND.support
 _INSTANCES = "/resources/instance_count"
+_MOST_NOTE = "max_instances is the most instances that one run can have; how many runs go on at once, {} decides"
 _BY_SETTINGS = ("/resources/instance_type", "/resources/locations", "/resources/properties")
 
 
-def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute: tuple[Ignored, ...]) -> Support:
+def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute: tuple[Ignored, ...] = ()) -> Support:
     """Return the support table of a backend whose runs are jobs of a cluster, each with as many nodes as instances.
 
     ``asked`` says what the settings of the backend decide, ``identity`` and ``queue`` why these fields are ignored;
-    ``of_compute`` are fields of computes that are ignored for other reasons.
+    ``of_compute`` are more fields of computes that are ignored for other reasons.
     """
     by_settings = f"settings of the backend in mlgit.yml say {asked}"
     reasons = {
@@ -34,7 +35,7 @@ def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute
                 *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
                 *_on_nodes(name),
             ),
-            "compute": (),
+            "compute": (Honoured("/max_instances", (NUMBER,), note=_MOST_NOTE.format(name)),),
         },
         ignored={
             "job": tuple(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -63,6 +63,18 @@ class NodeClient(ABC):
     def _connection(self) -> Connection:
         """The connection, not yet made; raises UserError."""
 
+    def _folder_of(self, _handle: Handle) -> str:
+        """Return the folder of the program that has a run, if that can be another one than it has now."""
+        return ""
+
+    def _connection_of(self, _handle: Handle) -> Connection:
+        """Return the connection to the program that has a run; raises UserError."""
+        return self._connection
+
+    def _make_handle(self, run: str) -> Handle:
+        """Return the handle of a run that is submitted now."""
+        return Handle(self.provider, run)
+
     def check_environment(self, _environment: Environment) -> None:  # noqa: B027 - there is nothing to do
         """Accept any: the machine is asked when a run is submitted."""
 
@@ -76,7 +88,7 @@ class NodeClient(ABC):
             request = {"do": "prepare", "token": task.token, "environment": environment.name}
             known = read_prepared(channel.ask({**request, "digests": digests}), digests)
             if known.run is not None:
-                return Handle(self.provider, known.run)
+                return self._make_handle(known.run)
             missing, paths = known.missing, {}
             if not known.has_environment:
                 paths = environment_paths(environment)
@@ -100,28 +112,34 @@ class NodeClient(ABC):
             if wrong := read_wrong(answer, list(manifests)):
                 raise replaced_error(task, wrong[0], store.location)
             read_run(answer, task.run)
-        return Handle(self.provider, task.run)
+        return self._make_handle(task.run)
 
     def find(self, token: str) -> Handle | None:
         run = self._ask({"do": "find", "token": token}, read_run)
-        return Handle(self.provider, run) if run is not None else None
+        return self._make_handle(run) if run is not None else None
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
-        wanted = list(handles)
-        if not wanted:
-            return {}
+        wanted: dict[str, list[Handle]] = {}
+        for handle in handles:
+            wanted.setdefault(self._folder_of(handle), []).append(handle)
+        conditions: dict[Handle, Condition] = {}
+        for some in wanted.values():
+            conditions |= self._poll_in_folder(some)
+        return conditions
+
+    def _poll_in_folder(self, handles: Sequence[Handle]) -> Mapping[Handle, Condition]:
         try:
-            request = {"do": "poll", "runs": [handle.id for handle in wanted]}
-            return self._ask(request, lambda answer: read_conditions(answer, wanted))
+            request = {"do": "poll", "runs": [handle.id for handle in handles]}
+            return self._ask(request, lambda answer: read_conditions(answer, handles), handles[0])
         except UserError as error:
-            return {handle: Condition(Phase.UNKNOWN, message=error.diagnostics[0].message) for handle in wanted}
+            return {handle: Condition(Phase.UNKNOWN, message=error.diagnostics[0].message) for handle in handles}
 
     def cancel(self, handle: Handle) -> bool:
-        return self._ask({"do": "cancel", "run": handle.id}, lambda answer: bool(answer.get("was_running")))
+        return self._ask({"do": "cancel", "run": handle.id}, lambda answer: bool(answer.get("was_running")), handle)
 
     def log(self, handle: Handle, since: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         while True:
-            with self._connection.channel() as channel:
+            with self._connection_of(handle).channel() as channel:
                 channel.send([Message({"do": "log", "run": handle.id, "since": since})])
                 while "end" not in (message := channel.receive_answer()).document:
                     yield message.data
@@ -131,18 +149,18 @@ class NodeClient(ABC):
             time.sleep(_FOLLOW_SECONDS)
 
     def metrics(self, handle: Handle) -> Iterator[bytes]:
-        with self._connection.channel() as channel:
+        with self._connection_of(handle).channel() as channel:
             channel.send([Message({"do": "metrics", "run": handle.id})])
             for message in expect_parts(iter(channel.receive_answer, None)):
                 yield message.data
 
     def collect(self, handle: Handle, store: ObjectStore) -> RunResult:
-        with self._connection.channel() as channel:
+        with self._connection_of(handle).channel() as channel:
             outputs = read_outputs(channel.ask({"do": "collect", "run": handle.id}))
             return RunResult(store_outputs(channel, outputs, store, self._folder, self._transfers))
 
     def describe(self, handle: Handle) -> RunFiles:
-        files = self._ask({"do": "describe", "run": handle.id}, read_files)
+        files = self._ask({"do": "describe", "run": handle.id}, read_files, handle)
         locations = {name: f"{self._prefix}{path}" for name, path in files.locations.items()}
         return RunFiles(locations, files.artifacts)
 
@@ -162,9 +180,9 @@ class NodeClient(ABC):
         """What is before a path of the node where people read it."""
         return f"{self._place}:" if self._place else ""
 
-    def _ask(self, request: Mapping[str, Any], read: Callable[[Any], T]) -> T:
-        """Return what a function reads in the answer to a request."""
-        with self._connection.channel() as channel:
+    def _ask(self, request: Mapping[str, Any], read: Callable[[Any], T], handle: Handle | None = None) -> T:
+        """Return what a function reads in the answer to a request, about the run of a handle if there is one."""
+        with (self._connection_of(handle) if handle else self._connection).channel() as channel:
             return read(channel.ask(request))
 
 

@@ -21,7 +21,7 @@ _MODULES = (
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
     *(f"backends/_ray{name}.py" for name in ("_api", "_node")),
     *(f"backends/_ray_cluster_{name}.py" for name in ("agent", "files", "node")),
-    *(f"backends/_slurm{name}.py" for name in ("_commands", "_node", "_script", "_states")),
+    *(f"backends/_slurm{name}.py" for name in ("_accounting", "_commands", "_end", "_node", "_script", "_states")),
     *(
         f"storage/{name}.py"
         for name in ("__init__", "assembly", "digests", "disk_files", "entries", "folder_store", "manifest")

@@ -15,47 +15,30 @@ from pathlib import Path
 
 from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
 from reconciler.backends._local_processes import SPEC_FILE
-from reconciler.backends._local_queue import write_final_result
-from reconciler.backends._runner import find_python, install_runner, make_spec, prefix_environment, result_condition
+from reconciler.backends._runner import find_python, install_runner, make_spec, prefix_environment
+from reconciler.backends._slurm_accounting import Accounting
 from reconciler.backends._slurm_commands import SlurmError, call, list_values
+from reconciler.backends._slurm_end import ended_condition, is_end_noted, is_open, is_started
 from reconciler.backends._slurm_script import (
     CANCEL_FILE,
     INSTANCE_FILE,
-    SLURM_LOG,
-    STOP_FILE,
     make_instance_script,
     make_script,
     time_limits,
 )
-from reconciler.backends._slurm_states import (
-    CANCELED_STATES,
-    JOB_FORMAT,
-    LOST_STATES,
-    TIMEOUT_STATES,
-    Job,
-    count_waiting,
-    end_message,
-    parse_jobs,
-    stopped_state,
-    waiting_message,
-)
+from reconciler.backends._slurm_states import JOB_FORMAT, Job, count_waiting, parse_jobs, waiting_message
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file
-from reconciler.regular_files import read_last_text
 from reconciler.runner.files import read_json_object, write_json_atomically
-from reconciler.runner.instances import complete_log, read_loss
-from reconciler.runner.process import COMMAND_FILE
-from reconciler.runner.result import RESULT_FILE, CommandOutcome, Failure, FinalStatus
+from reconciler.runner.result import RESULT_FILE
 
-SCRIPT_FILE, _JOB_FILE, _END_FILE = "job.sh", "slurm.json", "slurm-end.json"
+SCRIPT_FILE, _JOB_FILE = "job.sh", "slurm.json"
 _LISTING_SECONDS = 2.0  # that a listing of jobs counts for: Slurm is not asked for each look at a log
 _PATIENCE_SECONDS = 30.0  # after which a run that was asked to stop is killed if it is canceled again
-_TEXT_SIZE = 1 << 14
-_TIMEOUT = Failure("timeout", "Slurm has ended the run at its time limit")
 
 
 class SlurmNodeBackend(FolderBackend):
@@ -67,6 +50,7 @@ class SlurmNodeBackend(FolderBackend):
         super().__init__(folder)
         self._settings = settings
         self._token_files = folder / "tokens"
+        self._accounting = Accounting()
         self._jobs: Mapping[str, Job] = {}
         self._listed = -_LISTING_SECONDS
 
@@ -102,13 +86,31 @@ class SlurmNodeBackend(FolderBackend):
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
         tokens = {handle: self._token(self._folder(handle)) for handle in handles}
-        asked = [token for handle, token in tokens.items() if token and self._is_open(self._folder(handle))]
-        problem = ""
+        folders = {token: self._folder(handle) for handle, token in tokens.items() if token}
+        jobs, problems = self._find_jobs({token: folder for token, folder in folders.items() if is_open(folder)})
+        return {
+            handle: self._condition(handle, jobs.get(token), problems.get(token, ""))
+            for handle, token in tokens.items()
+        }
+
+    def _find_jobs(self, folders: Mapping[str, Path]) -> tuple[Mapping[str, Job], Mapping[str, str]]:
+        """Return the jobs of runs by token, and why Slurm does not tell of some; what it has forgotten is in neither.
+
+        The controller is asked, and the accounting of those that the controller does not know.
+        """
         try:
-            jobs = self._recent_jobs(asked) if asked else {}
+            jobs = dict(self._recent_jobs(folders)) if folders else {}
         except UserError as error:
-            jobs, problem = {}, error.diagnostics[0].message
-        return {handle: self._condition(handle, jobs.get(token), problem) for handle, token in tokens.items()}
+            return {}, dict.fromkeys(folders, error.diagnostics[0].message)
+        forgotten = {
+            token: _submission_time(folders[token])
+            for token in folders.keys() - jobs.keys()
+            if not is_end_noted(folders[token])
+        }
+        try:
+            return {**jobs, **self._accounting.find_ended(forgotten)}, {}
+        except UserError as error:
+            return jobs, dict.fromkeys(forgotten, error.diagnostics[0].message)
 
     def cancel(self, handle: Handle) -> bool:
         folder = self._folder(handle)
@@ -188,47 +190,17 @@ class SlurmNodeBackend(FolderBackend):
     def _token(self, folder: Path) -> str:
         return str((read_json_object(folder / SPEC_FILE) or {}).get("token", ""))
 
-    def _is_open(self, folder: Path) -> bool:
-        """Return True if Slurm is to be asked about a run: it has no result, or was stopped by others than mlgit."""
-        result = _read_result(folder)
-        return result is None or (
-            result.get("status") == FinalStatus.CANCELED
-            and not any((folder / name).exists() for name in (CANCEL_FILE, _END_FILE))
-        )
-
     def _condition(self, handle: Handle, job: Job | None, problem: str) -> Condition:
         """Return the condition of a run; Slurm was asked before its result is read, which may be written meanwhile."""
         folder = self._folder(handle)
         if not folder.is_dir():
             return Condition(Phase.GONE, message="its folder was removed")
-        if self._is_open(folder):
+        if is_open(folder):
             if problem:
                 return Condition(Phase.UNKNOWN, message=problem)
             if job is not None and job.is_active:
                 return _active_condition(folder, job)
-            self._settle(folder, job)
-        result = _read_result(folder)
-        end = str((read_json_object(folder / _END_FILE) or {}).get("state", ""))
-        if result is None or (end in LOST_STATES and result.get("status") == FinalStatus.CANCELED):
-            complete_log(folder)
-            ended = job or (Job("", "", end, "", "") if end else None)
-            message = "" if end in LOST_STATES else read_loss(folder)
-            said = end_message(ended, _last_line(folder / SLURM_LOG), is_started=_is_started(folder))
-            return Condition(Phase.GONE, message=message or said)
-        return result_condition(folder, result)
-
-    def _settle(self, folder: Path, job: Job | None) -> None:
-        """Note how the job of a run has ended that has no result, or was stopped: Slurm forgets it within minutes."""
-        state = job.state if job else stopped_state(read_last_text(folder / STOP_FILE, _TEXT_SIZE))
-        result = _read_result(folder)
-        write_json_atomically(folder / _END_FILE, {"state": state})
-        if state in TIMEOUT_STATES and result is not None:
-            failed = {**result, "status": FinalStatus.FAILED, "failure": _TIMEOUT.to_json()}
-            write_json_atomically(folder / RESULT_FILE, failed)
-        elif state in TIMEOUT_STATES:
-            write_final_result(folder, CommandOutcome(FinalStatus.FAILED, _TIMEOUT))
-        elif result is None and (state in CANCELED_STATES or (job and (folder / CANCEL_FILE).exists())):
-            write_final_result(folder, CommandOutcome(FinalStatus.CANCELED))
+        return ended_condition(folder, job)
 
 
 def _write_script(path: Path, text: str) -> None:
@@ -239,22 +211,13 @@ def _write_script(path: Path, text: str) -> None:
 def _active_condition(folder: Path, job: Job) -> Condition:
     if job.state == "PENDING":
         return Condition(Phase.PENDING, message=waiting_message(job.reason))
-    return Condition(Phase.RUNNING if _is_started(folder) else Phase.PENDING)
+    return Condition(Phase.RUNNING if is_started(folder) else Phase.PENDING)
 
 
-def _is_started(folder: Path) -> bool:
-    return (folder / COMMAND_FILE).exists()
-
-
-def _read_result(folder: Path) -> dict[str, Json] | None:
-    """Return the result of a run; its folder is listed first, as a network disk may remember that it had none."""
+def _submission_time(folder: Path) -> float:
     with suppress(OSError):
-        os.listdir(folder)  # noqa: PTH208 - the names do not count
-    return read_json_object(folder / RESULT_FILE)
-
-
-def _last_line(path: Path) -> str:
-    return (read_last_text(path, _TEXT_SIZE).strip().splitlines() or [""])[-1]
+        return (folder / SPEC_FILE).stat().st_mtime
+    return time.time()
 
 
 def _is_older(path: Path, seconds: float) -> bool:

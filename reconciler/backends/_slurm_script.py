@@ -17,7 +17,8 @@ from reconciler.model.tasks import Task
 
 SLURM_LOG, CANCEL_FILE, STOP_FILE = "slurm.log", "cancel", "slurm-stop.txt"
 INSTANCE_FILE = "instance.sh"
-_OPTIONS = ("partition", "account", "qos", "reservation", "constraint")  # settings that are options of their names
+# Settings that are options of their names.
+_OPTIONS = ("partition", "account", "qos", "reservation", "constraint", "nodelist", "exclude")
 STAGING_SECONDS = 300  # before and after the command of a run with a limit of its own
 _END_SECONDS = 60  # of the time of a run, for its end
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}

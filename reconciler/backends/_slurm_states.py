@@ -9,6 +9,8 @@ from reconciler.backends._runner import explain_start
 
 JOB_FORMAT = "%i|%j|%T|%P|%r"  # in this order, the reason last: it can have any character
 _FIELDS = 5
+ACCOUNT_FORMAT = "Submit,JobID,JobName,State,Partition,ExitCode,Reason"  # as JOB_FORMAT, of sacct
+_ACCOUNT_FIELDS, _NO_EXIT = 7, "0:0"
 FINAL_STATES = frozenset(
     {
         *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
@@ -17,11 +19,11 @@ FINAL_STATES = frozenset(
 )
 TIMEOUT_STATES, CANCELED_STATES = frozenset({"TIMEOUT", "DEADLINE"}), frozenset({"CANCELLED", "REVOKED"})
 LOST_STATES = frozenset({"NODE_FAIL", "BOOT_FAIL", "PREEMPTED"})
+MEMORY_STATE = "OUT_OF_MEMORY"
 _CAUSES = {
     "NODE_FAIL": "its node failed",
     "BOOT_FAIL": "its node did not start",
     "PREEMPTED": "it was preempted by another job",
-    "OUT_OF_MEMORY": "it ran out of the memory that Slurm has given it",
 }
 _NOT_LAUNCHED = (
     "its node could not start it, perhaps as it does not see folder: of the backend, which all nodes must see under "
@@ -59,13 +61,18 @@ _LIMIT_PREFIXES, _NEVER_SUFFIX = ("QOS", "Assoc"), "PerJobLimit"
 
 
 class Job(NamedTuple):
-    """A job by the number that Slurm gives it; ``state`` and ``reason`` are Slurm's words."""
+    """A job by the number that Slurm gives it; ``state`` and ``reason`` are Slurm's words.
+
+    Only accounting knows how its script has ended, as in ``ExitCode 3:0``, and ``user``, the id of who canceled it.
+    """
 
     number: str
     name: str
     state: str
     partition: str
     reason: str
+    exit: str = ""
+    user: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -83,6 +90,20 @@ def parse_jobs(text: str) -> dict[str, Job]:
             other = jobs.get(job.name)
             if other is None or (job.is_active, _order(job)) > (other.is_active, _order(other)):
                 jobs[job.name] = job
+    return jobs
+
+
+def parse_accounted_jobs(text: str) -> dict[str, Job]:
+    """Return the jobs of a listing of sacct by name; of several with one name, the one that was submitted last."""
+    jobs: dict[str, Job] = {}
+    for line in sorted(text.splitlines()):  # by the time of submission
+        fields = line.split("|", _ACCOUNT_FIELDS - 1)
+        if len(fields) == _ACCOUNT_FIELDS:
+            _, number, name, state, partition, code, reason = fields
+            state, _, user = state.partition(" by ")  # CANCELLED by 1000
+            jobs[name] = Job(
+                number, name, state, partition, reason, "" if code == _NO_EXIT else f"ExitCode {code}", user
+            )
     return jobs
 
 
@@ -113,9 +134,10 @@ def end_message(job: Job | None, log: str, *, is_started: bool) -> str:
         return _CAUSES[job.state]
     if job.reason == "JobLaunchFailure":
         return _KILLED if is_started else _NOT_LAUNCHED
-    reason = "" if job.reason in {"None", "NonZeroExitCode"} else f", {job.reason}"
+    reason = "" if job.reason in {"", "None", "NonZeroExitCode"} else job.reason
+    words = ", ".join(filter(None, (job.state, reason, job.exit)))
     last = f": {explain_start(log)}" if log else ""
-    return f"job {job.number} of Slurm ended without a result ({job.state}{reason}){last}"
+    return f"job {job.number} of Slurm ended without a result ({words}){last}"
 
 
 def count_waiting(jobs: Iterable[Job], partition: str) -> int:

@@ -24,10 +24,7 @@ _SUPPORT = cluster_support(
     asked="what Ray is asked for",
     identity="a run has the rights of the user that Ray runs as, and is not signed in to Azure",
     queue="Ray decides when a run starts",
-    of_compute=(
-        Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),
-        Ignored("/max_instances", "Ray decides how many runs go on at once; one run has no more instances"),
-    ),
+    of_compute=(Ignored("/min_instances", "the cluster has the nodes that it has: mlgit makes and scales none"),),
 )
 # Of a cluster that mlgit makes: what a compute says of it counts.
 _SUPPORT_OF_MADE = replace(

@@ -6,23 +6,37 @@ from reconciler.backends import ssh
 from reconciler.backends._cluster_capacity import count_slurm_gpus, find_slurm_capacity
 from reconciler.backends._cluster_support import cluster_support
 from reconciler.model.plugins import BackendPlugin, Form
-from reconciler.model.support import Ignored
 
 _SSH = ssh.BACKEND.settings["properties"]
 _OF_MACHINE = ("machine", "port", "user", "host_key", "known_hosts")
-ON_NODE = ("partition", "account", "qos", "reservation", "constraint", "cpus", "memory", "gres", "time")
+ON_NODE = (
+    *("partition", "account", "qos", "reservation", "constraint", "nodelist", "exclude"),
+    *("cpus", "memory", "gres", "time"),
+)
 """Settings that say what Slurm is asked for."""
 _SUPPORT = cluster_support(
     "Slurm",
     asked="what Slurm gives a run",
     identity="a run has the rights of who submits jobs to Slurm, and is not signed in to Azure",
     queue="Slurm decides when a run starts: see partition: and qos: of the backend",
-    of_compute=(Ignored("/max_instances", "Slurm decides how many runs go on at once; one run has no more instances"),),
 )
 _NAME = {
     "type": "string",
     "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.,@+-]*$",
     "errorMessage": "a name, as sinfo or sacctmgr shows it",
+}
+_NODES = {
+    "type": "string",
+    "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.,\[\]-]*$",
+    "errorMessage": "names of nodes as sinfo shows them, such as node[1-4,7]",
+}
+_INSTANCES = "write resources.instance_count of a job, which is on how many nodes it runs"
+_PROCESSES = "write distribution.process_count_per_instance of a job, which is how many processes each node has"
+# What users of sbatch look for, and where it is said.
+_ELSEWHERE = {
+    "nodes": _INSTANCES,
+    **dict.fromkeys(("tasks", "ntasks", "tasks_per_node", "ntasks_per_node"), _PROCESSES),
+    **dict.fromkeys(("gpus", "gpus_per_node"), "write gres:, such as gres: gpu:2"),
 }
 
 _SETTINGS = {
@@ -54,6 +68,8 @@ _SETTINGS = {
             "pattern": r"^[A-Za-z0-9_.&|!,:()\[\]*=-]+$",
             "errorMessage": "features of nodes, such as a100 or intel&gpu",
         },
+        "nodelist": {**_NODES, "description": "Nodes that each run gets, as for --nodelist of sbatch."},
+        "exclude": {**_NODES, "description": "Nodes that no run gets."},
         "cpus": {
             "description": "Processors of a run on each node; if omitted, one.",
             "type": "integer",
@@ -77,6 +93,7 @@ _SETTINGS = {
             "pattern": "^[1-9][0-9]{0,5}[mhd]$",
             "errorMessage": "a number of minutes, hours or days, such as 90m, 12h or 2d",
         },
+        **{name: {"not": {}, "description": text} for name, text in _ELSEWHERE.items()},
     },
     "required": ["folder"],
     "dependentRequired": {name: ["machine"] for name in _OF_MACHINE if name != "machine"},

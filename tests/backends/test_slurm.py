@@ -171,6 +171,14 @@ def test_a_run_that_is_canceled_with_scancel_is_canceled(bench):
     until(lambda: not bench.processes(handle))
 
 
+@pytest.mark.parametrize("settings", [{"nodelist": "n2"}, {"exclude": "n1"}])
+def test_a_run_is_on_the_nodes_that_the_settings_name(bench, settings):
+    bench.settings |= {"partition": "both", **settings}
+    handle = bench.submit(bench.task("echo up; sleep 300"))
+    bench.wait_until_running(handle)
+    assert bench.cluster.jobs("%N") == ["n2"]
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -178,6 +186,7 @@ def test_a_run_that_is_canceled_with_scancel_is_canceled(bench):
         ({"constraint": "a100"}, "Invalid feature specification"),
         ({"gres": "gpu:1"}, "Invalid generic resource (gres) specification"),
         ({"memory": "9G"}, "Memory specification can not be satisfied"),
+        ({"nodelist": "absent"}, "Invalid node name specified"),
     ],
 )
 def test_a_run_that_slurm_refuses_says_why_and_what_there_is(bench, settings, words):

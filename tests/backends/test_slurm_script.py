@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,23 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.backends import _slurm_commands, _slurm_find
+from reconciler.backends._runner import CommandEnvironment, make_spec
+from reconciler.backends._slurm_end import ended_condition
 from reconciler.backends._slurm_script import make_instance_script, make_script, time_limits
-from reconciler.backends._slurm_states import Job, end_message, parse_jobs, stopped_state, waiting_message
+from reconciler.backends._slurm_states import (
+    Job,
+    end_message,
+    parse_accounted_jobs,
+    parse_jobs,
+    stopped_state,
+    waiting_message,
+)
 from reconciler.backends.slurm import BACKEND
 from reconciler.diagnostics import UserError
+from reconciler.model import Phase
+from reconciler.model.providers import CANCELED
 from reconciler.model.tasks import Prefix, Resources, Task
+from reconciler.storage.folder_store import FolderStore
 
 pytestmark = pytest.mark.fast
 _DOWN = "waits for nodes that are down, drained or reserved: ask who runs the cluster (sinfo -R)"
@@ -28,6 +41,8 @@ ALL = {
     "qos": "long",
     "reservation": "friday",
     "constraint": "a100&(intel|amd)",
+    "nodelist": "node[1-4],big-7",
+    "exclude": "node3",
     "cpus": 4,
     "memory": "16G",
     "gres": "gpu:a100:1",
@@ -38,11 +53,13 @@ ALL = {
 RUNNER = ("/usr/bin/python3", "-I", "-S", "/shared/mlgit/runners/abc.pyz")
 
 
+def task(address="job/train", **resources):
+    environment = Prefix("/env", "here")
+    return Task("train-0badcafe", address, "0badcafe" * 5, "true", environment, resources=Resources(**resources))
+
+
 def script(settings, folder=FOLDER, address="job/train", **resources):
-    task = Task(
-        "train-0badcafe", address, "0badcafe" * 5, "true", Prefix("/env", "here"), resources=Resources(**resources)
-    )
-    return make_script(task, settings, folder, RUNNER, folder / "spec.json")
+    return make_script(task(address, **resources), settings, folder, RUNNER, folder / "spec.json")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +122,18 @@ def test_of_several_jobs_with_one_name_the_active_one_counts_else_the_last():
     assert parse_jobs("8|b|FAILED|one|x|y")["b"].reason == "x|y"
 
 
+def test_of_several_jobs_with_one_name_the_accounting_has_the_one_that_was_submitted_last():
+    text = (
+        "2026-12-01T04:00:02|9|a|CANCELLED by 1000|main|0:15|None\n"
+        "2026-12-02T04:00:00|7|a|FAILED|one|3:0|x|y\n"
+        "2026-12-01T04:00:03|8|b|CANCELLED by 1000|main|0:0|None\n\n"
+    )
+    assert parse_accounted_jobs(text) == {
+        "a": Job("7", "a", "FAILED", "one", "x|y", "ExitCode 3:0"),
+        "b": Job("8", "b", "CANCELLED", "main", "None", user="1000"),
+    }
+
+
 @pytest.mark.parametrize(
     ("reason", "message"),
     [
@@ -154,6 +183,7 @@ def test_a_run_without_a_result_says_how_its_job_ended():
         "its batch script was killed on its node (JobLaunchFailure)"
     )
     assert end(job._replace(state="NODE_FAIL", reason="None"), "x") == "its node failed"
+    assert end(job._replace(exit="ExitCode 3:0"), "") == "job 7 of Slurm ended without a result (FAILED, ExitCode 3:0)"
     assert end(None, "") == "its job has left no result, and Slurm does not know it any more"
 
 
@@ -174,6 +204,8 @@ def test_a_run_without_a_result_says_how_its_job_ended():
         ({"folder": "/a", "time": "2:00:00"}, False),
         ({"folder": "/a", "time": 7200}, False),
         ({"folder": "/a", "nodes": 2}, False),
+        ({"folder": "/a", "nodelist": "-w"}, False),
+        ({"folder": "/a", "exclude": "n1 n2"}, False),
     ],
 )
 def test_settings_are_checked_before_slurm_is_asked(settings, is_valid):
@@ -190,3 +222,39 @@ def test_a_machine_without_the_commands_of_slurm_says_so(tmp_path, monkeypatch):
     (warning,) = _slurm_find.find_refusals({"folder": "/shared"})
     assert "sbatch, which is not installed on" in warning.message
     assert _slurm_find.find_refusals({"folder": "/shared", "machine": "login1"}) == ()
+
+
+def run_folder(tmp_path):
+    """Return the folder of a run that has not ended."""
+    spec = make_spec(task(), CommandEnvironment((), {}), FolderStore(tmp_path / "store"), tmp_path, tmp_path / "token")
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_json()))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "message"),
+    [
+        ("OUT_OF_MEMORY", "user", "it ran out of the memory that Slurm has given it: see memory: of the backend"),
+        ("TIMEOUT", "timeout", "Slurm has ended the run at its time limit"),
+        ("DEADLINE", "timeout", "Slurm has ended the run at its time limit"),
+    ],
+)
+def test_a_run_that_slurm_ends_for_what_it_used_has_failed(tmp_path, state, kind, message):
+    folder = run_folder(tmp_path)
+    condition = ended_condition(folder, Job("7", "a", state, "main", "None"))
+    assert condition.phase is Phase.FAILED
+    assert (condition.result["failure"]["class"], condition.result["failure"]["message"]) == (kind, message)
+    assert ended_condition(folder, None) == condition
+
+
+def test_a_run_whose_job_another_user_canceled_says_who(tmp_path):
+    condition = ended_condition(run_folder(tmp_path), Job("7", "a", "CANCELLED", "main", "None", user="4294967000"))
+    assert (condition.phase, condition.reason) == (Phase.FAILED, CANCELED)
+    assert condition.message == "user 4294967000 canceled its job"
+
+
+def test_what_slurm_has_said_of_an_end_counts_when_it_has_forgotten_it(tmp_path):
+    folder = run_folder(tmp_path)
+    lost = ended_condition(folder, Job("7", "a", "NODE_FAIL", "main", "None"))
+    assert (lost.phase, lost.message) == (Phase.GONE, "its node failed")
+    assert ended_condition(folder, None) == lost

@@ -77,6 +77,25 @@ def test_a_run_whose_node_is_killed_is_repeated_as_the_second_attempt(folder, sl
     assert "attempt 2" in printed
 
 
+def test_a_run_goes_on_where_it_was_submitted_if_the_folder_of_its_backend_changes(folder, disk, mlgit, run_json):
+    waiting = f"while not pathlib.Path({str(disk / 'go')!r}).exists(): time.sleep(0.1)\n"
+    edit(folder, "src/sum.py", "import pathlib, sys\n", f"import pathlib, sys, time\n{waiting}")
+    commit(folder)
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    (run,) = run_json(folder, "job", "list")
+    until((disk / "runs" / run["run"] / "command.json").exists)
+    edit(folder, "mlgit.yml", f"folder: {disk}", f"folder: {disk}-2")
+    commit(folder)
+    assert ("job/sum", "running") in [(row["address"], row["state"]) for row in run_json(folder, "status")]
+    (disk / "go").touch()
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert "model/total: version 1 from run sum-" in ended.out
+    (run,) = run_json(folder, "job", "list")
+    assert run["status"] == "completed"
+    assert mlgit("job", "logs", "sum", cwd=folder).out == "total 6\n"
+
+
 def test_what_slurm_refuses_is_said_once_in_its_words(folder, mlgit):
     edit(folder, "mlgit.yml", "partition: one", "partition: absent")
     commit(folder)
@@ -123,7 +142,11 @@ def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(fol
     [
         ("time: 2:00:00", "this must be a string, not 7200"),
         ("user: ml", "the field machine is missing in cluster, which user needs"),
-        ("nodes: 2", "unknown field nodes in cluster"),
+        ("nodes: 2", "nodes is not allowed here [field-not-allowed]"),
+        ("nodes: 2", "help: write resources.instance_count of a job, which is on how many nodes it runs"),
+        ("ntasks_per_node: 4", "help: write distribution.process_count_per_instance of a job"),
+        ("gpus: 1", "help: write gres:, such as gres: gpu:2"),
+        ("nodlist: n1", "unknown field nodlist in cluster"),
         ("partition: 'a b'", "a name, as sinfo or sacctmgr shows it"),
     ],
 )
@@ -135,6 +158,23 @@ def test_a_setting_that_is_wrong_is_an_error_at_its_line(folder, mlgit, setting,
     assert planned.code == 1, printed
     assert "mlgit.yml:" in printed
     assert message in printed
+
+
+def test_max_instances_of_a_compute_limits_one_run_and_the_plan_says_so(folder, mlgit):
+    edit(folder, "jobs/sum.yml", "compute: local\n", "compute: azureml:nodes\n")
+    (folder / "compute").mkdir(exist_ok=True)
+    (folder / "compute/nodes.yml").write_text("name: nodes\ntype: amlcompute\nsize: big\nmax_instances: 1\n")
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 0, planned.out + planned.err
+    limit = "max_instances is the most instances that one run can have; how many runs go on at once, Slurm decides"
+    assert f"compute/nodes: {limit} (compute/nodes.yml:4:16)" in planned.out + planned.err
+    two = "compute: azureml:nodes\nresources: {instance_count: 2}\ndistribution: {type: pytorch}\n"
+    edit(folder, "jobs/sum.yml", "compute: azureml:nodes\n", two)
+    commit(folder)
+    planned = mlgit("plan", cwd=folder)
+    assert planned.code == 1, planned.out + planned.err
+    assert "job/sum: asks for 2 instances, but the compute nodes has 1 (max_instances)" in planned.out + planned.err
 
 
 def test_a_step_of_a_pipeline_runs_on_the_cluster(folder, disk, mlgit, run_json):

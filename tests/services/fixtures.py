@@ -151,7 +151,18 @@ def ssh_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ssh_node_serv
 def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_service.SlurmCluster]:
     """A Slurm cluster whose nodes do not see the checkout of mlgit."""
     need(slurm_service.MISSING)
-    cluster = slurm_service.SlurmCluster(tmp_path_factory.mktemp("slurm") / "cluster")
+    yield from _started(slurm_service.SlurmCluster(tmp_path_factory.mktemp("slurm") / "cluster"))
+
+
+@pytest.fixture(scope="session")
+def accounted_slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_service.SlurmCluster]:
+    """Another one, whose slurmdbd knows of jobs that the controller has forgotten."""
+    need(slurm_service.ACCOUNTING_MISSING)
+    folder = tmp_path_factory.mktemp("accounted-slurm") / "cluster"
+    yield from _started(slurm_service.SlurmCluster(folder, has_accounting=True))
+
+
+def _started(cluster: slurm_service.SlurmCluster) -> Iterator[slurm_service.SlurmCluster]:
     try:
         cluster.start()
         yield cluster
@@ -164,10 +175,22 @@ def slurm(
     slurm_cluster: slurm_service.SlurmCluster, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[slurm_service.SlurmCluster]:
     """The cluster, which Slurm's commands find; no job is left on it when the test is over."""
-    for name, value in slurm_cluster.environment.items():
+    yield from _used(slurm_cluster, monkeypatch)
+
+
+@pytest.fixture
+def accounted_slurm(
+    accounted_slurm_cluster: slurm_service.SlurmCluster, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[slurm_service.SlurmCluster]:
+    """The cluster with accounting, in the same way."""
+    yield from _used(accounted_slurm_cluster, monkeypatch)
+
+
+def _used(cluster: slurm_service.SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[slurm_service.SlurmCluster]:
+    for name, value in cluster.environment.items():
         monkeypatch.setenv(name, value)
-    yield slurm_cluster
-    slurm_cluster.restore()
+    yield cluster
+    cluster.restore()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from reconciler.model.backend import Backend
 
 _ADDRESSES = {"n1": "127.0.0.2", "n2": "127.0.0.3"}
 _PROGRAMS = ("/usr/sbin/slurmctld", "/usr/sbin/slurmd", "/usr/bin/sbatch", "/usr/sbin/munged")
+_ACCOUNTING_PROGRAMS = ("/usr/sbin/slurmdbd", "/usr/sbin/mariadbd", "/usr/bin/mariadb-install-db", "/usr/bin/sacct")
 # The partition `one` has one processor, so that a second run waits, and a job of `urgent` preempts those of `one`.
 # A node that is silent is down after seconds.
 _CONFIG = """
@@ -51,7 +53,7 @@ ReturnToService=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/{accounting}
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -66,23 +68,51 @@ PartitionName=both Nodes=n1,n2 MaxTime=60 State=UP PriorityTier=1
 PartitionName=one Nodes=n2 MaxTime=60 State=UP PriorityTier=1
 PartitionName=urgent Nodes=n2 MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
 """
+_DATABASE_INSTALL = ("--skip-test-db", "--auth-root-authentication-method=normal", "--innodb-log-file-size=8M")
+_DATABASE_OPTIONS = ("--skip-networking", "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0")
+_ACCOUNTING = """
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={port}
+AccountingStoragePass={folder}/munge.socket
+"""
+_DATABASE_CONFIG = """
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={port}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=root
+StorageLoc=accounting
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+"""
 
 
-def _find_missing() -> str:
-    programs = [Path(program).name for program in _PROGRAMS if not Path(program).exists()]
-    return f"{', '.join(programs)} of Slurm and munge not installed" if programs else find_missing()
+def _find_missing(programs: Sequence[str]) -> str:
+    missing = [Path(program).name for program in programs if not Path(program).exists()]
+    return f"{', '.join(missing)} of Slurm, munge and MariaDB not installed" if missing else find_missing()
 
 
-MISSING = _find_missing()
+MISSING = _find_missing(_PROGRAMS)
+ACCOUNTING_MISSING = _find_missing((*_PROGRAMS, *_ACCOUNTING_PROGRAMS))
 
 
 @dataclass
 class SlurmCluster:
-    """The cluster: its controller and its nodes ``n1`` and ``n2``."""
+    """The cluster: its controller and its nodes ``n1`` and ``n2``, and its accounting with a database if it has one."""
 
     folder: Path
-    _ports: list[int] = field(default_factory=lambda: free_ports(3))
+    has_accounting: bool = False
+    _ports: list[int] = field(default_factory=lambda: free_ports(4))
     _mounts: PrivateMounts | None = None
+    _database: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "mariadb.socket"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -92,14 +122,19 @@ class SlurmCluster:
     def start(self) -> None:
         """Start; the checkout of mlgit is hidden from the nodes."""
         (self.folder / "state").mkdir(parents=True)
-        values = dict(zip(("controller", "n1", "n2"), self._ports, strict=True))
+        values = dict(zip(("controller", "n1", "n2"), self._ports, strict=False))
+        values |= {"accounting": "slurmdbd" if self.has_accounting else "none"}
         text = _CONFIG.format(folder=self.folder, host=os.uname().nodename.partition(".")[0], **values)
+        text += _ACCOUNTING.format(folder=self.folder, port=self._ports[3]) if self.has_accounting else ""
         (self.folder / "slurm.conf").write_text(text, encoding="utf-8")
         (self.folder / "munge.key").write_bytes(os.urandom(128))
         (self.folder / "munge.key").chmod(0o600)
         files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munge.pid", "log-file": "munge.log"}
         options = [f"--{name}={self.folder / file}" for name, file in {**files, "seed-file": "munge.seed"}.items()]
         self._call("/usr/sbin/munged", "--force", *options)
+        if self.has_accounting:
+            self._start_database()
+            self.start_accounting()
         self._mounts = PrivateMounts(self.folder, has_network=False)
         self._mounts.run("mount", "--make-rshared", "/")  # the nodes see what is hidden later
         self.hide(CHECKOUT)
@@ -111,6 +146,31 @@ class SlurmCluster:
             until(lambda: self.states() == {"idle"})
         except AssertionError as error:
             raise AssertionError("\n".join(log.read_text() for log in self.folder.glob("*.log"))) from error
+
+    def _start_database(self) -> None:
+        """Start MariaDB, for processes of this machine that find its socket."""
+        data, name = self.folder / "database", f"--socket={self._socket}"
+        self._call(
+            "/usr/bin/mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", *_DATABASE_INSTALL
+        )
+        files = {"pid-file": "mariadb.pid", "log-error": "mariadb.log"}
+        options = [f"--{option}={self.folder / file}" for option, file in files.items()]
+        command = ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", name, "--user=root", *_DATABASE_OPTIONS]
+        self._database = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, start_new_session=True)
+        ping = ["/usr/bin/mariadb-admin", "--no-defaults", name, "--user=root", "ping"]
+        until(lambda: subprocess.run(ping, capture_output=True, check=False).returncode == 0)
+
+    def start_accounting(self) -> None:
+        """Start slurmdbd."""
+        config = self.folder / "slurmdbd.conf"
+        config.write_text(_DATABASE_CONFIG.format(folder=self.folder, port=self._ports[3]), encoding="utf-8")
+        config.chmod(0o600)
+        self._call("/usr/sbin/slurmdbd")
+        until(lambda: _is_listening("127.0.0.1", self._ports[3]))
+
+    def stop_accounting(self) -> None:
+        """Stop slurmdbd."""
+        self._kill("slurmdbd.pid")
 
     def start_controller(self) -> None:
         """Start slurmctld, with the state that it has left."""
@@ -188,6 +248,8 @@ class SlurmCluster:
 
     def restore(self) -> None:
         """Start what a test has stopped, and end all jobs."""
+        if self.has_accounting and not (self.folder / "slurmdbd.pid").exists():
+            self.start_accounting()
         if not (self.folder / "slurmctld.pid").exists():
             self.start_controller()
         for node in ("n1", "n2"):
@@ -198,8 +260,11 @@ class SlurmCluster:
 
     def stop(self) -> None:
         """End the daemons."""
-        for name in ("slurmd-n1.pid", "slurmd-n2.pid", "slurmctld.pid", "munge.pid"):
+        for name in ("slurmd-n1.pid", "slurmd-n2.pid", "slurmctld.pid", "slurmdbd.pid", "munge.pid"):
             self._kill(name)
+        if self._database:
+            self._database.kill()
+            self._database.wait(120)
         if self._mounts:
             self._mounts.stop()
 
@@ -216,8 +281,9 @@ class SlurmCluster:
             (self.folder / name).unlink(missing_ok=True)
 
     def _call(self, *command: str, check: bool = True) -> str:
+        variables = {**os.environ, **self.environment, "MYSQL_UNIX_PORT": str(self._socket)}
         done = subprocess.run(
-            command, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=(log := (self.folder / "calls.log").open("a")), check=False, text=True,
         )  # fmt: skip
         log.close()

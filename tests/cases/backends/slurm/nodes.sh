@@ -13,6 +13,8 @@
 #SBATCH --qos=long
 #SBATCH --reservation=friday
 #SBATCH --constraint="a100&(intel|amd)"
+#SBATCH --nodelist="node[1-4],big-7"
+#SBATCH --exclude=node3
 #SBATCH --time=120
 #SBATCH --cpus-per-task=4
 #SBATCH --mem=16G

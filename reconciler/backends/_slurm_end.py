@@ -1,0 +1,113 @@
+"""How a run on Slurm has ended: by the result in its folder, and by what Slurm says of its job.
+
+What Slurm says is noted in the folder, as Slurm forgets it within minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.backends._local_queue import write_final_result
+from reconciler.backends._runner import result_condition
+from reconciler.backends._slurm_script import CANCEL_FILE, SLURM_LOG, STOP_FILE
+from reconciler.backends._slurm_states import (
+    CANCELED_STATES,
+    LOST_STATES,
+    MEMORY_STATE,
+    TIMEOUT_STATES,
+    Job,
+    end_message,
+    stopped_state,
+)
+from reconciler.model import Json
+from reconciler.model.providers import CANCELED, Condition, Phase
+from reconciler.regular_files import read_last_text
+from reconciler.runner.files import read_json_object, write_json_atomically
+from reconciler.runner.instances import complete_log, read_loss
+from reconciler.runner.process import COMMAND_FILE
+from reconciler.runner.result import RESULT_FILE, CommandOutcome, Failure, FinalStatus
+
+_END_FILE = "slurm-end.json"
+_TEXT_SIZE = 1 << 14
+_FAILURES = {
+    **dict.fromkeys(TIMEOUT_STATES, Failure("timeout", "Slurm has ended the run at its time limit")),
+    MEMORY_STATE: Failure("user", "it ran out of the memory that Slurm has given it: see memory: of the backend"),
+}
+
+
+def is_open(folder: Path) -> bool:
+    """Return True if Slurm is to be asked about a run: it has no result, or was stopped by others than mlgit."""
+    result = _read_result(folder)
+    return result is None or (
+        result.get("status") == FinalStatus.CANCELED
+        and not any((folder / name).exists() for name in (CANCEL_FILE, _END_FILE))
+    )
+
+
+def is_end_noted(folder: Path) -> bool:
+    """Return True if Slurm has said how the job of a run has ended."""
+    return bool(_noted_end(folder).state)
+
+
+def is_started(folder: Path) -> bool:
+    """Return True if the command of a run was started."""
+    return (folder / COMMAND_FILE).exists()
+
+
+def ended_condition(folder: Path, job: Job | None) -> Condition:
+    """Return the condition of a run whose job has ended, as Slurm says; None if it knows nothing of it any more."""
+    if is_open(folder):
+        _settle(folder, job)
+    result, end = _read_result(folder), _noted_end(folder)
+    if result is None or (end.state in LOST_STATES and result.get("status") == FinalStatus.CANCELED):
+        complete_log(folder)
+        message = "" if end.state in LOST_STATES else read_loss(folder)
+        said = end_message(end if end.state else None, _last_line(folder / SLURM_LOG), is_started=is_started(folder))
+        return Condition(Phase.GONE, message=message or said)
+    condition = result_condition(folder, result)
+    is_by_other = condition.reason == CANCELED and end.user not in ("", str(os.getuid()))
+    return replace(condition, message=f"{_user_name(end.user)} canceled its job") if is_by_other else condition
+
+
+def _settle(folder: Path, job: Job | None) -> None:
+    """Note how the job of a run has ended that has no result, or was stopped, and write the result that it lacks."""
+    if job is None:
+        job = _noted_end(folder)
+        job = job if job.state else job._replace(state=stopped_state(read_last_text(folder / STOP_FILE, _TEXT_SIZE)))
+    write_json_atomically(folder / _END_FILE, job._asdict())
+    result, failure = _read_result(folder), _FAILURES.get(job.state)
+    is_canceled = job.state in CANCELED_STATES or (job.number and (folder / CANCEL_FILE).exists())
+    if failure and result is not None:
+        failed = {**result, "status": FinalStatus.FAILED, "failure": failure.to_json()}
+        write_json_atomically(folder / RESULT_FILE, failed)
+    elif failure:
+        write_final_result(folder, CommandOutcome(FinalStatus.FAILED, failure))
+    elif result is None and is_canceled:
+        write_final_result(folder, CommandOutcome(FinalStatus.CANCELED))
+
+
+def _noted_end(folder: Path) -> Job:
+    """Return what was noted of the end of a job; its state is "" if nothing was."""
+    noted = read_json_object(folder / _END_FILE) or {}
+    return Job(*(str(noted.get(name, "")) for name in Job._fields))
+
+
+def _read_result(folder: Path) -> dict[str, Json] | None:
+    """Return the result of a run; its folder is listed first, as a network disk may remember that it had none."""
+    with suppress(OSError):
+        os.listdir(folder)  # noqa: PTH208 - the names do not count
+    return read_json_object(folder / RESULT_FILE)
+
+
+def _last_line(path: Path) -> str:
+    return (read_last_text(path, _TEXT_SIZE).strip().splitlines() or [""])[-1]
+
+
+def _user_name(number: str) -> str:
+    with suppress(KeyError, ValueError):
+        return f"user {pwd.getpwuid(int(number)).pw_name}"
+    return f"user {number}"
