@@ -7,7 +7,7 @@ import subprocess
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, Protocol, cast
@@ -93,10 +93,11 @@ def ended_program(place: str, words: str) -> UserError:
 class _ProcessChannel(Channel):
     """A channel to a process of this machine."""
 
-    def __init__(self, python: str, folder: str, opening: Mapping[str, Any]) -> None:
+    def __init__(self, enter: Sequence[str], python: str, folder: str, opening: Mapping[str, Any]) -> None:
+        self.enter = enter
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", program_command(python, folder)],
+            [*enter, "/bin/sh", "-c", program_command(python, folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -156,12 +157,17 @@ class _ProcessChannel(Channel):
 
 
 class ProcessConnection:
-    """The program of a node as processes of this machine, of which one that is not in use is kept."""
+    """The program of a node as processes of this machine, of which one that is not in use is kept.
 
-    def __init__(self, python: str, folder: str, opening: Mapping[str, Any]) -> None:
-        self._python, self._node_folder, self._opening = python, folder, opening
+    ``find_entry`` returns the words before the command that starts one, such as those that enter a namespace.
+    """
+
+    def __init__(
+        self, python: str, folder: str, opening: Mapping[str, Any], find_entry: Callable[[], Sequence[str]] = tuple
+    ) -> None:
+        self._python, self._node_folder, self._opening, self._find_entry = python, folder, opening, find_entry
         self._lock = threading.Lock()
-        self._process, self._idle = os.getpid(), list[Channel]()
+        self._process, self._idle = os.getpid(), list[_ProcessChannel]()
         weakref.finalize(self, _close, self._idle, self._process)
 
     @contextmanager
@@ -180,17 +186,21 @@ class ProcessConnection:
         with self._lock:
             self._idle.append(channel)
 
-    def _take(self) -> Channel:
+    def _take(self) -> _ProcessChannel:
         if self._process != os.getpid():  # a copy of the process that had them
             self._process, self._lock, self._idle = os.getpid(), threading.Lock(), []
             weakref.finalize(self, _close, self._idle, self._process)
+        entry = self._find_entry()
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return _ProcessChannel(self._python, self._node_folder, self._opening)
+            while self._idle:
+                channel = self._idle.pop()
+                if channel.enter == entry:
+                    return channel
+                channel.close()
+        return _ProcessChannel(entry, self._python, self._node_folder, self._opening)
 
 
-def _close(channels: list[Channel], process: int) -> None:
+def _close(channels: list[_ProcessChannel], process: int) -> None:
     if process == os.getpid():
         for channel in channels:
             channel.close()

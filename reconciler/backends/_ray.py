@@ -1,7 +1,7 @@
 """What the backend `ray` does: runs are jobs of a Ray cluster, whose nodes share no disk with mlgit but for a folder.
 
 On the machine that submits, a program does that (`_ray_node`): on this one, on one that is reached by ssh, or on the
-head of a cluster that mlgit has made.
+head of a cluster that mlgit has made. If that is on this machine, the program runs in the network of the cluster.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from typing import Any
 
 from reconciler.backends._node_channel import Connection, ProcessConnection
 from reconciler.backends._node_client import NodeClient
+from reconciler.backends._ray_cluster_files import files_of_backend
+from reconciler.backends._ray_cluster_network import find_entry
 from reconciler.backends._ray_cluster_settings import find_ssh_settings
 from reconciler.backends._ssh import DEFAULT_PYTHON, connect_by_ssh
 from reconciler.backends.ray import ON_NODE, TOKEN
 from reconciler.model import Json
+from reconciler.model.clusters import makes_local_cluster
 from reconciler.model.plugins import BackendContext
 
 
@@ -40,7 +43,11 @@ class RayBackend(NodeClient):
             return connect_by_ssh(head, self._context, opening)
         if "machine" in self._settings:
             return connect_by_ssh(self._settings, self._context, opening)
-        return ProcessConnection(self._settings.get("python") or DEFAULT_PYTHON, self._settings["folder"], opening)
+        python, folder = self._settings.get("python") or DEFAULT_PYTHON, self._settings["folder"]
+        if makes_local_cluster(self._settings):
+            files = files_of_backend(Path(folder).expanduser().resolve(), self._context.name)
+            return ProcessConnection(python, folder, opening, lambda: find_entry(files))
+        return ProcessConnection(python, folder, opening)
 
 
 def make_ray_backend(settings: Mapping[str, Json], folder: Path, context: BackendContext) -> RayBackend:

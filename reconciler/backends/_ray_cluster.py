@@ -1,32 +1,37 @@
-"""Ray clusters that mlgit makes: one for each backend with ``hosts:``, of the compute that is bound to it.
+"""Ray clusters that mlgit makes: one for each backend whose settings say so, of the compute that is bound to it.
 
-The first host has the head, which runs no jobs; Ray's own autoscaler has nodes on the others, of which agents start and
-stop Ray (`_ray_cluster_agent`). Each host is asked by ssh. A handle has the settings with which its cluster was made,
+With ``hosts:``, the first has the head, which runs no jobs; Ray's own autoscaler has nodes on the others, of which
+agents start and stop Ray (`_ray_cluster_agent`). Each host is asked by ssh. Without, head and nodes are on this
+machine, in a network of their own (`_ray_cluster_network`). A handle has the settings with which its cluster was made,
 so that it is found where it is after mlgit.yml has changed.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Any, TypeVar
 
 from reconciler.abbreviation import join_some
-from reconciler.backends._node_channel import Connection
+from reconciler.backends._node_channel import Connection, ProcessConnection
 from reconciler.backends._ray_cluster_answers import ClusterState, read_found, read_state
 from reconciler.backends._ray_cluster_files import HEAD, LIMITS, node_names
+from reconciler.backends._ray_cluster_network import address_of
 from reconciler.backends._ray_cluster_settings import find_ssh_settings
-from reconciler.backends._ssh import connect_by_ssh
+from reconciler.backends._ssh import DEFAULT_PYTHON, connect_by_ssh
 from reconciler.backends.ray import TOKEN
-from reconciler.diagnostics import UserError
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Asset, Condition, Handle, Json, Phase
+from reconciler.model.clusters import CLUSTER_SETTINGS, HOSTS, MAX_LOCAL_NODES
 from reconciler.model.plugins import BackendContext
-from reconciler.model.resources import CLUSTER_SETTINGS, DEFAULT_MAX_INSTANCES
+from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 
 T = TypeVar("T")
 _UNREACHABLE = "backend-unreachable"
 _PROVIDER, _NODE_PROVIDER = "ray", "_ray_cluster_provider.py"
+_MACHINE = "machine"  # of a handle: that of a cluster on one machine
 
 
 def _ignore(_answer: Any) -> Any:
@@ -48,11 +53,7 @@ class RayClusters:
         found = self._ask(handle, HEAD, "find", read_found)
         if not found.was_started:
             self._end_nodes(handle)
-            hosts = [
-                {"machine": host["machine"], "address": host["address"], "ray": self._settings.get("ray") or "ray"}
-                for host in self._settings["hosts"]
-            ]
-            cluster = {"token": token, "hosts": hosts, "limits": _limits(asset)}
+            cluster = {"token": token, "limits": _limits(asset), **_list_hosts(handle, asset)}
             provider = files("reconciler").joinpath("backends", _NODE_PROVIDER).read_text("utf-8")
             secret = self._context.read_secret(TOKEN) or secrets.token_hex(32)
             self._ask(handle, HEAD, "open", cluster=cluster, provider=provider, secret=secret)
@@ -68,7 +69,10 @@ class RayClusters:
 
         A host that fails stops no other one.
         """
-        errors = [error for name in _nodes(handle) if (error := self._join(handle, name))]
+        if _is_local(handle):
+            self._ask(handle, HEAD, "resize", **_list_hosts(handle, asset))
+        names = node_names(len(_list_hosts(handle, asset)["hosts"]))[1:]
+        errors = [error for name in names if (error := self._join(handle, name))]
         self._ask(handle, HEAD, "scale", limits=_limits(asset))
         errors += [error for error in [self._join(handle, HEAD)] if error]
         if errors:
@@ -87,8 +91,8 @@ class RayClusters:
         self._ask(handle, HEAD, "close")
 
     def _end_nodes(self, handle: Handle) -> None:
-        """End what runs on the nodes; one that cannot be reached does so itself when its agent sees no cluster."""
-        for name in _nodes(handle):
+        """End what runs on other machines; one that cannot be reached does so itself when its agent sees no cluster."""
+        for name in () if _is_local(handle) else _find_machines(handle):
             try:
                 self._ask(handle, name, "leave")
             except UserError as error:
@@ -96,11 +100,12 @@ class RayClusters:
                     raise
 
     def _read(self, handle: Handle) -> Condition:
+        machines = _find_machines(handle)
         try:
-            found = self._ask(handle, HEAD, "read", lambda answer: read_state(answer, _nodes(handle)))
+            found = self._ask(handle, HEAD, "read", lambda answer: read_state(answer, machines))
         except UserError as error:
             return Condition(Phase.UNKNOWN, message=error.diagnostics[0].message)
-        head = handle.data["hosts"][0]["machine"]
+        head = _head_machine(handle)
         if found is None:
             return Condition(Phase.GONE, message=f"{head} has no such Ray cluster")
         state = found.state
@@ -110,11 +115,13 @@ class RayClusters:
             return Condition(Phase.GONE, message=f"the head of the Ray cluster on {head} has ended")
         if state != "running":
             return Condition(Phase.PENDING, message=f"Ray starts on {head}")
-        return Condition(Phase.READY, message=_find_problem(handle, found), settings=_live_limits(handle, found))
+        limits = _live_limits(found, len(handle.data.get(HOSTS, ())) - 1)
+        return Condition(Phase.READY, message=_find_problem(machines, found), settings=limits)
 
     def _handle(self, token: str) -> Handle:
         own = {name: self._settings[name] for name in CLUSTER_SETTINGS if name in self._settings}
-        return Handle(_PROVIDER, token, {**own, "backend": self._context.name})
+        place = {} if HOSTS in own else {_MACHINE: os.uname().nodename}
+        return Handle(_PROVIDER, token, {**own, **place, "backend": self._context.name})
 
     def _ask(self, handle: Handle, host: str, do: str, read: Callable[[Any], T] = _ignore, **request: Any) -> T:
         """Return what a function reads in the answer of a host."""
@@ -122,12 +129,23 @@ class RayClusters:
             return read(channel.ask({"do": do, "name": host, "token": handle.id, **request}))
 
     def _connect(self, handle: Handle, name: str) -> Connection:
-        key = f"{handle.id} {name}"
+        key = f"{handle.id} {'' if _is_local(handle) else name}"
         if key not in self._connections:
-            host = handle.data["hosts"][(HEAD, *_nodes(handle)).index(name)]
             opening = {"backend": "ray-cluster", "settings": {"name": handle.data["backend"]}}
-            self._connections[key] = connect_by_ssh(find_ssh_settings(handle.data, host), self._context, opening)
+            self._connections[key] = self._open_connection(handle, name, opening)
         return self._connections[key]
+
+    def _open_connection(self, handle: Handle, name: str, opening: Mapping[str, Any]) -> Connection:
+        data = handle.data
+        if not _is_local(handle):
+            host = data[HOSTS][(HEAD, *_find_machines(handle)).index(name)]
+            return connect_by_ssh(find_ssh_settings(data, host), self._context, opening)
+        if data[_MACHINE] != os.uname().nodename:
+            message = (
+                f"the Ray cluster of the backend {data['backend']} is on {data[_MACHINE]}, and this is another machine"
+            )
+            raise user_error(_UNREACHABLE, message, f"run the command on {data[_MACHINE]}")
+        return ProcessConnection(data.get("python") or DEFAULT_PYTHON, data["folder"], opening)
 
 
 def make_clusters(settings: Mapping[str, Json], context: BackendContext) -> RayClusters:
@@ -135,26 +153,54 @@ def make_clusters(settings: Mapping[str, Json], context: BackendContext) -> RayC
     return RayClusters(settings, context)
 
 
-def _nodes(handle: Handle) -> tuple[str, ...]:
-    return node_names(len(handle.data["hosts"]))[1:]
+def _is_local(handle: Handle) -> bool:
+    return HOSTS not in handle.data
+
+
+def _head_machine(handle: Handle) -> str:
+    return str(handle.data[_MACHINE] if _is_local(handle) else handle.data[HOSTS][0]["machine"])
+
+
+def _find_machines(handle: Handle) -> dict[str, str]:
+    """Return the nodes that a cluster can have, and where they are as messages say it."""
+    if _is_local(handle):
+        names = node_names(1 + MAX_LOCAL_NODES)[1:]
+        return {name: f"{name} on {handle.data[_MACHINE]}" for name in names}
+    machines = [str(host["machine"]) for host in handle.data[HOSTS][1:]]
+    return dict(zip(node_names(len(machines) + 1)[1:], machines, strict=True))
+
+
+def _list_hosts(handle: Handle, asset: Asset) -> dict[str, Json]:
+    """Return the hosts of a cluster, each with its address and Ray; on one machine also how many nodes share it."""
+    ray = handle.data.get("ray") or "ray"
+    if not _is_local(handle):
+        names = ("machine", "address")
+        return {"hosts": [{**{name: host[name] for name in names}, "ray": ray} for host in handle.data[HOSTS]]}
+    count, machine = int(asset.spec.get("max_instances", DEFAULT_MAX_INSTANCES)), handle.data[_MACHINE]
+    hosts = [{"machine": machine, "address": address_of(number), "ray": ray} for number in range(count + 1)]
+    return {"hosts": hosts, "share": max(1, count)}
 
 
 def _limits(asset: Asset) -> dict[str, Json]:
     return {name: asset.spec[name] for name in LIMITS if name in asset.spec}
 
 
-def _live_limits(handle: Handle, found: ClusterState) -> dict[str, Json]:
-    """Return the limits that the cluster follows; it has no more nodes than hosts whose agents are alive."""
+def _live_limits(found: ClusterState, hosts: int) -> dict[str, Json]:
+    """Return the limits that the cluster follows; it has no more nodes than hosts of one whose agents are alive.
+
+    On one machine, which is no such host, there are to be as many agents as nodes.
+    """
     limits: dict[str, Json] = dict(found.limits)
-    usable = len(_nodes(handle)) - len(found.silent)
-    if usable < min(len(_nodes(handle)), int(limits.get("max_instances", DEFAULT_MAX_INSTANCES))):
+    most = int(limits.get("max_instances", DEFAULT_MAX_INSTANCES))
+    count = hosts if hosts > 0 else most
+    usable = count - len(found.silent)
+    if usable < min(count, most):
         limits["max_instances"] = usable
     return limits
 
 
-def _find_problem(handle: Handle, found: ClusterState) -> str:
+def _find_problem(machines: Mapping[str, str], found: ClusterState) -> str:
     """Return why the cluster has fewer nodes than Ray wants, "" if it has not."""
-    machines = dict(zip(_nodes(handle), (host["machine"] for host in handle.data["hosts"][1:]), strict=True))
     parts = [f"{machines[name]} gives no sign of life" for name in sorted(found.silent)]
     parts += [f"Ray does not start on {machines[name]}: {words}" for name, words in found.waiting.items()]
     return join_some(parts, separator="; ")

@@ -7,14 +7,16 @@ is lost, and the cluster has to be made anew. That of another host has a node wh
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.backends._ray_cluster_files import DASHBOARD_PORT, GCS_PORT, HEAD, ClusterFiles
+from reconciler.backends._local_capacity import device_names
+from reconciler.backends._ray_cluster_files import DASHBOARD_PORT, GCS_PORT, HEAD, ClusterFiles, is_local
 from reconciler.diagnostics import UserError
 from reconciler.private_files import create_private_file
 from reconciler.regular_files import read_last_text
@@ -22,11 +24,14 @@ from reconciler.runner.descendants import find_descendants, find_marked, send_si
 
 AGENT_MARK, RAY_MARK = "MLGIT_RAY_AGENT", "MLGIT_RAY_HOST"
 """Variables of the environment by which the processes of a host are found again."""
+CLUSTER_MARK = "MLGIT_RAY_CLUSTER"
+"""The variable that says of which cluster an agent is: that of an earlier one may not have ended yet."""
 _POLL_SECONDS, _STOP_SECONDS, _KILL_SECONDS = 0.5, 20.0, 20.0
 _AUTOSCALER_SECONDS = "1"  # between two looks at what waits for nodes: by default five, as long as a node starts
 _START_SECONDS, _MAX_STARTS = 240.0, 3  # of the head: on a busy machine its parts may wait for each other in vain
 _FIRST_DELAY, _MAX_DELAY = 2.0, 60.0  # between two starts of a node
 _OBJECTS_OF_HEAD = 100_000_000  # bytes: it runs nothing that has any
+_LEAST_OBJECTS, _OBJECTS_SHARE = 80_000_000, 0.3  # as Ray has it by itself
 _MAX_LOG, _MAX_WORDS = 1 << 16, 300
 
 
@@ -42,7 +47,8 @@ def end_processes(files: ClusterFiles, name: str) -> bool:
 
 def has_agent(files: ClusterFiles, name: str) -> bool:
     """Return True if the agent of a host is alive; only asked on that host."""
-    return bool(find_marked(files.host(name), variable=AGENT_MARK))
+    mark = f"{CLUSTER_MARK}={files.read().get('token')}"
+    return bool(find_marked(files.host(name), mark, variable=AGENT_MARK))
 
 
 def _kill(files: ClusterFiles, name: str, mark: str, *, descendants: bool = True) -> bool:
@@ -129,6 +135,8 @@ class Agent:
         if self._name == HEAD:  # for its autoscaler
             own["PYTHONPATH"] = str(self._files.provider)
             own["AUTOSCALER_UPDATE_INTERVAL_S"] = _AUTOSCALER_SECONDS
+        else:
+            own |= self._visible_devices()
         environment = {key: value for key, value in os.environ.items() if key != AGENT_MARK}
         log = self._log()
         create_private_file(log)
@@ -152,10 +160,32 @@ class Agent:
             yield from (f"--dashboard-host={address}", f"--temp-dir={temporary}", "--num-cpus=0", "--num-gpus=0")
             yield from (f"--object-store-memory={_OBJECTS_OF_HEAD}", f"--autoscaling-config={self._files.autoscaler}")
             return
-        resources = self._files.read_state(self._name)["resources"]
+        resources = self._resources()
         yield f"--address={self._cluster['hosts'][0]['address']}:{GCS_PORT}"
         yield from (f"--num-cpus={resources['CPU']}", f"--num-gpus={resources.get('GPU', 0)}")
         yield f"--memory={resources['memory']}"
+        if is_local(self._cluster):
+            yield f"--object-store-memory={self._object_memory()}"
+
+    def _resources(self) -> Mapping[str, float]:
+        """Return what the node has by now: more nodes may share this machine than when the agent was started."""
+        return self._files.resources_of(self._name, self._files.read())
+
+    def _visible_devices(self) -> dict[str, str]:
+        """Return the variable that shows a node its part of the GPUs of the machine; empty if it has all."""
+        devices, count = device_names(None), int(self._resources().get("GPU", 0))
+        if not is_local(self._cluster) or not devices:
+            return {}
+        first = (self._index - 1) * count % len(devices)
+        return {"CUDA_VISIBLE_DEVICES": ",".join(devices[first : first + count])}
+
+    def _object_memory(self) -> int:
+        """Return how many bytes of objects a node holds: nodes share the memory that Ray would give one of them."""
+        free = shutil.disk_usage("/dev/shm").free  # noqa: S108 - where Ray has its objects
+        share = self._files.read()["share"]
+        return int(
+            max(_LEAST_OBJECTS, min(self._resources()["memory"] * _OBJECTS_SHARE, free // share * _OBJECTS_SHARE))
+        )
 
     def _is_up(self) -> bool:
         """Return True if Ray has the node, and answers."""

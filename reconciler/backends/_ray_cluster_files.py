@@ -1,6 +1,7 @@
 """The files of a Ray cluster that mlgit makes, in a folder that all of its hosts see, and its autoscaler's settings.
 
-``cluster.json`` says what the cluster is to be, ``token`` is what Ray asks of those who use it, ``wanted.json`` has the
+``cluster.json`` says what the cluster is to be: its hosts, and ``share`` if all are nodes of one machine, which is how
+many of them share what it has. ``token`` is what Ray asks of those who use it, ``wanted.json`` has the
 hosts that Ray's autoscaler wants a node on, and ``hosts`` has the state of each host and its sign of life.
 """
 
@@ -27,6 +28,11 @@ LIMITS = ("min_instances", "max_instances", "idle_time_before_scale_down")
 _SILENT_SECONDS = 15.0  # after which an agent without a sign of life has ended; one is due every second
 _SECONDS_OF_MINUTE = 60.0
 _MAX_BYTES = 1 << 20  # of cluster.json
+
+
+def is_local(cluster: Mapping[str, Any]) -> bool:
+    """Return True if all nodes of a cluster are on one machine, in a network of their own."""
+    return "share" in cluster
 
 
 def node_names(hosts: int) -> tuple[str, ...]:
@@ -116,8 +122,21 @@ class ClusterFiles(NamedTuple):
 
     def resources(self) -> tuple[Mapping[str, float], ...]:
         """Return what the nodes have that the cluster can have, by Ray's names."""
-        names = node_names(len(self.read().get("hosts", ())))[1:]
-        return tuple(self.read_state(name).get("resources", {}) for name in names)
+        cluster = self.read()
+        names = node_names(len(cluster.get("hosts", ())))[1:]
+        return tuple(self.resources_of(name, cluster) for name in names)
+
+    def resources_of(self, name: str, cluster: Mapping[str, Any]) -> Mapping[str, float]:
+        """Return what one node of a cluster has: all of its host, or its share of a machine that has several."""
+        found: Mapping[str, float] = self.read_state(name).get("resources", {})
+        if not is_local(cluster):
+            return found
+        return {resource: _share(resource, value, cluster["share"]) for resource, value in found.items()}
+
+
+def _share(resource: str, value: float, count: int) -> float:
+    """Return what one of several nodes has of a resource of their machine; each has a processor."""
+    return max(1, value // count) if resource == "CPU" else value // count
 
 
 def make_autoscaler_settings(folder: Path, cluster: Mapping[str, Any], resources: tuple[Any, ...]) -> str:

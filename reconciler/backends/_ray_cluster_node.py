@@ -14,9 +14,23 @@ from typing import Any
 import reconciler
 from reconciler.backends._local_capacity import core_count, device_names
 from reconciler.backends._node_messages import Message, error_document
-from reconciler.backends._ray_cluster_agent import AGENT_MARK, end_processes, has_agent, temporary_folder
-from reconciler.backends._ray_cluster_files import HEAD, files_of_backend, make_autoscaler_settings, node_names
+from reconciler.backends._ray_cluster_agent import (
+    AGENT_MARK,
+    CLUSTER_MARK,
+    end_processes,
+    has_agent,
+    temporary_folder,
+)
+from reconciler.backends._ray_cluster_files import (
+    HEAD,
+    files_of_backend,
+    is_local,
+    make_autoscaler_settings,
+    node_names,
+)
+from reconciler.backends._ray_cluster_network import close_network, find_entry, open_network
 from reconciler.diagnostics import UserError, user_error
+from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 from reconciler.private_files import create_private_file, make_private_folder
 
 Document = dict[str, Any]
@@ -51,12 +65,14 @@ class ClusterHost:
         if cluster.get("token") != request["token"]:
             return {}
         names = node_names(len(cluster["hosts"]))
+        if is_local(cluster):  # it may have had more
+            names = names[: 1 + int(cluster["limits"].get("max_instances", DEFAULT_MAX_INSTANCES))]
         states = {name: self._files.read_state(name) for name in names}
         return {
             "limits": cluster["limits"],
             "state": states[HEAD].get("state", ""),
             "message": states[HEAD].get("message", ""),
-            "has_agent": has_agent(self._files, HEAD),
+            "has_agent": self._has_agent_of_head(cluster),
             "silent": [name for name in names[1:] if self._files.is_silent(name)],
             "waiting": {
                 name: state["message"]
@@ -81,7 +97,7 @@ class ClusterHost:
             message = f"{folder} has a Ray cluster that is not of this workspace, and its head is alive on {machine}"
             hint = "give the backend another folder: or another name, or remove that cluster where it was made"
             raise user_error("cluster-exists", message, hint)
-        self._close_host(HEAD, str(other.get("token", "")))
+        self._end_cluster(other)
         shutil.rmtree(self._files.folder, ignore_errors=True)
         for folder in (self._files.folder.parent, self._files.folder, self._files.provider, self._files.host("")):
             make_private_folder(folder)
@@ -93,9 +109,19 @@ class ClusterHost:
         """Return True if the head of a cluster is alive, which may be on another host than this one."""
         if not cluster or self._files.read_state(HEAD).get("state") in {"ended", "failed"}:
             return False
-        if cluster["hosts"][0]["address"] == host["address"]:
-            return has_agent(self._files, HEAD)
+        if all(cluster["hosts"][0][name] == host[name] for name in ("machine", "address")):
+            return self._has_agent_of_head(cluster)
         return not self._files.is_silent(HEAD)
+
+    def _has_agent_of_head(self, cluster: Mapping[str, Any]) -> bool:
+        """Return True if the agent of the head is alive, in a network that can be entered if it has its own."""
+        return has_agent(self._files, HEAD) and (not is_local(cluster) or bool(find_entry(self._files)))
+
+    def _resize(self, request: Document) -> None:
+        """Set the nodes of a cluster on one machine, and how many share it: those that there are stay in the list."""
+        cluster = self._files.read()
+        hosts = max(cluster["hosts"], request["hosts"], key=len)
+        self._files.write({**cluster, "hosts": hosts, "share": request["share"]})
 
     def _join(self, request: Document) -> None:
         """Start the agent of a host, unless it is alive: it is what starts Ray there."""
@@ -103,6 +129,8 @@ class ClusterHost:
         if self._files.read().get("token") != request["token"]:
             message = f"{os.uname().nodename} does not see the files of the Ray cluster in {self._files.folder}"
             raise user_error("cluster-host", message, "folder: names a folder that all hosts of the backend see")
+        if is_local(self._files.read()):
+            open_network(self._files)
         if has_agent(self._files, name):
             return
         end_processes(self._files, name)
@@ -119,13 +147,14 @@ class ClusterHost:
         self._start_agent(name)
 
     def _start_agent(self, name: str) -> None:
-        program = str(Path(reconciler.__file__).parents[1])
+        program, cluster = str(Path(reconciler.__file__).parents[1]), self._files.read()
+        entry = find_entry(self._files) if is_local(cluster) else ()
         log = self._files.host(name).with_suffix(".agent.log")
         create_private_file(log)
         with log.open("ab") as output:
             subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _AGENT, program, str(self._files.folder), name],
-                env={**os.environ, AGENT_MARK: str(self._files.host(name))},
+                [*entry, sys.executable, "-I", "-S", "-c", _AGENT, program, str(self._files.folder), name],
+                env={**os.environ, AGENT_MARK: str(self._files.host(name)), CLUSTER_MARK: cluster["token"]},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -154,17 +183,28 @@ class ClusterHost:
 
     def _close(self, request: Document) -> None:
         """Remove a cluster: its agents end where they see that."""
-        if self._files.read().get("token") == request["token"]:
+        cluster = self._files.read()
+        if cluster.get("token") == request["token"]:
             (self._files.folder / "cluster.json").unlink()
-            self._close_host(HEAD, request["token"])
+            self._end_cluster(cluster)
             shutil.rmtree(self._files.folder)
+
+    def _end_cluster(self, cluster: Mapping[str, Any]) -> None:
+        """End what a cluster has started on this host: the head, and all of its nodes if they are here too."""
+        for name in reversed(node_names(len(cluster["hosts"]) if is_local(cluster) else 1)):
+            self._close_host(name, str(cluster.get("token", "")))
+        if is_local(cluster) and not close_network(self._files):
+            raise self._endless()
 
     def _close_host(self, name: str, token: str) -> None:
         if not end_processes(self._files, name):
-            message = f"processes of Ray do not end on {os.uname().nodename}"
-            raise user_error("cluster-host", message, "look for them with ps, then run the command again")
+            raise self._endless()
         if token:
             shutil.rmtree(temporary_folder(token), ignore_errors=True)
+
+    def _endless(self) -> UserError:
+        message = f"processes of Ray do not end on {os.uname().nodename}"
+        return user_error("cluster-host", message, "look for them with ps, then run the command again")
 
 
 def find_resources() -> dict[str, float]:

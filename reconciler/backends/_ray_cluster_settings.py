@@ -51,11 +51,15 @@ def check_settings(settings: Mapping[str, Json]) -> Iterator[tuple[str, Diagnost
     """Yield what is wrong with settings that are as their schema says: a name of one, and what."""
     hosts = settings.get("hosts")
     if hosts is None:
-        if "address" not in settings:
-            message = "a backend ray needs address: of a cluster that exists, or hosts: on which mlgit makes one"
-            yield "type", Diagnostic("wrong-value", message, hint="add one of them")
-        if "ray" in settings:
-            yield "ray", Diagnostic("wrong-value", "ray: is for hosts:, and the backend has none", hint="remove it")
+        if "machine" in settings and "address" not in settings:
+            message = (
+                "machine: is the one that submits to a cluster that exists, and the backend has no address: of one"
+            )
+            hint = "add address:, or name the machines of a cluster that mlgit makes with hosts:"
+            yield "machine", Diagnostic("wrong-value", message, hint=hint)
+        if "ray" in settings and "address" in settings:
+            message = "ray: is for a cluster that mlgit makes, and address: for one that exists"
+            yield "ray", Diagnostic("wrong-value", message, hint="keep one of them")
         return
     for name in _ATTACHED:
         if name in settings:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ from typing import Any
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
-from reconciler.backends._ray_cluster_files import files_of_backend
+from reconciler.backends._ray_cluster_files import files_of_backend, is_local
+from reconciler.backends._ray_cluster_network import is_inside
 from reconciler.backends._runner import explain_start
 from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
 from reconciler.diagnostics import user_error
@@ -51,6 +53,9 @@ class RayNodeBackend(ScheduledBackend):
         if (api := self._cluster.open_api()) is None:
             message = f"mlgit has made no Ray cluster for the backend {self._name}"
             raise user_error("backend-unreachable", message, "`mlgit apply` makes that of the compute bound to it")
+        if is_local(self._cluster.read()) and not is_inside(self._cluster):
+            message = f"the Ray cluster of the backend {self._name} on {os.uname().nodename} has ended"
+            raise user_error("backend-unreachable", message, "`mlgit apply` makes it again")
         return api
 
     def usage(self) -> Iterable[Usage]:

@@ -19,6 +19,7 @@ from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
 from reconciler.model import BuildForecast, Forecast, Plan, State, TableComparison
+from reconciler.model.clusters import makes_cluster
 from reconciler.planning.options import PlanOptions
 from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
@@ -135,11 +136,11 @@ def _forecast(session: Session, state: State, plan: Plan) -> Sequence[Forecast]:
 def _check_submissions(
     session: Session, state: State, plan: Plan, cache: RenderedOutputCache | None
 ) -> RenderedOutputCache | None:
-    """Report what would stop runs of a plan on this machine; return the cache, none if there is something.
+    """Report what would stop runs and clusters of a plan on this machine; return the cache, none if there is something.
 
     This machine may be changed at any time: what was said of it is not remembered.
     """
-    if not plan.submissions:
+    if not plan.submissions and not any(map(makes_cluster, session.config.backends.values())):
         return cache
     module = importlib.import_module("reconciler.project.submission_checks")
     return None if module.report_refused_submissions(session, state, plan) else cache

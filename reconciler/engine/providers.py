@@ -89,9 +89,9 @@ class Providers:
         backend = str(record.realised["backend"])
         if backend not in self.clusters:
             message = (
-                f"{record.address} has a cluster of the backend {backend}, which has no hosts: in mlgit.yml any longer"
+                f"{record.address} has a cluster of the backend {backend}, which makes none by mlgit.yml any longer"
             )
-            hint = "add it again, with the secrets for its hosts, until the cluster is removed"
+            hint = "restore its settings, with the secrets for its hosts, until the cluster is removed"
             raise user_error("provider-missing", message, hint)
         return self.clusters[backend]
 

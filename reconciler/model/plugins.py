@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
 from reconciler.model.capacity import CountGpus, FindCapacity, unknown_capacity, unknown_gpus
+from reconciler.model.clusters import makes_cluster
 from reconciler.model.support import Support
 
 NO_SETTINGS: Mapping[str, Json] = MappingProxyType({"type": "object", "additionalProperties": False})
@@ -40,6 +41,10 @@ class Plugin:
     variables: frozenset[str] = frozenset()
     check: str = ""
 
+    def support_with(self, _settings: Mapping[str, Json]) -> Support:
+        """Return what a provider with these settings does of an asset's spec."""
+        return self.support
+
 
 @dataclass(frozen=True, slots=True)
 class BackendPlugin(Plugin):
@@ -57,9 +62,9 @@ class BackendPlugin(Plugin):
     returns what else this machine tells of the same: more than that is a warning where a plan is shown; blank if there
     is none.
 
-    A backend with the setting ``hosts`` makes a cluster on them, for the compute that is bound to it: its support is
-    ``support_of_made``, and ``open_clusters`` names a function of its settings and a `BackendContext` that returns the
-    provider of resources which does so. It is blank for a type of backend without that setting.
+    A backend whose settings say so (`model.clusters`) makes the cluster of the compute that is bound to it: its support
+    is ``support_of_made``, and ``open_clusters`` names a function of its settings and a `BackendContext` that returns
+    the provider of resources which does so. It is blank for a type of backend that makes none.
     """
 
     accepts: frozenset[Form] = frozenset({Form.PREFIX, Form.FIXED_PREFIX})
@@ -72,6 +77,9 @@ class BackendPlugin(Plugin):
     machine_capacity: str = ""
     support_of_made: Support = field(default_factory=Support)
     open_clusters: str = ""
+
+    def support_with(self, settings: Mapping[str, Json]) -> Support:
+        return self.support_of_made if makes_cluster(settings) else self.support
 
 
 class BackendContext(NamedTuple):

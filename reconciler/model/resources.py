@@ -9,8 +9,6 @@ from reconciler.model.assets import EMPTY_MAPPING, Json
 
 DEFAULT_MAX_INSTANCES = 4
 """The most nodes of an amlcompute whose file has no max_instances."""
-CLUSTER_SETTINGS = ("hosts", "folder", "python", "ray", "user", "port", "known_hosts")
-"""Settings of a backend with which it makes the cluster of a compute: others make another cluster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from reconciler.config.config import Config
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import split_pointer
 from reconciler.model import EMPTY_MAPPING, Address, Asset, Json
+from reconciler.model.clusters import HOSTS
 from reconciler.model.secret_bindings import find_binding
 from reconciler.planning.clusters import BINDING as _CLUSTER
-from reconciler.planning.clusters import HOSTS, cluster_binding, cluster_settings, describe_host_changes
+from reconciler.planning.clusters import cluster_binding, cluster_settings, describe_host_changes
 from reconciler.planning.diff import format_value
 
 _BACKEND, _DATASTORE, _SECRETS, _TYPE = "backend", "datastore", "secrets", "type"

@@ -1,4 +1,4 @@
-"""Clusters that mlgit makes: of the compute that mlgit.yml binds to a backend with ``hosts:``."""
+"""Clusters that mlgit makes: of the compute that mlgit.yml binds to a backend which makes one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.kinds import kinds
 from reconciler.format.kinds.compute import KIND as COMPUTE
 from reconciler.model import EMPTY_MAPPING, Address, Asset, Json, Record
-from reconciler.model.resources import CLUSTER_SETTINGS, DEFAULT_MAX_INSTANCES
+from reconciler.model.clusters import CLUSTER_SETTINGS, HOSTS, MAX_LOCAL_NODES, makes_cluster, makes_local_cluster
+from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.subjects import Subject
 
 BINDING = "cluster"
 """The part of a recorded binding that has the settings of a cluster."""
-HOSTS, _TYPE = "hosts", "type"
+_TYPE = "type"
 _SHOWN = ("machine", "address")  # of a host, in plans
 
 
@@ -27,7 +28,7 @@ def cluster_settings(config: Config, address: Address) -> Mapping[str, Json]:
     if kind is None or not kind.uses_backend or address.kind in config.providers:
         return EMPTY_MAPPING
     settings = config.backends.get(config.backend_of(address.name), EMPTY_MAPPING)
-    return settings if _has_readable_hosts(settings) else EMPTY_MAPPING
+    return settings if makes_local_cluster(settings) or _has_readable_hosts(settings) else EMPTY_MAPPING
 
 
 def _has_readable_hosts(settings: Mapping[str, Json]) -> bool:
@@ -57,10 +58,12 @@ def describe_cluster(config: Config, asset: Asset) -> str:
     settings = cluster_settings(config, asset.address)
     if not settings:
         return ""
-    head, *others = settings[HOSTS]
-    most = asset.spec.get("max_instances", min(DEFAULT_MAX_INSTANCES, len(others)))
+    head, *others = settings.get(HOSTS, ("",))
+    most = asset.spec.get("max_instances", min(DEFAULT_MAX_INSTANCES, len(others) or DEFAULT_MAX_INSTANCES))
     least = asset.spec.get("min_instances", 0)
     count = pluralize(most, "node") if least == most else f"{least} to {pluralize(most, 'node')}"
+    if HOSTS not in settings:
+        return f"starts a {_name(settings)} cluster on this machine, a head and {count}"
     machines = join_some([host["machine"] for host in others])
     return f"starts a {_name(settings)} cluster, head on {head['machine']}, {count} on {machines}"
 
@@ -70,6 +73,11 @@ def describe_exposure(config: Config, asset: Asset) -> str:
     settings = cluster_settings(config, asset.address)
     if not settings:
         return ""
+    if HOSTS not in settings:
+        return (
+            f"{_name(settings)} gets a network of its own on this machine, which nothing outside reaches; its runs "
+            "reach nothing outside either, and their files come and go through mlgit"
+        )
     name, machines = _name(settings), join_some([host["machine"] for host in settings[HOSTS]])
     addresses = join_some([host["address"] for host in settings[HOSTS]])
     return (
@@ -109,13 +117,17 @@ def check_clusters(declared: AssetSet, config: Config) -> Iterator[Diagnostic]:
             message = f"the backend {backend} makes one cluster, and both {other} and {asset.address} are bound to it"
             hint = "bind one of them to another backend, under compute: in mlgit.yml"
             yield Diagnostic("cluster-shared", message, declared.value_span(asset, "/name"), hint)
-        usable = len(settings[HOSTS]) - 1
+        usable = len(settings[HOSTS]) - 1 if HOSTS in settings else MAX_LOCAL_NODES
         for field in ("min_instances", "max_instances"):
             wanted = asset.spec.get(field)
             if isinstance(wanted, int) and wanted > usable:
                 message = f"{asset.address} asks for {pluralize(wanted, 'node')} ({field}), and the backend {backend} "
-                message += f"has {pluralize(usable, 'host')} beside that of the head"
-                hint = f"lower it, or add to hosts: of the backend {backend} in mlgit.yml"
+                if HOSTS in settings:
+                    message += f"has {pluralize(usable, 'host')} beside that of the head"
+                    hint = f"lower it, or add to hosts: of the backend {backend} in mlgit.yml"
+                else:
+                    message += f"makes {pluralize(usable, 'node')} on one machine at most"
+                    hint = f"lower it, or list machines under hosts: of the backend {backend} in mlgit.yml"
                 yield Diagnostic("cluster-too-large", message, declared.value_span(asset, f"/{field}"), hint)
 
 
@@ -127,7 +139,7 @@ def check_cluster_of_run(
     backend = config.backend_of(name)
     address = Address(COMPUTE.name, name)
     is_declared = any(address in addresses for addresses in (declared.readable_assets, declared.known, unaffected))
-    if HOSTS in config.backends.get(backend, EMPTY_MAPPING) and not is_declared:
+    if makes_cluster(config.backends.get(backend, EMPTY_MAPPING)) and not is_declared:
         message = f"{subject.asset.address}: no file declares the compute {name}, and the backend {backend} makes its "
         message += "cluster for a declared one only"
         hint = "name a compute that a file declares with type: amlcompute"

@@ -15,6 +15,7 @@ from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
 from reconciler.format.schemas import check_settings
 from reconciler.model import Json
+from reconciler.model.clusters import makes_local_cluster
 from reconciler.project.backend_lookup import COMMON_SETTINGS
 from reconciler.registry import Registry
 from reconciler.secrets.urls import find_url_secrets
@@ -100,7 +101,11 @@ def ephemeral_machine_diagnostics(document: Document, config: Config, host: str)
 
 
 def _host_bound_backends(config: Config) -> set[str]:
-    return {name for name, settings in config.backends.items() if _is_host_bound(str(settings["type"]))}
+    return {
+        name
+        for name, settings in config.backends.items()
+        if makes_local_cluster(settings) or _is_host_bound(str(settings["type"]))
+    }
 
 
 def _is_host_bound(type_name: str) -> bool:

@@ -11,6 +11,7 @@ from reconciler.engine.driver.process import StoreSettings
 from reconciler.engine.location_refresh import with_locations
 from reconciler.model import Observation, State
 from reconciler.model.backend import Backend
+from reconciler.model.clusters import makes_cluster
 from reconciler.model.plugins import BackendContext
 from reconciler.model.secret_bindings import backend_address
 from reconciler.model.step_runs import DRIVER
@@ -39,11 +40,11 @@ def open_backends(session: StateSession) -> dict[str, Backend]:
 
 
 def open_clusters(session: StateSession) -> dict[str, Resource]:
-    """Return what makes the clusters of the backends that have ``hosts:``, by the backend."""
+    """Return what makes the clusters of the backends that make one, by the backend."""
     folder = str(session.shared_folder)
     opened: dict[str, Resource] = {}
     for name, settings in session.config.reachable_backends(host_name()).items():
-        plugin = backends.BACKENDS.load(str(settings["type"])) if "hosts" in settings else None
+        plugin = backends.BACKENDS.load(str(settings["type"])) if makes_cluster(settings) else None
         if plugin is not None and plugin.open_clusters:
             context = BackendContext(name, folder, secret_reader(session, backend_address(name)))
             opened[name] = backends.BACKENDS.call(str(settings["type"]), plugin.open_clusters, settings, context)

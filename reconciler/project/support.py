@@ -144,10 +144,7 @@ class _Providers:
         type_name = str(settings.get("type", ""))
         if (plugin := self._plugin("backend", type_name)) is None:
             return SupportReport()
-        support = plugin.support
-        if "hosts" in settings and isinstance(plugin, BackendPlugin):
-            support = plugin.support_of_made
-        provider = _label("backend", name, type_name)
+        provider, support = _label("backend", name, type_name), plugin.support_with(settings)
         report = check_support(asset, support, provider, "bind its compute to another backend")
         notes = self._notes_on_submissions(name) if kind_of(asset).is_runnable else self._notes_on_cluster(asset)
         return report._replace(notes=(*report.notes, *notes))

@@ -18,8 +18,8 @@ NODES = """
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("", "a backend ray needs address: of a cluster that exists, or hosts: on which mlgit makes one"),
-        ("address: 'http://h:8265', ray: /opt/ray", "ray: is for hosts:, and the backend has none"),
+        ("machine: a", "machine: is the one that submits to a cluster that exists, and the backend has no address:"),
+        ("address: 'http://h:8265', ray: /opt/ray", "ray: is for a cluster that mlgit makes, and address: for one"),
         (f"hosts: [{A}]", "this must have at least 2 entries"),
         (
             f"address: 'http://h:8265', hosts: [{A}, {B}]",
@@ -44,3 +44,14 @@ def test_a_setting_that_is_wrong_is_an_error_at_its_line(small, mlgit, settings,
     assert validated.code == 1
     (line,) = [line for line in (validated.out + validated.err).splitlines() if message in line]
     assert line.startswith("mlgit.yml:3:")
+
+
+def test_a_plan_says_at_the_compute_what_its_cluster_lacks_on_this_machine(small, mlgit):
+    backend = "{type: ray, folder: /shared, ray: /nowhere/ray}"
+    edit(small, "mlgit.yml", "{local: {type: local}}", f"{{local: {{type: local}}, cluster: {backend}}}")
+    edit(small, "mlgit.yml", '{"*": local}', '{"*": local, nodes: cluster}')
+    commit(small, "compute", {"compute/nodes.yml": NODES})
+    planned = mlgit("plan", "--select", "compute/nodes", cwd=small)
+    assert planned.code == 0, planned.out + planned.err
+    lacks = "warning: compute/nodes: cluster: this machine has no program /nowhere/ray"
+    assert f"compute/nodes.yml:3:7: {lacks}" in planned.err, planned.out + planned.err

@@ -61,6 +61,31 @@ def test_a_compute_that_wants_more_nodes_than_there_are_hosts_is_refused_at_its_
     assert ("compute/nodes.yml", message) in problems(workspace(max_instances=3))
 
 
+def local_workspace(**fields: Any) -> dict[str, str]:
+    """Return the small workspace with its job on a cluster of one machine."""
+    files = workspace(**fields)
+    config = yaml.safe_load(files["mlgit.yml"])
+    del config["backends"]["ray"]["hosts"]
+    return {**files, "mlgit.yml": yaml.safe_dump(config)}
+
+
+def test_the_plan_says_how_large_a_cluster_on_this_machine_gets():
+    made = "starts a Ray cluster on this machine, a head and 0 to 2 nodes"
+    assert action_on(InMemoryProject().plan(local_workspace()), NODES).reason == made
+
+
+def test_a_cluster_on_one_machine_has_no_more_nodes_than_addresses():
+    message = "compute/nodes asks for 201 nodes (max_instances), and the backend ray makes 200 nodes on one machine"
+    assert ("compute/nodes.yml", f"{message} at most") in problems(local_workspace(max_instances=201))
+
+
+def test_hosts_make_another_cluster_than_this_machine():
+    before = {"backend": "ray", "cluster": {"folder": "/shared/mlgit"}}
+    after = {"backend": "ray", "cluster": {"hosts": HOSTS, "folder": "/shared/mlgit"}}
+    assert makes_another_cluster(before, after)
+    assert makes_another_cluster(after, before)
+
+
 def test_two_computes_cannot_share_a_cluster():
     files = workspace()
     files["compute/other.yml"] = files["compute/nodes.yml"].replace("name: nodes", "name: other")

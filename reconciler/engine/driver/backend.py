@@ -27,6 +27,7 @@ from reconciler.engine.driver.process import DriverProcess, DriverSettings, Stor
 from reconciler.engine.driver.result import decode_result, graph_outputs
 from reconciler.model import Condition, Handle, Json, Phase, RunStatus
 from reconciler.model.backend import RunFiles, RunResult
+from reconciler.model.clusters import makes_local_cluster
 from reconciler.model.object_store import ObjectStore, is_entry_name
 from reconciler.model.providers import CANCELED, Usage
 from reconciler.model.secret_bindings import STORE_ADDRESS, backend_address
@@ -227,7 +228,7 @@ class DriverBackend:
         hosts = [host for item in settings if (host := str(item.get("host", "")))]
         if any(host != self._host for host in hosts):
             return next(host for host in hosts if host != self._host)
-        is_bound = any("host" not in item and BACKENDS.load(str(item["type"])).is_host_bound for item in settings)
+        is_bound = any("host" not in item and _is_host_bound(item) for item in settings)
         is_here = self._process(handle).has_files or self._last_host(handle) == self._host
         return "" if not is_bound or is_here else self._last_host(handle)
 
@@ -268,6 +269,10 @@ class DriverBackend:
         is_file_name = handle.id not in {"", ".", ".."} and not {"/", "\0"} & set(handle.id)
         name = handle.id if is_file_name else hashlib.sha256(handle.id.encode()).hexdigest()
         return DriverProcess(self._folder / "drivers" / name)
+
+
+def _is_host_bound(settings: Mapping[str, Json]) -> bool:
+    return makes_local_cluster(settings) or bool(BACKENDS.load(str(settings["type"])).is_host_bound)
 
 
 def _is_lost(error: UserError) -> bool:

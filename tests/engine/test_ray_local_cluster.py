@@ -1,0 +1,208 @@
+"""A Ray cluster that mlgit makes for a compute on this machine alone, in a network of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from services.ray_cluster import MISSING, PROGRAM
+from services.ssh_node import PYTHON
+from workspaces import APPLY, SMALL, commit, edit, git, until, write
+
+from reconciler.backends._ray_cluster_agent import AGENT_MARK, RAY_MARK, temporary_folder
+from reconciler.backends._ray_cluster_files import files_of_backend, node_names
+from reconciler.backends._ray_cluster_network import NETWORK_MARK, find_entry
+from reconciler.runner.descendants import find_descendants, find_marked, send_signal
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.services,
+    pytest.mark.skipif(bool(MISSING) and os.environ.get("CI") != "true", reason=MISSING),
+]
+_COMPUTE = """
+    $schema: https://azuremlschemas.azureedge.net/latest/amlCompute.schema.json
+    name: nodes
+    type: amlcompute
+    min_instances: {least}
+    max_instances: {most}
+    idle_time_before_scale_down: {idle}
+    """
+_BOTH = """
+    $schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
+    name: both
+    command: echo $RANK of $WORLD_SIZE
+    environment: azureml:plain@latest
+    compute: azureml:nodes
+    distribution: {type: pytorch}
+    resources: {instance_count: 2}
+    """
+_SECONDS = 120  # until a node has started on a busy machine
+_HOST = os.uname().nodename
+
+
+class LocalCluster:
+    """The cluster of the backend `cluster` in a folder, by its files and its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = files_of_backend((folder / "disk").resolve(), "cluster")
+        self.temporary = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        # With a higher priority its parts start also on a busy machine, where they wait for each other in vain.
+        self.program = self.temporary / "ray"
+        self.program.write_text(f'#!/bin/sh\nexec nice -n -10 {PROGRAM.parent}/python {PROGRAM} "$@"\n')
+        self.program.chmod(0o755)
+
+    def settings(self) -> str:
+        """Return the settings of the backend."""
+        own = {"type": "ray", "folder": str(self.folder / "disk"), "python": PYTHON, "ray": str(self.program)}
+        return json.dumps(own)
+
+    def processes(self) -> set[int]:
+        """Return what is left of the cluster, in whatever session."""
+        names = (*node_names(8), "network")
+        marks = [(name, mark) for name in names for mark in (AGENT_MARK, RAY_MARK, NETWORK_MARK)]
+        marked = {one for name, mark in marks for one in find_marked(self.files.host(name), variable=mark)}
+        return {one for process in marked for one in (process, *find_descendants(process))}
+
+    def states(self) -> list[str]:
+        """Return the states of its nodes."""
+        documents = (json.loads(path.read_text()) for path in sorted(self.files.folder.glob("hosts/node-*.json")))
+        return [document["state"] for document in documents]
+
+    def wait_for(self, *states: str) -> None:
+        """Wait until its nodes have these states."""
+        until(lambda: sorted(self.states()) == sorted(states), _SECONDS)
+
+    def stop(self) -> None:
+        """End what is left of it."""
+        token = self.files.read().get("token")
+        while left := self.processes():
+            send_signal(left, signal.SIGKILL)
+        shutil.rmtree(self.temporary)
+        if token:
+            shutil.rmtree(temporary_folder(token), ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[LocalCluster]:
+    """The small workspace, whose job is on a cluster of this machine; its tests share the cluster."""
+    assert not MISSING
+    folder = tmp_path_factory.mktemp("workspace") / "small"
+    folder.mkdir()
+    cluster = LocalCluster(folder)
+    try:
+        git(folder, "init", "--quiet")
+        write(folder, SMALL)
+        edit(folder, "mlgit.yml", "backends: {local: {type: local}}", f"backends: {{cluster: {cluster.settings()}}}")
+        edit(folder, "mlgit.yml", '"*": local', '"*": cluster')
+        edit(folder, "jobs/sum.yml", "compute: local", "compute: azureml:nodes")
+        write(folder, {".gitignore": ".mlgit\ndisk\n"})
+        declare(folder)
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def declare(folder, least=0, most=2, idle=5):
+    """Declare the compute."""
+    commit(folder, "compute", {"compute/nodes.yml": _COMPUTE.format(least=least, most=most, idle=idle)})
+
+
+def applied(mlgit, folder, *options):
+    """Apply, and return what was printed."""
+    ended = mlgit(*APPLY, *options, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    return ended.out
+
+
+def test_the_plan_says_that_the_cluster_is_on_this_machine_and_that_its_runs_have_no_network(cluster, mlgit):
+    planned = mlgit("plan", cwd=cluster.folder)
+    assert planned.code == 0, planned.out + planned.err
+    assert "+ compute/nodes: create, starts a Ray cluster on this machine, a head and 0 to 2 nodes\n" in planned.out
+    note = (
+        "compute/nodes: Ray gets a network of its own on this machine, which nothing outside reaches; its runs reach "
+        "nothing outside either, and their files come and go through mlgit (compute/nodes.yml:3:7)"
+    )
+    assert note in " ".join(planned.out.split())
+
+
+def test_a_job_gets_a_node_in_a_network_of_its_own_that_ends_when_it_has_been_idle(cluster, mlgit):
+    printed = applied(mlgit, cluster.folder)
+    assert "model/total: version 1 from run sum-" in printed
+    assert mlgit("job", "logs", "sum", cwd=cluster.folder).out == "total 6\n"
+    networks = {network_of(process) for process in cluster.processes()} - {""}
+    assert len(networks) == 1
+    assert network_of("self") not in networks
+    cluster.wait_for("idle", "idle")  # no command of mlgit runs meanwhile
+    assert "No changes" in mlgit("plan", cwd=cluster.folder).out
+    assert "compute/nodes" not in mlgit("drift", cwd=cluster.folder).out
+
+
+def network_of(process):
+    with suppress(OSError):
+        return str(Path(f"/proc/{process}/ns/net").readlink())
+    return ""  # it has ended
+
+
+def test_a_job_on_two_nodes_shares_the_machine_with_itself(cluster, mlgit):
+    applied(mlgit, cluster.folder)
+    commit(cluster.folder, "job", {"jobs/both.yml": _BOTH})
+    applied(mlgit, cluster.folder)
+    assert sorted(re.findall(r"[01] of 2", mlgit("job", "logs", "both", cwd=cluster.folder).out)) == [
+        "0 of 2",
+        "1 of 2",
+    ]
+    (cluster.folder / "jobs/both.yml").unlink()
+    commit(cluster.folder)
+    applied(mlgit, cluster.folder)
+
+
+def test_more_nodes_are_an_update_in_place(cluster, mlgit):
+    applied(mlgit, cluster.folder)
+    entry = find_entry(cluster.files)
+    assert entry
+    declare(cluster.folder, least=1, most=3)
+    assert "~ compute/nodes: update" in mlgit("plan", cwd=cluster.folder).out
+    applied(mlgit, cluster.folder)
+    cluster.wait_for("running", "idle", "idle")
+    assert find_entry(cluster.files) == entry
+    declare(cluster.folder)
+    applied(mlgit, cluster.folder)
+    assert "No changes" in mlgit("plan", cwd=cluster.folder).out
+
+
+def test_a_cluster_that_ended_as_with_its_machine_is_drift_and_made_again(cluster, mlgit):
+    applied(mlgit, cluster.folder)
+    before = cluster.files.read()["token"]
+    while left := cluster.processes():
+        send_signal(left, signal.SIGKILL)
+    printed = mlgit("drift", cwd=cluster.folder).out
+    ended = f"compute/nodes: its provider no longer has it: the head of the Ray cluster on {_HOST} has ended\n"
+    assert ended in printed
+    assert mlgit("job", "logs", "sum", cwd=cluster.folder).out == "total 6\n"  # needs no cluster
+    applied(mlgit, cluster.folder)
+    assert cluster.files.read()["token"] != before
+    assert "No changes" in mlgit("plan", cwd=cluster.folder).out
+    shutil.rmtree(temporary_folder(before), ignore_errors=True)
+
+
+def test_a_cluster_is_removed_with_its_processes_and_its_network(cluster, mlgit):
+    applied(mlgit, cluster.folder)
+    temporary = temporary_folder(cluster.files.read()["token"])
+    assert temporary.is_dir()
+    for name in ("compute/nodes.yml", "jobs/sum.yml", "models/total.yml"):
+        (cluster.folder / name).unlink()
+    commit(cluster.folder)
+    assert "- compute/nodes" in mlgit("plan", cwd=cluster.folder).out
+    applied(mlgit, cluster.folder, "--allow-mass-delete")
+    assert cluster.processes() == set()
+    assert not cluster.files.folder.exists()
+    assert not temporary.exists()
