@@ -9,6 +9,10 @@ from reconciler.model.support import Honoured, Ignored, Support
 
 _LOCAL = local.BACKEND.support
 _INSTANCES = "/resources/instance_count"
+_RAY_NOTE = (
+    f"{local.RAY_NOTE}; on several nodes it opens ports on all of their addresses, which ask for the token of the run "
+    "from Ray 2.52 on"
+)
 _BY_SETTINGS = ("/resources/instance_type", "/resources/locations", "/resources/properties")
 
 
@@ -31,7 +35,11 @@ def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute
     return Support(
         honoured={
             "job": (
-                *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
+                *(
+                    entry._replace(note=_RAY_NOTE) if entry.note == local.RAY_NOTE else entry
+                    for entry in _LOCAL.honoured["job"]
+                    if entry.pointer != _INSTANCES
+                ),
                 *_on_nodes(name),
             ),
             "compute": (),
