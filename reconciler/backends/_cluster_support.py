@@ -10,6 +10,10 @@ from reconciler.model.support import NUMBER, Honoured, Ignored, Support
 _LOCAL = local.BACKEND.support
 _INSTANCES = "/resources/instance_count"
 _MOST_NOTE = "max_instances is the most instances that one run can have; how many runs go on at once, {} decides"
+_RAY_NOTE = (
+    f"{local.RAY_NOTE}; on several nodes it opens ports on all of their addresses, which ask for the token of the run "
+    "from Ray 2.52 on"
+)
 _BY_SETTINGS = ("/resources/instance_type", "/resources/locations", "/resources/properties")
 
 
@@ -32,7 +36,11 @@ def cluster_support(name: str, asked: str, identity: str, queue: str, of_compute
     return Support(
         honoured={
             "job": (
-                *(entry for entry in _LOCAL.honoured["job"] if entry.pointer != _INSTANCES),
+                *(
+                    entry._replace(note=_RAY_NOTE) if entry.note == local.RAY_NOTE else entry
+                    for entry in _LOCAL.honoured["job"]
+                    if entry.pointer != _INSTANCES
+                ),
                 *_on_nodes(name),
             ),
             "compute": (Honoured("/max_instances", (NUMBER,), note=_MOST_NOTE.format(name)),),

@@ -80,6 +80,9 @@ class RayNodeBackend(ScheduledBackend):
             raise user_error("submission-refused", message, hint) from error
         return {"resources": resources, "instances": task.resources.instances}
 
+    def _count_cpus(self, task: Task) -> float:
+        return find_resources(task.resources, self._settings)[_CPU]
+
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
         """Raise UserError ``submission-refused`` if no node has what a run asks for, or too few nodes have it."""
         nodes, wanted = self._list_nodes(), task.resources.instances

@@ -10,6 +10,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import NamedTuple
@@ -75,6 +76,10 @@ class ScheduledBackend(FolderBackend):
         """
 
     @abstractmethod
+    def _count_cpus(self, task: Task) -> float:
+        """Return how many processors the scheduler is asked for, on each node."""
+
+    @abstractmethod
     def _has_job(self, token: str) -> bool:
         """Tell whether the scheduler knows the job of a token. Raises UserError ``backend-unreachable``."""
 
@@ -96,7 +101,7 @@ class ScheduledBackend(FolderBackend):
         make_private_folders(self._runs, folder, self._token_files, self._submissions, self._runners)
         write_private_json(self._submissions / task.token, {"run": task.run})
         spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
-        write_private_json(folder / SPEC_FILE, spec.to_json())
+        write_private_json(folder / SPEC_FILE, replace(spec, cpus=self._count_cpus(task)).to_json())
         runner = (find_python(), "-I", "-S", str(install_runner(self._runners)))
         write_private_json(folder / _JOB_FILE, dict(self._send_job(task, runner, folder / SPEC_FILE)))
         return Handle(self.provider, task.run)

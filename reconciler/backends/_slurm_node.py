@@ -62,7 +62,8 @@ class SlurmNodeBackend(FolderBackend):
         write_private_json(self._submissions / task.token, {"run": task.run})
         spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
         limits = time_limits(task.resources.timeout, self._settings.get("time"))
-        write_private_json(folder / SPEC_FILE, replace(spec, timeout=limits.seconds).to_json())
+        cpus = task.resources.cpus or self._settings.get("cpus") or 1
+        write_private_json(folder / SPEC_FILE, replace(spec, timeout=limits.seconds, cpus=cpus).to_json())
         runner = (find_python(), "-I", "-S", str(install_runner(self._runners)))
         script = make_script(task, self._settings, folder, runner, folder / SPEC_FILE)
         _write_script(folder / SCRIPT_FILE, script)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from reconciler.backends._local_capacity import count_gpus, find_capacity
 from reconciler.model.plugins import BackendPlugin, Form
-from reconciler.model.support import NUMBER, Condition, Honoured, Ignored, Support
+from reconciler.model.support import NUMBER, RAY_ARGUMENTS, Condition, Honoured, Ignored, Support
 
 _THIS_MACHINE = "its runs are processes of this machine"
 INSTANCES_NOTE = "all instances are processes of this machine, each with a slot of the compute"
 """What a plan says of several instances; other backends say something else."""
+RAY_NOTE = "ray of its environment starts a cluster for the run, on the loopback interface"
+"""What a plan says of a Ray cluster that is on one machine."""
 _MPIRUN = (
     "mpirun of the environment, or else of the machine, starts them, and opens a port on all addresses of the machine"
 )
@@ -16,6 +18,8 @@ _PYTORCH = Condition("/distribution/type", "pytorch")
 _TENSORFLOW = Condition("/distribution/type", "tensorflow")
 _PARALLEL = Condition("/type", "parallel")
 _MPI = Condition("/distribution/type", "mpi")
+_RAY = Condition("/distribution/type", "ray")
+_RAY_SETS = "each run has an address, ports and folders of its own: it sets --address, --port, --temp-dir and the like"
 _JOB = (
     Honoured("/command"),
     Honoured("/code"),
@@ -31,16 +35,23 @@ _JOB = (
     Honoured("/outputs/*/path"),
     Honoured("/outputs/*/mode", ("rw_mount", "mount", "upload", "direct")),
     Honoured("/limits/timeout", (NUMBER,)),
-    Honoured("/resources/instance_count", ("1",), None, "more need distribution: pytorch, tensorflow or mpi"),
+    Honoured("/resources/instance_count", ("1",), None, "more need distribution: pytorch, tensorflow, mpi or ray"),
     Honoured("/resources/instance_count", (NUMBER,), _PYTORCH, note=INSTANCES_NOTE),
     Honoured("/resources/instance_count", (NUMBER,), _TENSORFLOW, note=INSTANCES_NOTE),
     Honoured("/resources/instance_count", (NUMBER,), _MPI, note=INSTANCES_NOTE),
+    Honoured("/resources/instance_count", (NUMBER,), _RAY, note=INSTANCES_NOTE),
     Honoured("/resources/instance_count", (NUMBER,), _PARALLEL, note=INSTANCES_NOTE),
-    Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),
+    Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi")),
+    Honoured("/distribution/type", ("ray",), _RAY, note=RAY_NOTE),
     Honoured("/distribution/process_count_per_instance", (NUMBER,), _PYTORCH),
     Honoured("/distribution/process_count_per_instance", (NUMBER,), _MPI, note=_MPIRUN),
     Honoured("/distribution/worker_count", (NUMBER,)),
     Honoured("/distribution/parameter_server_count", (NUMBER,)),
+    Honoured("/distribution/port", (NUMBER,)),
+    Honoured("/distribution/include_dashboard", ("true", "false")),
+    Honoured("/distribution/dashboard_port", (NUMBER,)),
+    Honoured("/distribution/head_node_additional_args", (RAY_ARGUMENTS,), None, _RAY_SETS),
+    Honoured("/distribution/worker_node_additional_args", (RAY_ARGUMENTS,), None, _RAY_SETS),
 )
 _IGNORED_OF_JOB = (
     Ignored("/parent_job_name", "runs are listed by job, and not below another run"),

@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Json, Spec
 from reconciler.model.docker_arguments import parse_docker_arguments, parse_size
+from reconciler.model.ray_arguments import are_ray_arguments
 
 _ANY = "*"
 NUMBER = "a number"  # among the values of an entry: any number, and no expression
 SIZE = "a size such as `2g`"
 DOCKER_ARGUMENTS = "supported arguments of `docker run`"
+RAY_ARGUMENTS = "other arguments of `ray start`"
 
 
 class Condition(NamedTuple):
@@ -196,6 +198,7 @@ FORMS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         NUMBER: _is_number,
         SIZE: lambda text: parse_size(text) is not None,
         DOCKER_ARGUMENTS: lambda text: not isinstance(parse_docker_arguments(text), str),
+        RAY_ARGUMENTS: are_ray_arguments,
     }
 )
 """What the values of an entry can be besides single ones, with the function that tells whether a text is one."""

@@ -16,6 +16,7 @@ order of a run::
     distribution the processes of a distributed job, and the variables of each
     mpi          mpirun and its daemons, of a job with MPI
     mpi_rank     what mpirun starts: one process of the job, with its log and its end
+    ray_cluster  the Ray cluster of a job: ray_node on each instance, and ray_command, which waits for all
     process      the processes of the command and what they start: timeout, cancel
     monitor      what happens meanwhile: requests to stop, ends of processes; the heartbeat
     instances    the runners of a job on several machines, and the files by which they know of each other
@@ -23,6 +24,7 @@ order of a run::
     follower     another one: runs its processes of the job
     ray_driver   all of them on nodes of Ray: finds Ray's Python, and starts ray_launcher in it
     container    outside of a container: start it, wait for the runner in it, remove it
+    ports        free ports of the machine
     prefixed_log the output of several processes in one log
     descendants  the processes of a run, in whatever session they are
     tracking/    the MLflow tracking protocol, answered here or by another server

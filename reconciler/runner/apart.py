@@ -16,6 +16,7 @@ from types import FrameType
 
 from .descendants import kill_marked
 from .files import write_json_atomically
+from .ray_cluster import remove_ray_folder
 from .result import RESULT_FILE
 
 END_FILE = "apart-end.json"
@@ -65,6 +66,7 @@ def execute_apart(
 def end_killed_run(folder: Path) -> None:
     """Kill the processes that a killed run has left, and note that none of them is left."""
     kill_marked(folder)
+    remove_ray_folder(folder)
     if not (folder / RESULT_FILE).exists():
         write_json_atomically(folder / END_FILE, {})
 

@@ -6,6 +6,7 @@ The instances of a job are machines on Azure ML; here all of them are this one, 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,13 @@ from typing import Any
 _HOST = "127.0.0.1"
 _WORKER, _PARAMETER_SERVER = "worker", "ps"
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
+_RAY_PORTS = ("port", "dashboard_port", "client_port")  # of the head, of which a job can set the first two
+# Whatever has a usual port would be in the way of the next cluster on the machine.
+_RAY_ARGUMENTS = ("head_node_additional_args", "worker_node_additional_args")
+_RAY_OPTIONS = (
+    *("--block", "--log-style=record", "--log-color=false"),
+    *("--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +41,28 @@ class MpiLaunch:
 
 
 @dataclass(frozen=True, slots=True)
+class RayNode:
+    """The node of a Ray cluster that an instance is: its number, and that of all ``nodes``.
+
+    ``head`` is the address of the first one with its port, ``client_port`` a free port there, and ``options`` are those
+    of ``ray start``. ``sharing`` is how many of the nodes are on the same machine.
+    """
+
+    number: int
+    nodes: int
+    head: str
+    client_port: int
+    options: tuple[str, ...]
+    sharing: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessRole:
     """What one process of a job is: how the log and messages call it, its variables, and the instance that it is of.
 
     The ``label`` is "" if the job has no other process. The job is done when all but its servers are. With ``mpi``, the
-    process is ``mpirun`` or a daemon of it, which starts those of the job.
+    process is ``mpirun`` or a daemon of it, which starts those of the job. With ``ray``, a server is a node of the Ray
+    cluster of the job, and the other process is the command, which waits for all nodes.
     """
 
     label: str = ""
@@ -45,6 +70,7 @@ class ProcessRole:
     is_server: bool = False
     instance: int = 0
     mpi: MpiLaunch | None = None
+    ray: RayNode | None = None
 
 
 def port_instances(distribution: Mapping[str, Any], instances: int = 1) -> tuple[int, ...]:
@@ -52,6 +78,8 @@ def port_instances(distribution: Mapping[str, Any], instances: int = 1) -> tuple
     match distribution.get("type"):
         case "pytorch":
             return (0,)
+        case "ray":
+            return (0,) * len(_RAY_PORTS)
         case "tensorflow":
             return tuple(index % instances for _, index in _list_tasks(_task_counts(distribution, instances)))
         case _:
@@ -84,6 +112,8 @@ def process_roles(
             return _instance_roles(instances, addresses[0])
         case "mpi":
             return _mpi_roles(_process_count(distribution), instances, hosts)
+        case "ray":
+            return _ray_roles(distribution, ports, addresses, 1 if hosts else instances)
         case other:
             raise ValueError(f"distribution {other} with {_process_count(distribution) * instances} processes")
 
@@ -178,6 +208,30 @@ def _mpi_roles(count: int, instances: int, hosts: Sequence[str]) -> tuple[Proces
         return (ProcessRole(variables=mpi_variables(0, 1, 1)),)
     launch = MpiLaunch(count, instances, tuple(hosts))
     return tuple(ProcessRole("mpirun", instance=number, mpi=launch) for number in range(len(hosts) or 1))
+
+
+def _ray_roles(
+    distribution: Mapping[str, Any], ports: Sequence[int], hosts: Sequence[str], sharing: int
+) -> tuple[ProcessRole, ...]:
+    """Return the command, which is on the first instance, and the node of Ray that each instance is."""
+    port, dashboard_port, client_port = (
+        _number(distribution, name, 0) or free for name, free in zip(_RAY_PORTS, ports, strict=True)
+    )
+    head, count = f"{hosts[0]}:{port}", len(hosts)
+    has_dashboard = str(distribution.get("include_dashboard")).lower() == "true"
+    dashboard = ("--include-dashboard=true", f"--dashboard-port={dashboard_port}")
+    of_head = ("--head", f"--port={port}", *(dashboard if has_dashboard else ("--include-dashboard=false",)))
+    roles = []
+    for number, host in enumerate(hosts):
+        more = shlex.split(str(distribution.get(_RAY_ARGUMENTS[bool(number)]) or ""))
+        own = (f"--address={head}",) if number else of_head
+        options = (*own, f"--node-ip-address={host}", *_RAY_OPTIONS, *more)
+        node = RayNode(number, count, head, 0 if number else client_port, options, sharing)
+        label, variables = f"ray {number}" if count > 1 else "ray", _node_variables(number, count, hosts[0])
+        if not number:
+            roles.append(ProcessRole(variables={**variables, "RAY_ADDRESS": head}, ray=node))
+        roles.append(ProcessRole(label, variables, is_server=True, instance=number, ray=node))
+    return tuple(roles)
 
 
 def mpi_variables(rank: int, count: int, instances: int, host: str = _HOST) -> dict[str, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .command import CommandValue, RawText, ShellWord
-from .distribution import process_roles
+from .distribution import ProcessRole, process_roles
 from .environment import command_variables
 from .files import read_shared_json, write_json_atomically
 from .instances import (
@@ -71,13 +72,9 @@ class _Follower:
         """Run the processes of this instance, with a log and a tracking of its own."""
         spec = replace(self.spec, path_entries=tuple(plan["path"]), environment=plan["environment"])
         own = replace(spec, folder=self.folder, timeout=None)  # the first instance has the time limit
-        roles = process_roles(spec.distribution, plan["ports"], spec.instances, plan["hosts"])
-        part = JobPart(
-            [role for role in roles if role.instance == self.launch.number],
-            frozenset({0}),
-            lambda: write_json_atomically(self.folder / DONE_FILE, {}),
-            self._on_end,
-        )
+        all_roles = process_roles(spec.distribution, plan["ports"], spec.instances, plan["hosts"])
+        roles = [role for role in all_roles if role.instance == self.launch.number]
+        part = JobPart(roles, frozenset({0}), partial(self._on_done, roles), self._on_end)
         values = {name: _parse_value(value) for name, value in plan["values"].items()}
         with open_tracking(own) as tracking:
             variables = command_variables(os.environ, spec, tracking.variables, values)
@@ -85,6 +82,11 @@ class _Follower:
             code = self.spec.folder / CODE_FOLDER
             outcome = execute_command(plan["command"], code, variables, own, self.monitor, part)
             return outcome, tracking.finish(outcome.status)
+
+    def _on_done(self, roles: Iterable[ProcessRole]) -> None:
+        """Say that the processes here have done their part; one of servers alone has none, and is needed to the end."""
+        if not all(role.is_server for role in roles):
+            write_json_atomically(self.folder / DONE_FILE, {})
 
     def _on_end(self, _is_done: bool) -> None:  # noqa: FBT001 - called by `execute_command` with this only
         self.ended_at = time.time()

@@ -22,7 +22,7 @@ from typing import Any
 from .distribution import port_instances
 from .files import read_json_object, write_json_atomically
 from .locks import exclusive_lock
-from .process import free_ports
+from .ports import free_ports
 from .result import LOG_FILE, LOST_FILE
 from .spec import RunSpec
 

@@ -114,7 +114,8 @@ class Leader:
         write_json_atomically(self._folder.parent / PLAN_FILE, plan)
         roles = process_roles(spec.distribution, ports, spec.instances, hosts)
         own = [role for role in roles if role.instance == 0]
-        return JobPart(own, frozenset(other.number for other in self._others), on_end=self._on_end)
+        others = frozenset(role.instance for role in roles if role.instance and not role.is_server)
+        return JobPart(own, others, on_end=self._on_end)
 
     def finish(self, outcome: CommandOutcome) -> CommandOutcome:
         """Wait until all others have ended; return the outcome of all: of several failures, the first one.

@@ -25,6 +25,7 @@ from .monitor import RunMonitor
 from .mpi import RANK_OPTION
 from .process import JobPart, execute_command
 from .queue import start_queued, waiting_queues
+from .ray_cluster import remove_ray_folder
 from .result import (
     LOG_FILE,
     LOST_FILE,
@@ -141,6 +142,7 @@ def _end_instance(spec: RunSpec, launch: Launch) -> None:
     """End what the killed runner of an instance has left; without the first one, the others are to stop."""
     kill_marked(spec.folder, f"{INSTANCE_VARIABLE}={launch.number}")
     if launch.number:
+        remove_ray_folder(launch.folder(spec.folder))
         note_lost(spec.folder, launch)
     else:
         request_stop(spec.folder)

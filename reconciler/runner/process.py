@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +18,9 @@ from .distribution import ProcessRole, port_instances, process_roles, share_devi
 from .files import write_json_atomically
 from .monitor import Event, InstanceDone, InstanceFailed, InstanceLost, ProcessEnd, RunMonitor, StopRequest
 from .mpi import launch_words, rank_failure
+from .ports import free_ports
 from .prefixed_log import start_copying_lines
+from .ray_cluster import ray_failure, ray_words, remove_ray_folder
 from .result import (
     LOG_FILE,
     CommandOutcome,
@@ -111,6 +112,7 @@ def execute_command(  # noqa: PLR0913, PLR0917 - what a run is
         for child in children.values():
             if child.log_thread is not None:
                 child.log_thread.join(_KILL_SECONDS)
+        remove_ray_folder(spec.folder)
     return _make_outcome(event, tuple(children.values()), spec, variables)
 
 
@@ -213,14 +215,18 @@ def _make_outcome(
             return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
         case ProcessEnd(process, return_code) if return_code != 0:
             role = next(child.role for child in children if child.process.pid == process)
-            failure = (
-                rank_failure(return_code, variables)
-                if role.mpi
-                else command_failure(return_code, spec.folder / LOG_FILE, role.label)
-            )
+            failure = _process_failure(role, return_code, spec, variables)
             return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
         case _:
             return CommandOutcome(FinalStatus.COMPLETED, None, 0)
+
+
+def _process_failure(role: ProcessRole, return_code: int, spec: RunSpec, variables: Mapping[str, str]) -> Failure:
+    if role.mpi:
+        return rank_failure(return_code, variables)
+    if role.ray and role.is_server:
+        return ray_failure(role, return_code)
+    return command_failure(return_code, spec.folder / LOG_FILE, role.label)
 
 
 def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
@@ -250,6 +256,8 @@ def _start_process(  # noqa: PLR0913, PLR0917 - the same
     words: Sequence[str] = (find_shell(), "-c", command)
     if role.mpi:
         words, variables = launch_words(role, role.mpi, command, folder, spec.folder / LOG_FILE, variables)
+    if role.ray:
+        words, variables = ray_words(role, role.ray, words, spec, variables)
     with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             words,
@@ -268,15 +276,6 @@ def _start_process(  # noqa: PLR0913, PLR0917 - the same
         return _ChildProcess(role, process, thread)
     copying = start_copying_lines(process.stdout, spec.folder / LOG_FILE, f"[{role.label}] ")
     return _ChildProcess(role, process, thread, copying)
-
-
-def free_ports(count: int, address: str) -> list[int]:
-    """Return ports of an address of this machine that nothing uses now; raises OSError."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((address, 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _wait_for_exit(process: subprocess.Popen[bytes], on_end: Callable[[int, int], None]) -> None:

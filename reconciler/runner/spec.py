@@ -112,8 +112,9 @@ class RunSpec:
 
     ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
     of the job, `parallel` for a parallel step on several instances, and empty for one process. ``instances`` is the
-    number of machines that it is for, all of them this one unless the runner is started on each of them. One that shows
-    no sign of life for ``silence`` is lost.
+    number of machines that it is for, all of them this one unless the runner is started on each of them, and ``cpus``
+    are the processors that it got of each, None if that is not known. One that shows no sign of life for ``silence`` is
+    lost.
     ``parallel`` are the settings of a parallel step, whose entry script gets the ``command`` as its arguments.
     The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
     and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and
@@ -140,6 +141,7 @@ class RunSpec:
     distribution: Mapping[str, Any] = field(default_factory=dict)
     parallel: Mapping[str, Any] = field(default_factory=dict)
     instances: int = 1
+    cpus: float | None = None
     timeout: float | None = None
     tracking_server: str | None = None
     grace: float = DEFAULT_GRACE_SECONDS
@@ -181,6 +183,7 @@ class RunSpec:
             "slot_fds": list(self.slot_fds),
             "queue": str(self.queue) if self.queue else None,
             "device_folder": str(self.device_folder) if self.device_folder else None,
+            **({"cpus": self.cpus} if self.cpus is not None else {}),
             **({"parallel": dict(self.parallel)} if self.parallel else {}),
             **({"container": self.container.to_json()} if self.container else {}),
         }
@@ -233,6 +236,7 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         distribution=document.get("distribution", {}),
         parallel=document.get("parallel", {}),
         instances=int(document.get("instances", 1)),
+        cpus=None if (cpus := document.get("cpus")) is None else float(cpus),
         timeout=None if timeout is None else float(timeout),
         tracking_server=_parse_server_url(document.get("tracking")),
         grace=float(document.get("grace", DEFAULT_GRACE_SECONDS)),

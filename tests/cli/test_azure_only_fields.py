@@ -23,8 +23,12 @@ IGNORED = {
 }
 REFUSED = {
     "resources: {instance_count: 2}": "resources.instance_count: 2",
-    "distribution: {type: ray}": "distribution.type: ray",
-    "distribution: {type: Ray, port: 6379}": "distribution.type: Ray",
+    "distribution: {type: ray, address: '10.0.0.4:6379'}": "distribution.address",
+    "distribution: {type: Ray, port: '${{inputs.factor}}'}": "distribution.port: ${{inputs.factor}}",
+    "distribution: {type: ray, include_dashboard: '${{inputs.factor}}'}": "distribution.include_dashboard: ${{",
+    "distribution: {type: ray, head_node_additional_args: --num-cpus 4 --port=1}": "args: --num-cpus 4 --port=1",
+    "distribution: {type: ray, worker_node_additional_args: --temp-dir /tmp}": "args: --temp-dir /tmp",
+    "distribution: {type: ray, head_node_additional_args: '--labels \"a'}": 'additional_args: --labels "a',
     "distribution: {type: MPI, process_count_per_instance: '${{inputs.factor}}'}": "is mpi",
     "distribution: {type: pytorch, process_count_per_instance: '${{inputs.factor}}'}": "is pytorch",
     "distribution: {type: tensorflow, worker_count: '${{inputs.factor}}'}": "distribution.worker_count",
@@ -36,6 +40,9 @@ SUPPORTED = [
     "distribution: {type: TensorFlow, worker_count: 2, parameter_server_count: 1}",
     "distribution: {type: mpi, process_count_per_instance: 1}",
     "distribution: {type: mpi}",
+    "distribution: {type: Ray, port: 6379, include_dashboard: true, dashboard_port: '8265'}",
+    "distribution: {type: ray, head_node_additional_args: --num-cpus=0 --labels 'a=b'}",
+    "distribution: {type: ray, worker_node_additional_args: --object-store-memory 80000000}",
     "limits: {timeout: 60}",
 ]
 
@@ -79,8 +86,11 @@ def test_what_can_be_done_here_is_planned_without_a_word(validated, line):
 
 def test_the_reason_of_a_limit_is_in_the_help(validated):
     for line, reason in [
-        ("resources: {instance_count: 2}", "write 1 (more need distribution: pytorch, tensorflow or mpi), or bind"),
-        ("distribution: {type: ray}", "write pytorch or tensorflow or mpi (it starts no Ray cluster), or bind"),
+        ("resources: {instance_count: 2}", "write 1 (more need distribution: pytorch, tensorflow, mpi or ray), or"),
+        (
+            "distribution: {type: ray, head_node_additional_args: --head}",
+            "write other arguments of `ray start` (each run",
+        ),
     ]:
         diagnostics, _ = validated(line)
         assert reason in diagnostics[0]["hint"]

@@ -18,8 +18,10 @@ BIG = """
     resources:
       instance_count: 4
       shm_size: 8g
-    distribution:
-      type: ray
+    limits:
+      timeout: ${{inputs.seconds}}
+    inputs:
+      seconds: 3600
     outputs:
       model:
         type: uri_folder
@@ -91,7 +93,7 @@ def test_the_json_of_a_plan_has_refusals_with_their_positions(unsupported, mlgit
     assert [(item["code"], item["path"], item["line"], item["severity"]) for item in refusals] == [
         ("not-supported", "jobs/big.yml", 8, "error"),
         ("not-supported", "jobs/big.yml", 11, "error"),
-        ("output-unreachable", "jobs/big.yml", 15, "error"),
+        ("output-unreachable", "jobs/big.yml", 17, "error"),
     ]
 
 

@@ -136,7 +136,7 @@ def test_instances_share_devices_unless_there_are_fewer_than_they_are(visible: s
 @pytest.mark.parametrize(
     ("distribution", "instances"),
     [
-        ({"type": "ray"}, 1),
+        ({"type": "horovod"}, 1),
         ({}, 2),
     ],
 )
