@@ -41,7 +41,7 @@ EDGE_IMPORTS = {
     "runner": set(),
     "tracking": {"secrets"},
     "resources": {"registry"},
-    "tables": set(),
+    "tables": {"runner"},  # a parallel step reads text by the same rules
     "backends": {"docker_engine", "docker_socket", "runner", "storage", "registry", "private_files", "regular_files"},
     "state": {"git", "format", "private_files", "regular_files"},
     "source": {"git", "format", "config", "secrets", "package_files", "private_files", "regular_files"},

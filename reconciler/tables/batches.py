@@ -15,8 +15,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
+from reconciler.runner.parallel.text_tables import MAX_LINE, TableError, check_columns, unique_names
 from reconciler.tables.formats import CSV, PARQUET, TableFormat
-from reconciler.tables.limits import MAX_LINE, Deadline, TableError, check_columns, unique_names
+from reconciler.tables.limits import Deadline
 
 _BATCH_ROWS = 65_536
 _CHUNK = 4 << 20  # bytes of JSON that are parsed at once

@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from reconciler.abbreviation import cut_middle
+from reconciler.runner.parallel.text_tables import DelimitedOptions, SourceFile, TableError
 from reconciler.tables.formats import CSV, PARQUET, TableFormat
-from reconciler.tables.limits import Deadline, TableError
-from reconciler.tables.rows import DelimitedOptions, SourceFile, read_delimited, read_json_lines, read_parquet
+from reconciler.tables.limits import Deadline
+from reconciler.tables.rows import read_delimited, read_json_lines, read_parquet
 from reconciler.tables.transformations import apply_steps
 from reconciler.tables.values import infer_compared_type
 

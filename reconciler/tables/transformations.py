@@ -9,14 +9,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reconciler.tables.limits import Deadline, TableError
-from reconciler.tables.rows import DelimitedOptions, SourceFile, read_delimited, read_json_lines, read_parquet
-from reconciler.tables.values import convert_column, infer_type
+from reconciler.runner.parallel.text_tables import (
+    PATH_COLUMN,
+    SourceFile,
+    TableError,
+    column_names,
+    conversion_types,
+    delimited_options,
+    find_encoding,
+    find_path_column,
+)
+from reconciler.tables.limits import Deadline
+from reconciler.tables.rows import read_delimited, read_json_lines, read_parquet
+from reconciler.tables.values import convert_column
 
 _Batches = Iterator[pa.RecordBatch]
-_PATH = "Path"
-# The encodings of mltable, as Python has them.
-_ENCODINGS = {"utf8": "utf-8-sig", "utf8bom": "utf-8-sig", "iso88591": "latin-1", "windows1252": "cp1252"}
 
 
 def apply_steps(files: Sequence[SourceFile], steps: Sequence[Any], deadline: Deadline) -> _Batches:
@@ -43,51 +50,21 @@ def _read(files: Sequence[SourceFile], steps: Sequence[Any]) -> _Batches:
         if name in _READERS:
             return _READERS[name](files, arguments or {})
     paths = pa.array([file.name for file in files], pa.string())
-    return iter([pa.RecordBatch.from_arrays([paths], [_PATH])])
-
-
-def _path_column(arguments: Mapping[str, Any]) -> str:
-    column = arguments.get("path_column")
-    return str(column) if column else _PATH if arguments.get("include_path_column") else ""
-
-
-def _encoding(arguments: Mapping[str, Any]) -> str:
-    name = str(arguments.get("encoding", "utf8")).lower().replace("-", "").replace(" ", "")
-    return _ENCODINGS.get(name, name)
+    return iter([pa.RecordBatch.from_arrays([paths], [PATH_COLUMN])])
 
 
 def _delimited(files: Sequence[SourceFile], arguments: Mapping[str, Any]) -> _Batches:
-    inference = arguments.get("infer_column_types", True)
-    details = inference if isinstance(inference, dict) else {}
-    delimiter = str(arguments.get("delimiter", ","))
-    defaults = DelimitedOptions()
-    options = DelimitedOptions(
-        delimiter="\t" if delimiter == "\\t" else delimiter,
-        header=arguments.get("header", defaults.header),
-        encoding=_encoding(arguments),
-        infer=None if inference is False else infer_type,
-        sample_rows=details.get("sample_size", defaults.sample_rows),
-        empty_as_string=arguments.get("empty_as_string", False),
-        support_multi_line=arguments.get("support_multi_line", False),
-    )
-    return _converted(
-        read_delimited(files, options, _path_column(arguments), _text_columns(details)),
-        details.get("column_type_overrides", ()),
-    )
-
-
-def _text_columns(details: Mapping[str, Any]) -> frozenset[str]:
-    """Return the columns whose types are not inferred, because they are given."""
-    return frozenset(name for item in details.get("column_type_overrides", ()) for name in _names(item["columns"]))
+    options = delimited_options(arguments)
+    return _converted(read_delimited(files, options, find_path_column(arguments)), options.conversions)
 
 
 def _parquet(files: Sequence[SourceFile], arguments: Mapping[str, Any]) -> _Batches:
-    return read_parquet(files, _path_column(arguments))
+    return read_parquet(files, find_path_column(arguments))
 
 
 def _json_lines(files: Sequence[SourceFile], arguments: Mapping[str, Any]) -> _Batches:
     drop = arguments.get("invalid_lines", "error") == "drop"
-    return read_json_lines(files, _encoding(arguments), _path_column(arguments), drop_invalid=drop)
+    return read_json_lines(files, find_encoding(arguments), find_path_column(arguments), drop_invalid=drop)
 
 
 _READERS: Mapping[str, Callable[[Sequence[SourceFile], Mapping[str, Any]], _Batches]] = {
@@ -114,24 +91,20 @@ def _skip(batches: _Batches, count: int) -> _Batches:
         yield batch.slice(skipped)
 
 
-def _names(columns: Any) -> list[str]:
-    return [columns] if isinstance(columns, str) else list(columns)
-
-
 def _keep(batches: _Batches, columns: Any) -> _Batches:
-    kept = set(_names(columns))
+    kept = set(column_names(columns))
     for batch in batches:
         yield batch.select([name for name in batch.schema.names if name in kept])
 
 
 def _drop(batches: _Batches, columns: Any) -> _Batches:
-    dropped = set(_names(columns))
+    dropped = set(column_names(columns))
     for batch in batches:
         yield batch.select([name for name in batch.schema.names if name not in dropped])
 
 
 def _converted(batches: _Batches, conversions: Any) -> _Batches:
-    types = {name: item["column_type"] for item in conversions for name in _names(item["columns"])}
+    types = conversion_types(conversions)
     for batch in batches:
         names = batch.schema.names
         columns = [

@@ -18,11 +18,12 @@ from typing import Any
 import pyarrow as pa
 
 from reconciler.abbreviation import cut_middle
+from reconciler.runner.parallel.text_tables import TableError
 from reconciler.tables.batches import open_table
 from reconciler.tables.compare import compare_tables
 from reconciler.tables.formats import TableFormat
 from reconciler.tables.head import head_of_file, head_of_mltable
-from reconciler.tables.limits import MEMORY_REASON, Deadline, TableError
+from reconciler.tables.limits import MEMORY_REASON, Deadline
 
 _MEMORY = Path("/proc/self/statm")  # not on all systems; there the time bounds the memory too
 _MAX_REASON = 300  # characters of what a library says, which may quote the data

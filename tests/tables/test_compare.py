@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from reconciler.model.data_diff import Column, RowBlock, TableDiff, TypeChange, ValueChange
+from reconciler.runner.parallel.text_tables import TableError
 from reconciler.tables.batches import open_table
 from reconciler.tables.compare import compare_tables
 from reconciler.tables.formats import table_format
-from reconciler.tables.limits import Deadline, TableError
+from reconciler.tables.limits import Deadline
 
 
 def write_parquet(path, rows):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.runner.parallel.text_tables import TableError
 from reconciler.tables.batches import NOT_UTF_8, open_table
 from reconciler.tables.compare import compare_tables
 from reconciler.tables.formats import table_format
 from reconciler.tables.head import head_of_file
-from reconciler.tables.limits import Deadline, TableError
+from reconciler.tables.limits import Deadline
 
 COLUMNS = {
     "zero and one": ("0", "1"),

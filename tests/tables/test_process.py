@@ -7,8 +7,9 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reconciler.runner.parallel.text_tables import unique_names
 from reconciler.tables.formats import table_format
-from reconciler.tables.limits import MEMORY_REASON, unique_names
+from reconciler.tables.limits import MEMORY_REASON
 from reconciler.tables.process import ask_worker
 
 
