@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,8 @@ from typing import NamedTuple
 # Of errors of the system's loader, of threads, and of the system itself.
 _MEMORY_MESSAGES = ("failed to map segment", "cannot allocate memory", "can't start new thread")
 _MAX_CAUSES = 20
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")  # Python keeps a byte of a name that is no UTF-8 as one of these
+_FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 SET_OPTION = "--set"  # gives a field of a file another value
 
 
@@ -76,8 +79,13 @@ class UserError(Exception):
 
 
 def user_error(code: str, message: str, hint: str = "", span: Span | None = None) -> UserError:
-    """Return an error with one diagnostic."""
-    return UserError(Diagnostic(code, message, span, hint))
+    """Return an error with one diagnostic, whose message can be written in UTF-8: with signs such as ``\\xff``."""
+    return UserError(Diagnostic(code, _NO_CHARACTER.sub(_byte_sign, message), span, hint))
+
+
+def _byte_sign(half: re.Match[str]) -> str:
+    number = ord(half[0])
+    return f"\\x{number - 0xDC00:02x}" if _FIRST_BYTE <= number <= _LAST_BYTE else f"\\u{number:04x}"
 
 
 def place_in_message(diagnostic: Diagnostic) -> Diagnostic:

@@ -111,9 +111,13 @@ def describe_os_error(error: OSError) -> Diagnostic | None:
 
 def folder_size(folder: Path) -> int:
     """Return the bytes of all files below a folder; what cannot be read, or goes meanwhile, counts as none."""
-    size = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                size += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - of many files
+    size, folders = 0, [str(folder)]
+    while folders:  # `os.walk` calls itself for each folder, and a job can nest more of them than Python allows
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                    continue
+                with suppress(OSError):
+                    size += entry.stat(follow_symlinks=False).st_size
     return size

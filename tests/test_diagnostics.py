@@ -19,6 +19,11 @@ def test_a_user_error_has_one_diagnostic():
     assert raised.value.diagnostics == (Diagnostic("code", "message", Span("a.yml"), "hint"),)
 
 
+def test_bytes_of_a_name_that_are_no_text_are_signs_in_the_message_of_an_error():
+    (diagnostic,) = user_error("code", "'a\udcffb\ud800' is no file").diagnostics
+    assert diagnostic.message == "'a\\xffb\\ud800' is no file"
+
+
 def test_an_error_prints_all_its_diagnostics():
     error = UserError(Diagnostic("a", "one"), Diagnostic("b", "two"))
     assert str(error) == "error: one\nerror: two"

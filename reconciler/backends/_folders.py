@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +28,7 @@ from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.regular_files import open_regular_file
-from reconciler.runner.files import read_json_object
+from reconciler.runner.files import read_json_object, remove_folder, walk_files
 from reconciler.runner.queue import list_entries
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE
 from reconciler.runner.spec import FILE_TYPES
@@ -98,7 +97,7 @@ class FolderBackend(ABC):
             name: store_output(store, _output_folder(folder, name), is_file=types.get(name) in FILE_TYPES)
             for name in result.get("outputs", {})
         }
-        shutil.rmtree(folder / OBJECTS_FOLDER, ignore_errors=True)
+        remove_folder(folder / OBJECTS_FOLDER)
         return RunResult(outputs)
 
     def describe(self, handle: Handle) -> RunFiles:
@@ -109,7 +108,7 @@ class FolderBackend(ABC):
         artifacts = outputs / ARTIFACTS_OUTPUT
         if not _is_inside(artifacts, folder):
             return RunFiles({"log": str(folder / LOG_FILE), "output_folder": str(outputs)}, ())
-        files = (path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file())
+        files = (path.relative_to(artifacts).as_posix() for path in walk_files(artifacts) if path.is_file())
         return RunFiles({"log": str(folder / LOG_FILE), "output_folder": str(outputs)}, tuple(sorted(files)))
 
     def run_folders(self) -> Iterable[RunFolder]:

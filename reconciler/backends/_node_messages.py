@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from io import RawIOBase
 from typing import Any, BinaryIO, NamedTuple
 
-from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.diagnostics import Diagnostic, UserError, user_error
 
 READY, NEEDED, TOO_OLD = "mlgit-node ready", "mlgit-node needs its program", "mlgit-node has Python "
 """The lines by which the program says, before its first message, what it is or lacks."""
@@ -142,7 +142,7 @@ def _diagnostics(errors: Any) -> Iterator[Diagnostic]:
     for error in errors if isinstance(errors, list) and errors else [None]:
         match error:
             case [str() as code, str() as message, str() as hint] if _CODE.fullmatch(code):
-                yield Diagnostic(code, message, hint=hint)
+                yield from user_error(code, message, hint).diagnostics
             case _:
                 raise MessageError("an error without a message")
 

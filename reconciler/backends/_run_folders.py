@@ -6,7 +6,6 @@ has left is removed by the next one.
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.model.backend import RunFolder
 from reconciler.regular_files import folder_size
-from reconciler.runner.files import read_json_object
+from reconciler.runner.files import read_json_object, remove_folder
 from reconciler.runner.locks import is_locked
 from reconciler.runner.queue import COMMAND_LOCK, SUPERVISOR_LOCK
 from reconciler.runner.result import LOG_FILE, RESULT_FILE
@@ -38,8 +37,7 @@ def remove_run_folder(runs: Path, folder: RunFolder, is_active: Callable[[Path],
     """Remove a folder, unless its run goes on; return True if it is gone."""
     path = Path(folder.path)
     if folder.is_left:
-        shutil.rmtree(path, ignore_errors=True)
-        return not path.exists()
+        return remove_folder(path)
     if is_active(path):
         return False
     target = runs.parent / REMOVED_FOLDER / uuid.uuid4().hex
@@ -48,8 +46,7 @@ def remove_run_folder(runs: Path, folder: RunFolder, is_active: Callable[[Path],
         path.rename(target)
     except OSError:
         return False
-    shutil.rmtree(target, ignore_errors=True)  # files of another user, as of a container, stay
-    return not target.exists()
+    return remove_folder(target)  # files of another user, as of a container, stay
 
 
 def has_process(folder: Path) -> bool:

@@ -2,18 +2,19 @@
 
 They are kept as an output that every job has, as on Azure ML: ``azureml://jobs/JOB/outputs/artifacts/paths/outputs/...``.
 A model that was logged with MLflow is in the folder of its name there, whichever version of MLflow logged it.
-What a store cannot keep (a link out of the job's folder or to nowhere, a socket, a name that is no text) is left.
+What a store cannot keep (a link out of the job's folder or to nowhere, a socket, a name that is no text, a file in
+hundreds of folders) is left.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePath
 
 from .command import find_expressions
+from .files import walk_files
 from .spec import FILE_TYPES, RunSpec
 from .workdir import ARTIFACTS_OUTPUT, CODE_FOLDER, OUTPUTS_FOLDER
 
@@ -74,8 +75,7 @@ def move_files(source: Path, target: Path, root: Path) -> None:
 
 def _walk_files(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder whose names are text, the links to files first."""
-    paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
-    for path in sorted(paths, key=lambda path: (not path.is_symlink(), str(path))):
+    for path in sorted(walk_files(folder), key=lambda path: (not path.is_symlink(), str(path))):
         with suppress(UnicodeEncodeError, OSError, RuntimeError):  # a name that is no text, a link in a circle
             str(path).encode()
             if path.is_file():

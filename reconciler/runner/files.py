@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 _MAX_BYTES = 50_000_000
+_MAX_FOLDERS = 400  # in each other, that files are looked for in; no store takes more
 
 
 def read_json_object(path: Path) -> dict[str, Any] | None:
@@ -71,6 +74,48 @@ def reserve_token(path: Path, run: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
         _write(file, {"run": run, "pid": os.getpid(), "host": socket.gethostname()})
+
+
+def walk_files(top: Path) -> Iterator[Path]:
+    """Yield all that is below a folder and is none itself, links included; what cannot be read is passed over.
+
+    `os.walk` calls itself for each folder, and a job can nest more of them than Python allows.
+    """
+    folders = [(top, 0)]
+    while folders:
+        folder, depth = folders.pop()
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    yield Path(entry.path)
+                elif depth < _MAX_FOLDERS:
+                    folders.append((Path(entry.path), depth + 1))
+
+
+def remove_folder(folder: Path) -> bool:
+    """Remove a folder with all that is in it as far as that is possible; return True if it is gone."""
+    with suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir() and not folder.is_symlink():  # perhaps because its folders are nested too deep
+        _flatten(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    return not os.path.lexists(folder)
+
+
+def _flatten(top: Path) -> None:
+    """Move all folders below those in a folder into it, as far as that is possible."""
+    folders = _list_folders(top)
+    while folders:
+        for folder in _list_folders(folders.pop()):
+            target = top / os.urandom(12).hex()
+            with suppress(OSError):
+                folders.append(folder.rename(target))
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return []
 
 
 def _write_beside(path: Path, document: Any, *, synced: bool) -> Path:

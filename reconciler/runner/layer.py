@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from .files import remove_folder
 from .result import staging_error
 from .spec import RunSpec
 
@@ -44,7 +45,7 @@ def layered_environment(spec: RunSpec) -> Iterator[RunSpec]:
             environment={name: _relocate(value, layers) for name, value in spec.environment.items()},
         )
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 def _relocate(value: str, layers: dict[Path, Path]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .command import CommandValue, RawText, ShellWord
+from .files import walk_files
 from .result import OutputSize, staging_error
 from .spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, RunSpec, StagedFile, UriInput
 
@@ -166,6 +167,5 @@ def _make_folder(folder: Path) -> None:
 
 
 def _measure_folder(folder: Path) -> OutputSize:
-    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    sizes = [path.stat().st_size for path in paths if path.is_file() and not path.is_symlink()]
+    sizes = [path.stat().st_size for path in walk_files(folder) if path.is_file() and not path.is_symlink()]
     return OutputSize(len(sizes), sum(sizes))

@@ -16,7 +16,7 @@ from reconciler.diagnostics import user_error
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.object_store import ObjectStore
 from reconciler.regular_files import open_regular_file
-from reconciler.storage.manifest import EXECUTABLE_MODE, REGULAR_MODE, link_outside_error
+from reconciler.storage.manifest import EXECUTABLE_MODE, REGULAR_MODE, check_depth, link_outside_error
 
 
 def put_path(store: ObjectStore, path: Path, name: str = "") -> Content:
@@ -55,13 +55,14 @@ def walk_files(root: Path) -> Iterator[tuple[str, int, Path]]:
     """Yield (relative path, Git mode, path of the bytes) of every file below a folder, sorted by name.
 
     Empty folders are left out, as in Git. Raises UserError for a link that leaves the folder, that has no target or
-    that is part of a cycle, and for what is neither a file nor a folder.
+    that is part of a cycle, for what is neither a file nor a folder, and for folders that are nested too deep.
     """
     real_root = root.resolve(strict=True)
     yield from _walk_folder(real_root, real_root, "", (real_root,))
 
 
 def _walk_folder(root: Path, folder: Path, prefix: str, parents: tuple[Path, ...]) -> Iterator[tuple[str, int, Path]]:
+    check_depth(prefix)
     for name in sorted(os.listdir(folder)):  # noqa: PTH208  -- names only
         path, relative = folder / name, prefix + name
         if path.is_symlink():

@@ -12,6 +12,8 @@ from reconciler.diagnostics import UserError, user_error
 
 REGULAR_MODE, EXECUTABLE_MODE, SYMLINK_MODE = 0o100644, 0o100755, 0o120000
 MAX_LINK_BYTES = 4096  # no system follows a longer target
+_MAX_FOLDERS = 400  # in each other: functions of Python's library that call themselves fail at fewer than a thousand
+_SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,18 @@ def check_path(path: str) -> None:
     """Raise UserError for a path that cannot be stored: outside of the folder, or not UTF-8."""
     if not is_safe_relative_path(path):
         raise user_error("path-outside", f"'{path}' is not the path of a file in its folder", "use a relative path")
+    check_depth(path)
     try:
         path.encode()
     except UnicodeEncodeError as error:
         raise user_error("name-not-text", f"the name of {path!r} is not UTF-8", "rename the file") from error
+
+
+def check_depth(path: str) -> None:
+    """Raise UserError for a path in more folders than can be stored."""
+    if path.count("/") > _MAX_FOLDERS:
+        message = f"'{path[:_SHOWN_CHARACTERS]}...' is in more than {_MAX_FOLDERS} folders, which cannot be stored"
+        raise user_error("path-unreadable", message, "put it into fewer folders, or into an archive")
 
 
 def check_mode(path: str, mode: int) -> None:

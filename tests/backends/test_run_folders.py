@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import pytest
 
@@ -41,3 +43,20 @@ def test_a_run_of_a_scheduler_without_a_result_is_active_and_stays(name, runs):
 def test_a_run_of_this_machine_without_a_process_is_not_active(runs):
     backend = BACKENDS["local"](runs.parent)
     assert [folder.is_active for folder in backend.run_folders()] == [False, False]
+
+
+def test_a_run_with_folders_nested_deeper_than_python_follows_is_listed_and_removed(runs, monkeypatch):
+    monkeypatch.chdir(runs / "ended")
+    for _ in range(3000):
+        os.mkdir("a")  # noqa: PTH102 - below a path that is too long to be named
+        os.chdir("a")
+    os.chdir(runs.parent)
+    (runs / "ended/b").symlink_to("/etc")
+    backend = BACKENDS["local"](runs.parent)
+    try:
+        folder = {folder.token: folder for folder in backend.run_folders()}["ended"]
+        assert folder.size < 1000
+        assert backend.remove_run_folder(folder)
+        assert [path.name for path in runs.parent.rglob("*") if "a" in path.name] == []
+    finally:
+        subprocess.run(["rm", "-rf", runs], check=True)

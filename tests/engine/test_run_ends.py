@@ -7,6 +7,8 @@ import json
 import pytest
 from workspaces import APPLY, commit, edit, has_ended, until, write
 
+from reconciler.runner.files import remove_folder
+
 pytestmark = pytest.mark.slow
 
 SUBMIT = ("apply", "--auto-approve")
@@ -14,6 +16,9 @@ UNSTORABLE = {
     "a link out": 'pathlib.Path(sys.argv[3], "out").symlink_to("/etc")',
     "no folder": "import shutil; shutil.rmtree(sys.argv[3]); sys.argv[3] = str(here)",
     "a name that is no text": 'open(os.fsencode(sys.argv[3]) + b"/\\xff", "w").close()',
+    "a pipe whose name is no text": 'os.mkfifo(os.fsencode(sys.argv[3]) + b"/\\xff")',
+    "a link to a name that is no text": 'os.symlink(b"\\xff", os.fsencode(sys.argv[3]) + b"/a")',
+    "nested folders": 'os.chdir(sys.argv[3]); [(os.mkdir("a"), os.chdir("a")) for _ in range(1200)]; open("b", "w")',
 }
 
 
@@ -31,6 +36,7 @@ def test_a_run_whose_outputs_cannot_be_stored_is_recorded_as_failed_and_the_appl
     second = mlgit(*APPLY, cwd=workspace.folder)
     assert "mlgit job rerun sum" in second.out
     assert len(workspace.executions()) == 1
+    assert remove_folder(workspace.folder)  # what is nested so deep, nothing else removes
 
 
 def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(waiting, mlgit, run_json):
