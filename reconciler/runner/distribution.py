@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+RANK_OPTION = "--mpi-rank"  # of the runner: one process of a job with MPI, by the folder of `mpi`
 _HOST = "127.0.0.1"
 _WORKER, _PARAMETER_SERVER = "worker", "ps"
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"

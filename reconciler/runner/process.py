@@ -17,8 +17,8 @@ from pathlib import Path
 from .descendants import adopt_orphans, find_descendants, kill_descendants, send_signal
 from .distribution import ProcessRole, port_instances, process_roles, share_devices
 from .files import write_json_atomically
+from .modules import load_module
 from .monitor import Event, InstanceDone, InstanceFailed, InstanceLost, ProcessEnd, RunMonitor, StopRequest
-from .mpi import launch_words, rank_failure
 from .prefixed_log import start_copying_lines
 from .result import (
     LOG_FILE,
@@ -214,7 +214,7 @@ def _make_outcome(
         case ProcessEnd(process, return_code) if return_code != 0:
             role = next(child.role for child in children if child.process.pid == process)
             failure = (
-                rank_failure(return_code, variables)
+                load_module("mpi").rank_failure(return_code, variables)
                 if role.mpi
                 else command_failure(return_code, spec.folder / LOG_FILE, role.label)
             )
@@ -249,7 +249,8 @@ def _start_process(  # noqa: PLR0913, PLR0917 - the same
     """Start one process; of the open files of the runner it inherits only its lock and those of its slots."""
     words: Sequence[str] = (find_shell(), "-c", command)
     if role.mpi:
-        words, variables = launch_words(role, role.mpi, command, folder, spec.folder / LOG_FILE, variables)
+        log_file = spec.folder / LOG_FILE
+        words, variables = load_module("mpi").launch_words(role, role.mpi, command, folder, log_file, variables)
     with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             words,
