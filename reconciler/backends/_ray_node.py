@@ -100,11 +100,11 @@ class RayNodeBackend(ScheduledBackend):
         return self._api.list_nodes() if "address" in self._settings else self._cluster.resources()
 
     def _has_job(self, token: str) -> bool:
-        return self._api.has_job(token)
+        return self._api.find_job(token) is not None
 
     def _list_jobs(self, notes: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Job]:
-        jobs = self._api.list_jobs()
-        return {token: read_job(jobs[token], note) for token, note in notes.items() if token in jobs}
+        jobs = self._api.find_jobs(notes.keys())
+        return {token: read_job(job, notes[token]) for token, job in jobs.items()}
 
     def _stop_job(self, token: str) -> bool:
         return self._api.stop_job(token)

@@ -20,6 +20,7 @@ order of a run::
     process      the processes of the command and what they start: timeout, cancel
     monitor      what happens meanwhile: requests to stop, ends of processes; the heartbeat
     instances    the runners of a job on several machines, and the files by which they know of each other
+    instance_start what starts one of them, or ends what its killed runner has left
     leader       the first one: tells the others what to start, and ends the run once
     follower     another one: runs its processes of the job
     ray_driver   all of them on nodes of Ray: finds Ray's Python, and starts ray_launcher in it
@@ -30,5 +31,7 @@ order of a run::
     tracking/    the MLflow tracking protocol, answered here or by another server
     artifacts    ./outputs, ./logs and logged files, kept as the output that every job has
     result       how the run ended: values, messages, result.json
+    next_run     the runs that wait for what a run had, started at its end
+    modules      those of these that few runs need
     zipapp       this package as one file
 """

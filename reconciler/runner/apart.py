@@ -15,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 
 from .descendants import kill_marked
+from .distribution import RAY_TEMPORARY_FILE
 from .files import write_json_atomically
-from .ray_cluster import remove_ray_folder
+from .modules import load_module
 from .result import RESULT_FILE
 
 END_FILE = "apart-end.json"
@@ -66,7 +67,8 @@ def execute_apart(
 def end_killed_run(folder: Path) -> None:
     """Kill the processes that a killed run has left, and note that none of them is left."""
     kill_marked(folder)
-    remove_ray_folder(folder)
+    if (folder / RAY_TEMPORARY_FILE).exists():
+        load_module("ray_cluster").remove_ray_folder(folder)
     if not (folder / RESULT_FILE).exists():
         write_json_atomically(folder / END_FILE, {})
 

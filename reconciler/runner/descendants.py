@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-MARK_VARIABLE = "MLGIT_RUN_FOLDER"
+MARK_VARIABLE, INSTANCE_VARIABLE = "MLGIT_RUN_FOLDER", "MLGIT_RUN_INSTANCE"
 _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL_SECONDS, _KILL_SECONDS = 0.02, 10.0
@@ -85,11 +85,25 @@ def send_signal(processes: Iterable[int], number: int) -> None:
 
 
 def kill_descendants(number: int, deadline: float) -> None:
-    """Signal all descendants of this process until there are none; no child may be waited for elsewhere."""
-    while (processes := find_descendants(os.getpid())) and time.monotonic() < deadline:
+    """Signal all descendants of this process until there are none; no child may be waited for elsewhere.
+
+    A process without children has none: the processes of a machine, which can be many, are not looked through then.
+    """
+    while _has_children() and (processes := find_descendants(os.getpid())) and time.monotonic() < deadline:
         send_signal(processes, number)
         time.sleep(_POLL_SECONDS)
         reap_orphans(commands=())
+
+
+def _has_children() -> bool:
+    """Return True if this process has children, or the system does not tell; those that have ended count."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def kill_marked(folder: Path, *more: str) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+RANK_OPTION = "--mpi-rank"  # of the runner: one process of a job with MPI, by the folder of `mpi`
+RAY_TEMPORARY_FILE = "ray-temporary"  # in the folder of an instance: where its Ray node has its temporary folder
 _HOST = "127.0.0.1"
 _WORKER, _PARAMETER_SERVER = "worker", "ps"
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"

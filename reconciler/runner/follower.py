@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .command import CommandValue, RawText, ShellWord
+from .descendants import INSTANCE_VARIABLE
 from .distribution import ProcessRole, process_roles
 from .environment import command_variables
 from .files import read_shared_json, write_json_atomically
 from .instances import (
     DONE_FILE,
     END_FILE,
-    INSTANCE_VARIABLE,
     PLAN_FILE,
     START_FILE,
     START_SECONDS,

@@ -26,7 +26,7 @@ from .ports import free_ports
 from .result import LOG_FILE, LOST_FILE
 from .spec import RunSpec
 
-INSTANCES_FOLDER, INSTANCE_VARIABLE = "instances", "MLGIT_RUN_INSTANCE"
+INSTANCES_FOLDER = "instances"
 START_FILE, PLAN_FILE, STOP_FILE = "start.json", "plan.json", "stop.json"
 DONE_FILE, END_FILE, LOST = "done.json", "end.json", "lost"
 START_SECONDS = 600.0  # for all instances to start

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from .apart import end_killed_run, execute_apart
+from .apart import execute_apart
 from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
-from .container import supervise_container
-from .descendants import kill_marked
+from .descendants import INSTANCE_VARIABLE, kill_marked
+from .distribution import RANK_OPTION
 from .environment import command_variables
 from .files import reserve_token, write_json_atomically
-from .instances import INSTANCE_VARIABLE, Launch, note_lost, request_stop
 from .layer import layered_environment
 from .locks import release_locks
+from .modules import load_module
 from .monitor import RunMonitor
-from .mpi import RANK_OPTION
 from .process import JobPart, execute_command
-from .queue import start_queued, waiting_queues
-from .ray_cluster import remove_ray_folder
 from .result import (
     LOG_FILE,
     LOST_FILE,
@@ -43,7 +38,6 @@ from .result import (
     write_result,
 )
 from .spec import RunSpec, SpecError, read_spec
-from .supervisors import fork_or_spawn_supervisor
 from .tracking import open_tracking
 from .workdir import output_sizes, prepare_workdir
 
@@ -52,10 +46,11 @@ _ARGUMENT_COUNT = 2
 _APART_OPTION = "--apart"  # in a session of its own, which a scheduler does not kill
 _END_OPTION = "--end"  # the processes of a run whose runner was killed, by its folder
 # One of several instances on different machines, started together: NAME NUMBER ADDRESS PROCESS, as `Launch` has them.
-_INSTANCE_OPTION, _END_INSTANCE_OPTION = "--instance", "--end-instance"
-_APART_INSTANCE_OPTION = "--apart-instance"  # the same in a session of its own, until the standard input ends
-_INSTANCE_OPTIONS = (_INSTANCE_OPTION, _APART_INSTANCE_OPTION, _END_INSTANCE_OPTION)
+# The second is in a session of its own until the standard input ends, the third ends what its runner has left.
+_INSTANCE_OPTIONS = ("--instance", "--apart-instance", "--end-instance")
+_LAUNCH_LENGTH = 4
 _RAY_OPTION = "--ray"  # all instances on nodes of Ray, with what each one asks for
+_OpenOthers = Callable[[RunSpec, RunMonitor], AbstractContextManager[Any]]
 
 
 def main() -> int:
@@ -79,12 +74,15 @@ def main() -> int:
             spec = read_spec(spec_file)
         except SpecError as error:
             return _print_error(str(error), 1)
+        # Loaded before the run: who removes the file of the runner meanwhile keeps no other run from its slot.
+        next_run = load_module("next_run") if spec.queue or spec.device_folder else None
         try:
-            exit_code = supervise_container(spec, spec.container) if spec.container else _reserve_and_execute(spec)
+            exit_code = _supervise_container(spec) if spec.container else _reserve_and_execute(spec)
         except Exception:  # noqa: BLE001 - the run is lost, but those that wait for its slot are not
             sys.excepthook(*sys.exc_info())
             exit_code = 1
-        spec_file = _start_next(spec)
+        release_locks((spec.alive_fd, *spec.slot_fds))
+        spec_file = next_run.start_next(spec) if next_run else None
     return exit_code
 
 
@@ -92,89 +90,40 @@ def _execute_option(arguments: Sequence[str]) -> int | None:
     """Return the exit code of what an option asks for, None if there is none."""
     match arguments:
         case [option, file] if option == _APART_OPTION:
-            return _execute_apart(Path(file))
+            return _with_spec(file, lambda spec: execute_apart(spec.folder, lambda: _reserve_and_execute(spec)))
         case [option, folder] if option == _END_OPTION:
-            request_stop(Path(folder))
+            load_module("instances").request_stop(Path(folder))
             return 0 if kill_marked(Path(folder)) else 1
         case [option, folder] if option == RANK_OPTION:
-            execute: Callable[[Path], int] = importlib.import_module(".mpi_rank", __package__).execute_rank
-            return execute(Path(folder))
+            return int(load_module("mpi_rank").execute_rank(Path(folder)))
         case [option, resources, file] if option == _RAY_OPTION:
-            return _execute_on_ray(resources, Path(file))
-        case [option, _, _, _, _, _] if option in _INSTANCE_OPTIONS:
-            return _execute_instance(arguments)
+            become, runner = load_module("ray_driver").become_driver, (sys.executable, "-I", "-S", sys.argv[0])
+            return _with_spec(file, lambda spec: become(spec, Path(file), runner, resources))
+        case [option, *words, file] if option in _INSTANCE_OPTIONS and len(words) == _LAUNCH_LENGTH:
+            execute = load_module("instance_start").execute_option
+            return _with_spec(file, lambda spec: execute(option, words, spec, _reserve_and_execute))
         case _:
             return None
 
 
-def _execute_apart(spec_file: Path) -> int:
+def _with_spec(file: str, act: Callable[[RunSpec], int]) -> int:
     try:
-        spec = read_spec(spec_file)
+        spec = read_spec(Path(file))
     except SpecError as error:
         return _print_error(str(error), 1)
-    return execute_apart(spec.folder, lambda: _reserve_and_execute(spec))
+    return act(spec)
 
 
-def _execute_instance(arguments: Sequence[str]) -> int:
-    option, name, number, address, launcher, spec_file = arguments
-    try:
-        spec = read_spec(Path(spec_file))
-    except SpecError as error:
-        return _print_error(str(error), 1)
-    launch = Launch(name, int(number), address, int(launcher))
-    execute = partial(_lead_or_follow, spec, launch)
-    if option == _END_INSTANCE_OPTION:
-        _end_instance(spec, launch)
-        return 0
-    if option == _APART_INSTANCE_OPTION:
-        return execute_apart(spec.folder, execute, partial(_end_instance, spec, launch), has_lease_input=True)
-    return execute()
+def _supervise_container(spec: RunSpec) -> int:
+    return int(load_module("container").supervise_container(spec, spec.container))
 
 
-def _lead_or_follow(spec: RunSpec, launch: Launch) -> int:
-    if launch.number:
-        follow: Callable[[RunSpec, Launch], int] = importlib.import_module(".follower", __package__).follow
-        return follow(spec, launch)
-    return _reserve_and_execute(spec, launch)
+def _has_no_others(_spec: RunSpec, _monitor: RunMonitor) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
-def _end_instance(spec: RunSpec, launch: Launch) -> None:
-    """End what the killed runner of an instance has left; without the first one, the others are to stop."""
-    kill_marked(spec.folder, f"{INSTANCE_VARIABLE}={launch.number}")
-    if launch.number:
-        remove_ray_folder(launch.folder(spec.folder))
-        note_lost(spec.folder, launch)
-    else:
-        request_stop(spec.folder)
-        end_killed_run(spec.folder)
-
-
-def _execute_on_ray(resources: str, spec_file: Path) -> int:
-    try:
-        spec = read_spec(spec_file)
-    except SpecError as error:
-        return _print_error(str(error), 1)
-    runner = (sys.executable, "-I", "-S", sys.argv[0])
-    become: Callable[..., int] = importlib.import_module(".ray_driver", __package__).become_driver
-    return become(spec, spec_file, runner, resources)
-
-
-def _start_next(spec: RunSpec) -> Path | None:
-    """Release what the run had and start those that wait for it; return a spec in the process that is to execute it."""
-    release_locks((spec.alive_fd, *spec.slot_fds))
-    queues = [*waiting_queues(spec.device_folder)] if spec.device_folder else []
-    for queue in dict.fromkeys([*queues, *([spec.queue] if spec.queue else [])]):
-        try:
-            run = start_queued(queue, fork_or_spawn_supervisor)
-        except OSError as error:  # any command that asks for a run of the queue tries it again
-            _print_error(f"the next runs of {queue} could not be started: {error}", 1)
-        else:
-            if run is not None:
-                return Path(run.command[-1])
-    return None
-
-
-def _reserve_and_execute(spec: RunSpec, launch: Launch | None = None) -> int:
+def _reserve_and_execute(spec: RunSpec, open_others: _OpenOthers = _has_no_others) -> int:
+    """Execute a run; ``open_others`` are its instances on other machines."""
     monitor = RunMonitor(spec.folder)
     monitor.install_signal_handlers()
     try:
@@ -183,16 +132,15 @@ def _reserve_and_execute(spec: RunSpec, launch: Launch | None = None) -> int:
         return _print_error("duplicate: another runner has the token of this run", EXIT_DUPLICATE)
     except OSError as error:
         return _print_error(f"the token of the run could not be reserved: {error}", 1)
-    return _execute_run(spec, monitor, launch)
+    return _execute_run(spec, monitor, open_others)
 
 
-def _execute_run(spec: RunSpec, monitor: RunMonitor, launch: Launch | None) -> int:
+def _execute_run(spec: RunSpec, monitor: RunMonitor, open_others: _OpenOthers) -> int:
     started = utc_timestamp()
     tracked = TrackedValues()
     try:
         _create_log_files(spec)
-        leader = importlib.import_module(".leader", __package__) if launch else None
-        with leader.Leader(spec, launch, monitor) if leader else nullcontext() as others:
+        with open_others(spec, monitor) as others:
             outcome, tracked = _stage_and_execute(spec, monitor, others)
     except RunLostError as error:
         write_json_atomically(spec.folder / LOST_FILE, {"message": str(error)})
@@ -216,7 +164,7 @@ def _stage_and_execute(spec: RunSpec, monitor: RunMonitor, others: Any) -> tuple
     workdir = prepare_workdir(spec, monitor.heartbeat)
     make_working_folders(workdir.code_folder)
     command = substitute_expressions(spec.command, workdir.values)
-    parallel = importlib.import_module(".parallel_step", __package__) if spec.parallel else None
+    parallel = load_module("parallel_step") if spec.parallel else None
     if parallel:
         command = parallel.prepare_parallel_step(spec, command, workdir.values)
     with layered_environment(spec) as layered, open_tracking(spec) as tracking:

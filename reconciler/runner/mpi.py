@@ -18,13 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .descendants import MARK_VARIABLE
-from .distribution import MpiLaunch, ProcessRole
+from .distribution import RANK_OPTION, MpiLaunch, ProcessRole
 from .files import read_shared_json, write_json_atomically
 from .result import LOG_FILE, Failure, RunFailedError, command_failure
 
 MPI_FOLDER, RANKS_FILE, FAILURE_FILE = "mpi", "ranks.json", "failure.json"
 LOG_VARIABLE = "MLGIT_RANK_LOG"  # the log of the instance that a rank is of
-RANK_OPTION = "--mpi-rank"  # of the runner: a process of the job, by the folder of this module
 _PROGRAM = "mpirun"
 _AGENT_FILE = "agent.sh"
 _VERSION = re.compile(r"\(Open MPI\) (\d+)\.")

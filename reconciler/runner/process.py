@@ -16,11 +16,10 @@ from pathlib import Path
 from .descendants import adopt_orphans, find_descendants, kill_descendants, send_signal
 from .distribution import ProcessRole, port_instances, process_roles, share_devices
 from .files import write_json_atomically
+from .modules import load_module
 from .monitor import Event, InstanceDone, InstanceFailed, InstanceLost, ProcessEnd, RunMonitor, StopRequest
-from .mpi import launch_words, rank_failure
 from .ports import free_ports
 from .prefixed_log import start_copying_lines
-from .ray_cluster import ray_failure, ray_words, remove_ray_folder
 from .result import (
     LOG_FILE,
     CommandOutcome,
@@ -112,7 +111,8 @@ def execute_command(  # noqa: PLR0913, PLR0917 - what a run is
         for child in children.values():
             if child.log_thread is not None:
                 child.log_thread.join(_KILL_SECONDS)
-        remove_ray_folder(spec.folder)
+        if any(role.ray for role in part.roles):
+            load_module("ray_cluster").remove_ray_folder(spec.folder)
     return _make_outcome(event, tuple(children.values()), spec, variables)
 
 
@@ -222,11 +222,14 @@ def _make_outcome(
 
 
 def _process_failure(role: ProcessRole, return_code: int, spec: RunSpec, variables: Mapping[str, str]) -> Failure:
+    failure: Failure
     if role.mpi:
-        return rank_failure(return_code, variables)
-    if role.ray and role.is_server:
-        return ray_failure(role, return_code)
-    return command_failure(return_code, spec.folder / LOG_FILE, role.label)
+        failure = load_module("mpi").rank_failure(return_code, variables)
+    elif role.ray and role.is_server:
+        failure = load_module("ray_cluster").ray_failure(role, return_code)
+    else:
+        failure = command_failure(return_code, spec.folder / LOG_FILE, role.label)
+    return failure
 
 
 def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
@@ -255,9 +258,10 @@ def _start_process(  # noqa: PLR0913, PLR0917 - the same
     """Start one process; of the open files of the runner it inherits only its lock and those of its slots."""
     words: Sequence[str] = (find_shell(), "-c", command)
     if role.mpi:
-        words, variables = launch_words(role, role.mpi, command, folder, spec.folder / LOG_FILE, variables)
+        log_file = spec.folder / LOG_FILE
+        words, variables = load_module("mpi").launch_words(role, role.mpi, command, folder, log_file, variables)
     if role.ray:
-        words, variables = ray_words(role, role.ray, words, spec, variables)
+        words, variables = load_module("ray_cluster").ray_words(role, role.ray, words, spec, variables)
     with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             words,

@@ -18,13 +18,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from .descendants import MARK_VARIABLE
-from .distribution import ProcessRole, RayNode
+from .distribution import RAY_TEMPORARY_FILE, ProcessRole, RayNode
 from .result import Failure, RunFailedError, signal_name
 from .spec import RunSpec
 
 RAY_FOLDER = "ray"
 _PROGRAM, _PYTHONS = "ray", ("python", "python3")
-_READY_FILE, _TOKEN_FILE, _TEMPORARY_FILE = "ready", "token", "ray-temporary"
+_READY_FILE, _TOKEN_FILE = "ready", "token"
 _MISSING = "add ray[default] to the pip packages of its environment, or to its image"
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 # Ray has sockets in its temporary folder, whose paths have 107 characters at most, 72 of them its own.
@@ -81,7 +81,7 @@ def remove_ray_folder(folder: Path) -> None:
 
     Its path is in a file that a job can write to: what is no such folder stays.
     """
-    note = folder / _TEMPORARY_FILE
+    note = folder / RAY_TEMPORARY_FILE
     with suppress(OSError):
         path = note.read_text(encoding="utf-8")
         if _TEMPORARY.fullmatch(path) and ".." not in Path(path).parts:
@@ -128,7 +128,7 @@ def _make_temporary(folder: Path, variables: Mapping[str, str]) -> str:
 
     It is noted before Ray has it, so that `remove_ray_folder` finds it.
     """
-    note = folder / _TEMPORARY_FILE
+    note = folder / RAY_TEMPORARY_FILE
     with suppress(FileNotFoundError):
         return note.read_text(encoding="utf-8")
     parent = str(Path(variables.get("TMPDIR") or "/tmp"))  # noqa: S108 - in which it makes a folder of its own

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from .command import CommandValue, RawText, ShellWord
 from .files import walk_files
@@ -107,7 +108,7 @@ def _stage_file(file: StagedFile, target: Path, *, read_only: bool, heartbeat: H
     if _is_symlink(file):
         with file.object_path.open("rb") as link:
             content = link.read(_MAX_LINK_BYTES)
-        _check_digest(file, hashlib.md5(content, usedforsecurity=False).hexdigest())
+        _check_digest(file, _new_md5(content).hexdigest())
         target.symlink_to(os.fsdecode(content))
     else:
         _copy_file(file.object_path, target, heartbeat)
@@ -127,13 +128,18 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def _new_md5(content: bytes = b"") -> Any:
+    """Return a digest; its module, which loads OpenSSL, is loaded by name: most runs need none."""
+    return importlib.import_module("hashlib").md5(content, usedforsecurity=False)
+
+
 def _file_md5(path: Path, heartbeat: Heartbeat) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
+    digest = _new_md5()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_SIZE):
             digest.update(chunk)
             heartbeat()
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def _copy_file(source: Path, target: Path, heartbeat: Heartbeat) -> None:

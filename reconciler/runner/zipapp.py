@@ -11,7 +11,22 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-_MAIN_SOURCE = "import sys\n\nfrom runner.main import main\n\nsys.exit(main())\n"
+# What is imported stays: it is not looked through for what could be removed, and not removed at the end.
+_MAIN_SOURCE = """\
+import gc
+import os
+import sys
+
+gc.disable()
+from runner.main import main
+
+gc.freeze()
+gc.enable()
+code = main()
+for stream in filter(None, (sys.stdout, sys.stderr)):
+    stream.flush()
+os._exit(code)
+"""
 _ZIP_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that the format has
 _UNIX_SYSTEM = 3  # written on every platform, so that the bytes are the same
 

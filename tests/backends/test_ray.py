@@ -255,14 +255,26 @@ def test_an_address_that_cannot_be_found_is_said(bench):
         assert words in problem_of(caught).message
 
 
-def test_many_runs_are_polled_by_one_request(bench, monkeypatch):
-    for number in range(500):
+def poll_without_jobs(bench, monkeypatch, tokens):
+    """Poll runs whose jobs Ray does not know, which are gone, and return what it was asked."""
+    for number, token in enumerate(tokens):
         folder = bench.folder / f"runs/train-{number}"
         folder.mkdir(parents=True)
-        (folder / "spec.json").write_text(json.dumps({"token": f"{number:040x}"}))
+        (folder / "spec.json").write_text(json.dumps({"token": token}))
     asked, ask = [], RayApi._ask
     monkeypatch.setattr(RayApi, "_ask", lambda self, *arguments: asked.append(arguments) or ask(self, *arguments))
     backend = RayNodeBackend(bench.folder, {"address": bench.ray.address, "token": bench.ray.token})
-    conditions = backend.poll([Handle("ray", f"train-{number}") for number in range(500)])
+    conditions = backend.poll([Handle("ray", f"train-{number}") for number in range(len(tokens))])
     assert {condition.phase for condition in conditions.values()} == {Phase.GONE}
+    return asked
+
+
+def test_many_runs_are_polled_by_one_request(bench, monkeypatch):
+    asked = poll_without_jobs(bench, monkeypatch, [f"{number:040x}" for number in range(500)])
     assert asked == [("GET", "/api/jobs/")]
+
+
+def test_few_runs_are_polled_without_a_list_of_all_jobs_that_ray_ever_had(bench, monkeypatch):
+    asked = poll_without_jobs(bench, monkeypatch, ["0" * 40, "../\ud800 x"])
+    known = ("GET", "/api/version")
+    assert asked == [("GET", f"/api/jobs/{'0' * 40}"), known, ("GET", "/api/jobs/..%2F%3F%20x"), known]

@@ -91,6 +91,12 @@ def test_what_is_no_list_of_jobs_is_said(serve, body):
         serve(200, body).list_jobs()
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 200_000, b"3", b'"job"', b"[]", b"null"])
+def test_what_is_no_job_is_said(serve, body):
+    with pytest.raises(UserError, match="is no Ray dashboard: it"):
+        serve(200, body).find_jobs(["a"])
+
+
 @pytest.mark.parametrize("body", [b"[3, null, [], {}]", b'[{"submission_id": null}, {"submission_id": ""}]'])
 def test_entries_that_are_no_jobs_are_left_out(serve, body):
     assert serve(200, body).list_jobs() == {}

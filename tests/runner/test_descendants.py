@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,6 +56,16 @@ def start_detached(bench: Any) -> Callable[[str], Any]:
         return bench
 
     return make
+
+
+def test_a_process_without_children_looks_through_no_others() -> None:
+    """A machine can have thousands, and this is done at the end of each run."""
+    code = """
+from reconciler.runner import descendants
+descendants.find_descendants = None
+descendants.kill_descendants(9, float("inf"))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def pids(bench: Any) -> list[int]:

@@ -66,3 +66,24 @@ def test_another_version_of_python_runs_the_sources_of_a_zipapp_with_bytecode(tm
             content = source.read(name)
             target.writestr(name, b"\0\0\r\n" + content[4:] if name.endswith(".pyc") else content)
     assert _run(buffer.getvalue(), tmp_path) == "usage: runner.pyz SPEC.JSON\n"
+
+
+def test_a_run_of_a_command_loads_only_what_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "runner.pyz").write_bytes(build_zipapp())
+    code = "import sys; sys.path.insert(0, 'runner.pyz'); import runner.main; print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    loaded = set(subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split())
+    own = {"container", "instances", "leader", "mpi", "parallel_step", "queue", "ray_driver", "zipapp"}
+    others = {"asyncio", "email", "hashlib", "http", "logging", "multiprocessing", "ssl", "urllib.request", "zipfile"}
+    assert loaded & (others | {f"runner.{name}" for name in own}) == set()
+    assert "runner.process" in loaded
+
+
+def test_a_runner_that_ends_has_told_its_exit_code_and_all_that_it_has_to_say(tmp_path: Path) -> None:
+    (tmp_path / "runner.pyz").write_bytes(build_zipapp())
+    command = [sys.executable, "-I", "-S", str(tmp_path / "runner.pyz"), "--apart", "none.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the spec none.json cannot be read: ")
+    closed = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command], check=False, cwd=tmp_path)
+    assert closed.returncode == 1
