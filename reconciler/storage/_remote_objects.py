@@ -155,7 +155,7 @@ class RemoteObjects:
 
         def download_one(transfer: Transfer, concurrency: int, on_bytes: OnBytes) -> None:
             def write(path: Path) -> bool:
-                return self._remote.download(object_path(transfer.key), path, concurrency, on_bytes)
+                return self._remote.download(object_path(transfer.key), path, transfer.size, concurrency, on_bytes)
 
             outcome = self._cache.object_files.put_as(transfer.key, write)
             self._stamps.record({transfer.key: found[transfer.key].stamp if outcome else NO_FILE})
