@@ -16,7 +16,10 @@ from reconciler.runner.zipapp import iter_sources, make_archive, read_sources
 
 _MODULES = (
     *("__init__.py", "abbreviation.py", "diagnostics.py", "private_files.py", "registry.py", "regular_files.py"),
-    *(f"backends/{name}.py" for name in ("__init__", "_folders", "_run_folders", "_runner", "_scheduled")),
+    *(
+        f"backends/{name}.py"
+        for name in ("__init__", "_connection_guard", "_folders", "_run_folders", "_runner", "_scheduled")
+    ),
     *(f"backends/_local{name}.py" for name in ("", "_capacity", "_processes", "_queue")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
     *(f"backends/_ray{name}.py" for name in ("_api", "_node")),

@@ -22,8 +22,12 @@ from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from reconciler.backends._connection_guard import ConnectionGuard
+
 _THREADS = 8
 _CONNECT_SECONDS, _READ_SECONDS = 4, 60  # the first for each address of a host
+_SLOW_SECONDS, _PIECE_SIZE = 60.0, 1 << 16  # a connection that brings no such piece in this time is cut
+_SLOW, _SILENT = "it sends less than 1 kB a second", "no answer in time"
 _ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.5
 _PROGRESS_SIZE = 1 << 20  # a connection that brought so much is no failed attempt
@@ -43,7 +47,7 @@ class WebRequest(NamedTuple):
 
 
 class RequestError(Exception):
-    """A request failed: why, without its URL, and whether it may succeed later, or no connection was made at all."""
+    """A request failed: why, without its URL, and whether it may succeed later, or the service is of no use now."""
 
     def __init__(self, reason: str, *, is_passing: bool = False, is_unreachable: bool = False) -> None:
         super().__init__(reason)
@@ -64,12 +68,17 @@ class ResumedStream(RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            return self.readall()
         while True:
+            self._client.guard.resume()
             try:
-                chunk = self._response.read(size if size >= 0 else self._request.max_size + 1)
+                chunk = self._response.read(min(size, _PIECE_SIZE))
                 reason = "" if chunk or not size or self._is_whole else "the connection was closed"
             except (OSError, http.client.HTTPException) as error:
                 chunk, reason = b"", _describe(error)
+            if self._client.guard.pause():
+                raise RequestError(_SLOW, is_unreachable=True)
             if not reason:
                 self._position += len(chunk)
                 if self._position > self._request.max_size:  # it may have no end
@@ -92,7 +101,7 @@ class ResumedStream(RawIOBase):
             self._attempt, self._counted = 0, self._position
         self._attempt += 1
         if self._attempt >= _ATTEMPTS:
-            raise RequestError(f"the transfer was cut: {reason}", is_passing=True)
+            raise RequestError(f"the transfer was cut: {reason}", is_passing=True, is_unreachable=reason == _SILENT)
         time.sleep(_FIRST_PAUSE_SECONDS)
         self._response = self._ask()
 
@@ -109,7 +118,7 @@ def fetch(requests: Sequence[WebRequest], receive: Callable[[str, BinaryIO], obj
 
     What the function raises as RequestError counts as a failure of its object. The keys of the answer are
     ``failed``, with reasons by digest, ``late`` with those whose request was not sent within so many seconds, and
-    ``unreachable`` with the reason if the service was not reached at all.
+    ``unreachable`` with the reason if the service is not reached, or is too slow.
     """
 
     def fetch_one(client: _Client, request: WebRequest) -> None:
@@ -141,9 +150,7 @@ def _do_all(
     def call_one(request: WebRequest) -> None:
         if time.monotonic() >= end:
             late.append(request.digest)
-        elif unreachable:
-            failed[request.digest] = unreachable[0]
-        else:
+        elif not unreachable:
             try:
                 call(client, request)
             except RequestError as problem:
@@ -158,6 +165,8 @@ def _do_all(
             return {"failed": {}, "late": [], "unreachable": str(error)}
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(call_one, requests))
+    if unreachable:
+        return {"failed": {}, "late": [], "unreachable": unreachable[0]}
     return {"failed": failed, "late": late, "unreachable": ""}
 
 
@@ -166,6 +175,7 @@ class _Client:
 
     def __init__(self) -> None:
         self._connections: dict[tuple[int, str, str], http.client.HTTPConnection] = {}
+        self.guard = ConnectionGuard(_SLOW_SECONDS)
 
     def send(
         self, method: str, request: WebRequest, headers: Mapping[str, str], body: BinaryIO | None = None
@@ -196,6 +206,7 @@ class _Client:
 
     def close(self) -> None:
         """Close all connections."""
+        self.guard.close()
         for connection in self._connections.values():
             connection.close()
 
@@ -210,13 +221,19 @@ class _Client:
             except (BrokenPipeError, ConnectionResetError):
                 if body is None:
                     raise  # else the service may have answered before it has read all
+            self.guard.watch(connection.sock)
             response = connection.getresponse()
             if body is not None:
                 response.read(_MAX_ANSWER)
                 if not response.isclosed():  # else the connection is used again
                     self.drop_connection(request.url)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise RequestError(f"{parts.hostname}: {_describe(error)}", is_passing=True) from None
+            problem, is_silent = f"{parts.hostname}: {_describe(error)}", isinstance(error, TimeoutError)
+            if not self.guard.pause():
+                raise RequestError(problem, is_passing=True, is_unreachable=is_silent) from None
+            raise RequestError(f"{parts.hostname}: {_SLOW}", is_unreachable=True) from None
+        if self.guard.pause():  # in the headers, of which what has come would count as all
+            raise RequestError(f"{parts.hostname}: {_SLOW}", is_unreachable=True)
         expected = {_OK, _CREATED} if body is not None else {_PARTIAL} if "Range" in headers else {_OK}
         if response.status in expected:
             return response
@@ -271,7 +288,7 @@ def _describe(error: BaseException) -> str:
         case ssl.SSLCertVerificationError():
             return f"its certificate is not accepted: {error.verify_message}"
         case TimeoutError():
-            return "no answer in time"
+            return _SILENT
         case socket.gaierror() | OSError() if error.strerror:
             return error.strerror
         case http.client.IncompleteRead() | http.client.RemoteDisconnected():

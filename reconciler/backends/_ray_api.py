@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-import time
-import urllib.request
 from collections.abc import Collection, Iterable, Mapping
-from errno import EMSGSIZE
-from http.client import HTTPException
+from contextlib import closing
+from errno import EINVAL, EMSGSIZE, ETIMEDOUT
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Never
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from reconciler.backends._connection_guard import ConnectionGuard
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 
 _SECONDS = 30
@@ -24,7 +23,7 @@ _EXISTS = "already exists"
 _MAX_NODES = 10000
 _FEW_JOBS = 8  # of which each one is asked for
 _MAX_SIZE, _PART_SIZE = 1 << 28, 1 << 16  # a job of a list has up to 20 kB of its log
-_WHOLE_ANSWER = 4  # times as long as for its next part
+_WHOLE_ANSWER = 4  # times as long as for the next byte of it
 _MAX_WORDS = 300
 _HINT = "address: of the backend is that of the Ray dashboard, http://HEAD:8265 by default"
 
@@ -37,17 +36,11 @@ class RayTokenError(UserError):
     """The cluster answers, and wants another token; its diagnostic is ``backend-unreachable``."""
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Refuses redirects, which would take the token to another host."""
-
-    def redirect_request(self, *_arguments: object) -> None:
-        return None
-
-
 class RayApi:
     """The API at an address; ``token`` is that of a cluster with token authentication, "" for none.
 
-    Ray has so many seconds for an answer.
+    Ray has so many seconds for the start of an answer. No proxy is asked, as those of the environment lead out of the
+    network that a cluster is in, and no redirect followed, which would take the token to another host.
     """
 
     def __init__(self, address: str, token: str = "", seconds: float = _SECONDS) -> None:
@@ -55,8 +48,6 @@ class RayApi:
         if not (token.isascii() and token.isprintable() and " " not in token):
             message = "the token of Ray has a character that no token has, such as a space or the end of a line"
             raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
-        # No proxies: those of the environment lead out of the network that a cluster is in.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
     def submit_job(self, job: Mapping[str, Any]) -> None:
         """Submit a job, unless there is one with its id; raises RayError, or UserError ``backend-unreachable``."""
@@ -147,36 +138,56 @@ class RayApi:
     def _ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
         """Return the answer to a request; raises RayError, or UserError ``backend-unreachable``."""
         data = None if document is None else json.dumps(document).encode()
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        request = urllib.request.Request(f"{self._address}{path}", data, headers, method=method)  # noqa: S310 - the schema of the settings allows http and https
         try:
-            status, body = self._send(request)
+            status, body = self._send(method, path, data, headers)
             if status >= _REDIRECT:
                 self._raise_answer(status, body.decode("utf-8", "replace"))
             return json.loads(body)
+        except (
+            HTTPException,
+            OSError,
+            OverflowError,
+        ) as error:  # a certificate that is not accepted is a ValueError too
+            text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise user_error("backend-unreachable", f"Ray at {self._address} does not answer: {text}", _HINT) from error
         except (ValueError, RecursionError) as error:
             raise self._no_dashboard("it does not answer with JSON") from error
-        except (URLError, HTTPException, OSError, OverflowError) as error:
-            reason = getattr(error, "reason", None) or error
-            text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-            raise user_error("backend-unreachable", f"Ray at {self._address} does not answer: {text}", _HINT) from error
 
-    def _send(self, request: urllib.request.Request) -> tuple[int, bytes]:
+    def _send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Return the status and the body of an answer; raises OSError if it takes too long as a whole."""
+        with (
+            closing(self._connect()) as connection,
+            closing(ConnectionGuard(_WHOLE_ANSWER * self._seconds)) as guard,
+        ):
+            guard.watch(connection.sock)
+            try:
+                connection.request(method, f"{urlsplit(self._address).path}{path}", data, headers)
+                with connection.getresponse() as answer:
+                    return answer.status, self._read_body(answer)
+            finally:
+                if guard.pause():
+                    raise TimeoutError(ETIMEDOUT, "its answer does not end")
+
+    def _connect(self) -> HTTPConnection:
+        parts = urlsplit(self._address)
         try:
-            with self._opener.open(request, timeout=self._seconds) as answer:
-                return answer.status, self._read_body(answer)
-        except HTTPError as error:
-            with error:
-                return error.code, self._read_body(error)
+            port = parts.port
+        except ValueError as error:
+            raise OSError(EINVAL, str(error)) from error
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.hostname or "", port, timeout=self._seconds)
+        connection.connect()
+        return connection
 
     def _read_body(self, answer: Any) -> bytes:
-        """Return the body of an answer; raises OSError if it is longer than any of Ray, or takes longer."""
-        end, body = time.monotonic() + _WHOLE_ANSWER * self._seconds, bytearray()
+        """Return the body of an answer; raises OSError if it is longer than any of Ray."""
+        body = bytearray()
         while part := answer.read1(_PART_SIZE):
             body += part
-            if len(body) > _MAX_SIZE or time.monotonic() > end:
+            if len(body) > _MAX_SIZE:
                 raise OSError(EMSGSIZE, "its answer does not end")
         return bytes(body)
 

@@ -23,6 +23,7 @@ from reconciler.storage._s3_uploads import abort_uploads
 from reconciler.storage._service_errors import service_error
 
 _TEMPORARY = "tmp"
+_SECONDS, _SLOWEST = 600.0, 1000.0  # for a request as a whole, and more for each so many bytes of a file
 _RENAMING = threading.Lock()  # one channel beside those of sshfs: servers allow ten
 _RENAME_FAILURES = frozenset({"SFTPFailure", "SFTPFileAlreadyExists"})
 
@@ -61,7 +62,7 @@ class RemoteFiles:
     def find(self, path: str) -> RemoteFile | None:
         """Return what the service says of a file, None if there is none."""
         with self._use() as files, suppress(FileNotFoundError):
-            info = files.info(self._full(path))
+            info = files.info(self._full(path), **self._limit())
             return None if info["type"] == "directory" else to_remote_file(info)
         return None
 
@@ -69,7 +70,7 @@ class RemoteFiles:
         """Return the names in a folder with what the service says of each file, None for a folder."""
         full = self._full(folder)
         with self._use() as files, suppress(FileNotFoundError):
-            entries = files.ls(full, detail=True)
+            entries = files.ls(full, detail=True, **self._limit())
             named = ((str(info["name"]).rstrip("/"), info) for info in entries)
             found = {
                 name.rpartition("/")[2]: None if info["type"] == "directory" else to_remote_file(info)
@@ -82,14 +83,14 @@ class RemoteFiles:
         """Return the files below a folder by their paths from it, with what the service says of each."""
         full = self._full(folder)
         with self._use() as files, suppress(FileNotFoundError):
-            found = files.find(full, detail=True)
+            found = files.find(full, detail=True, **self._limit())
             return {path.removeprefix(f"{full}/"): to_remote_file(info) for path, info in found.items()}
         return {}
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of a small file, None if there is none."""
         with self._use() as files, suppress(FileNotFoundError):
-            data: bytes = files.cat_file(self._full(path))
+            data: bytes = files.cat_file(self._full(path), **self._limit())
             return data
         return None
 
@@ -99,29 +100,30 @@ class RemoteFiles:
         with self._write() as files:
             try:
                 if self.has_atomic_writes:
-                    files.pipe_file(full, data, mode="create")
+                    files.pipe_file(full, data, mode="create", **self._limit())
                     return True
             except FileExistsError:
                 return False
             if files.exists(full):
                 return False
             with self._temporary(files) as temporary:
-                files.pipe_file(temporary, data)
+                files.pipe_file(temporary, data, **self._limit())
                 return self._rename_new(files, temporary, full)
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a small file, in place of one that there may be."""
         with self._write() as files:
             if self.has_atomic_writes:
-                files.pipe_file(self._full(path), data)
+                files.pipe_file(self._full(path), data, **self._limit())
                 return
             with self._temporary(files) as temporary:
-                files.pipe_file(temporary, data)
+                files.pipe_file(temporary, data, **self._limit())
                 self._rename(files, temporary, self._full(path))
 
     def upload(self, source: Path, path: str, concurrency: int, on_bytes: Callable[[int], None]) -> None:
         """Write a file with the bytes of one of this machine, in place of one that there may be."""
-        options = {"callback": _BytesCallback(on_bytes), **self._transfer_options(concurrency)}
+        limit = self._limit(source.stat().st_size)
+        options = {"callback": _BytesCallback(on_bytes), **self._transfer_options(concurrency), **limit}
         with self._use() as files:
             if self.has_atomic_writes:
                 files.put_file(str(source), self._full(path), **options)
@@ -130,9 +132,10 @@ class RemoteFiles:
                 files.put_file(str(source), temporary, **options)
                 self._rename(files, temporary, self._full(path))
 
-    def download(self, path: str, target: Path, concurrency: int, on_bytes: Callable[[int], None]) -> bool:
-        """Write the bytes of a file to one of this machine and return True; False if there is no such file."""
-        options = {"callback": _BytesCallback(on_bytes), **self._transfer_options(concurrency)}
+    def download(self, path: str, target: Path, size: int, concurrency: int, on_bytes: Callable[[int], None]) -> bool:
+        """Write the bytes of a file of a size to one of this machine and return True; False if there is no such."""
+        limit = self._limit(size)
+        options = {"callback": _BytesCallback(on_bytes), **self._transfer_options(concurrency), **limit}
         with self._use() as files, suppress(FileNotFoundError):
             files.get_file(self._full(path), str(target), **options)
             return True
@@ -153,7 +156,7 @@ class RemoteFiles:
     def delete(self, path: str) -> None:
         """Delete a file, if there is one."""
         with self._use() as files, suppress(FileNotFoundError):
-            files.rm_file(self._full(path))
+            files.rm_file(self._full(path), **self._limit())
 
     def remove_abandoned(self, before: float) -> None:
         """Remove what processes that were killed left in writing before a time; on S3 parts of large files, too."""
@@ -195,6 +198,13 @@ class RemoteFiles:
         except FileNotFoundError as error:
             raise self.missing_root_error() from error
 
+    def _limit(self, size: int = 0) -> Mapping[str, float]:
+        """Return the option that limits the time of a request as a whole: drivers do so from byte to byte only.
+
+        The wrapper of fsspec takes it, which that of WebHDFS has not.
+        """
+        return {"timeout": _SECONDS + size / _SLOWEST} if self._service != "webhdfs" else {}
+
     def _transfer_options(self, concurrency: int) -> Mapping[str, Any]:
         if self._service == "s3":
             return {"chunksize": BLOCK_SIZE, "max_concurrency": concurrency}
@@ -205,7 +215,7 @@ class RemoteFiles:
         """Yield a path on the service to write to; what is left there is removed afterwards."""
         path = self._full(f"{_TEMPORARY}/{uuid.uuid4().hex}")
         if self._service != "webhdfs":  # which makes folders by itself
-            files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            files.makedirs(path.rpartition("/")[0], exist_ok=True, **self._limit())
         try:
             yield path
         except BaseException:

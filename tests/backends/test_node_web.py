@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from services.drip_server import drip_server
 from services.ports import free_port
 from services.proxy import Proxy
 from services.tls import TlsRecorder
@@ -140,6 +141,36 @@ def test_an_object_without_an_end_is_read_up_to_the_size_that_it_can_have():
         received, answer = fetch(url, url)
     assert received == {}
     assert answer["failed"] == dict.fromkeys("01", "it has more bytes than it should")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPS = {
+    "the status": (b"", b"H"),
+    "a header": (HEAD, b"a"),
+    "a body": (HEAD + b"Content-Length: 1000000\r\n\r\n", b"a"),
+    "a body of unknown length": (HEAD + b"Connection: close\r\n\r\n", b"a"),
+    "the length of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
+def test_a_service_that_sends_a_byte_at_a_time_is_not_waited_for_and_asked_for_nothing_else(drip, monkeypatch):
+    monkeypatch.setattr(_node_web, "_SLOW_SECONDS", 1.0)
+    with drip_server(*drip) as url:
+        requests = [_node_web.WebRequest(str(number), f"{url}/x?sig=secret", {}, 1 << 30) for number in range(100)]
+        answer = _node_web.fetch(requests, lambda _, stream: stream.read(), 60)
+    assert answer["unreachable"].removeprefix("127.0.0.1: ") == "it sends less than 1 kB a second"
+    assert (answer["failed"], answer["late"]) == ({}, [])
+
+
+@pytest.mark.parametrize("name", ["the status", "a header"])
+def test_the_answer_to_an_upload_that_comes_a_byte_at_a_time_is_not_waited_for(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(_node_web, "_SLOW_SECONDS", 1.0)
+    (tmp_path / "a").write_text(TEXT)
+    with drip_server(*DRIPS[name]) as url:
+        requests = [_node_web.WebRequest("a", f"{url}/x?sig=secret", {}, 100)]
+        answer = _node_web.upload(requests, lambda name: (tmp_path / name).open("rb"), 60)
+    assert answer == {"failed": {}, "late": [], "unreachable": "127.0.0.1: it sends less than 1 kB a second"}
 
 
 @pytest.mark.parametrize(("status", "failed"), [(201, {}), (403, {"a": "127.0.0.1 answers 403 Forbidden"})])

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from services.drip_server import drip_server
+from services.tls import TlsRecorder
 
 from reconciler.backends import _ray_api
 from reconciler.backends._ray_api import RayApi, RayError
@@ -83,6 +85,23 @@ def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(serve, monkeypatch,
     monkeypatch.setattr(_ray_api, "_WHOLE_ANSWER", 0.01)
     with pytest.raises(UserError, match="does not answer: its answer does not end"):
         serve(status, b" ", parts=600, pause=0.05).list_jobs()
+
+
+def test_a_header_that_comes_byte_by_byte_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(_ray_api, "_WHOLE_ANSWER", 0.03)
+    with drip_server(b"HTTP/1.1 200 OK\r\n") as url, pytest.raises(UserError) as caught:
+        RayApi(url).list_jobs()
+    (problem,) = caught.value.diagnostics
+    assert problem.message == f"Ray at {url} does not answer: its answer does not end"
+
+
+def test_a_certificate_that_is_not_accepted_is_said(tmp_path):
+    server = TlsRecorder(tmp_path, lambda _: (200, {}, b"[]"))
+    try:
+        with pytest.raises(UserError, match=r"does not answer: .*certificate"):
+            RayApi(server.url).list_jobs()
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{", b"[" * 200_000, b"NaN", b"3", b'"jobs"', b"{}"])

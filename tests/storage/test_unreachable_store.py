@@ -7,11 +7,15 @@ import os
 
 import pytest
 from remote.object_store import RemoteBench, RemoteStore
+from services.drip_server import drip_server
 from stored_files import put_bytes, put_files, read_files, read_object
 
 from reconciler.diagnostics import UserError
 from reconciler.model.content import Content
+from reconciler.model.object_store import StoreContext
+from reconciler.storage import _remote_files
 from reconciler.storage.export import Export, export_contents
+from reconciler.storage.stores import open_store
 
 PLAIN = 0o100644
 ABSENT = "0" * 32
@@ -108,3 +112,20 @@ def test_what_a_store_has_forgotten_is_missing_and_can_be_stored_again(bench):
     assert store.read("tokens/a") is None
     assert put_files(store, [("a", PLAIN, b"a")]) == content
     assert store.verify(content, deep=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "secrets"),
+    [
+        ({"url": "s3://bucket/store", "region": "us-east-1"}, {"/access_key_id": "a", "/secret_access_key": "b"}),
+        ({"url": "az://bucket/store", "account": "account"}, {"/account_key": "YWFh"}),
+    ],
+    ids=["s3", "azure"],
+)
+def test_a_service_that_answers_a_byte_at_a_time_is_not_waited_for(settings, secrets, tmp_path, monkeypatch):
+    monkeypatch.setattr(_remote_files, "_SECONDS", 1.0)
+    with drip_server(b"HTTP/1.1 200 OK\r\n") as url:
+        settings = {**settings, "endpoint": url, "cache": str(tmp_path / "cache")}
+        store = open_store("url", settings, StoreContext(str(tmp_path), secrets.get))
+        for use in (lambda store: store.read("a/b"), lambda store: store.create("a/b", b""), USES["put_file"]):
+            assert_unreachable(use, store)

@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import BlobServiceClient, ContentSettings
 from remote.cut_proxy import CutProxy
+from remote.url_store import make_azure_bench
 from s3fs import S3FileSystem
+from services.azurite import ACCOUNTS
 from services.ports import free_port
 from services.processes import Service
 from stored_files import put_bytes, put_files, read_files, read_object
@@ -334,3 +337,39 @@ def test_a_wrong_key_is_refused_in_one_line_without_its_value(url_bench_s3):
     assert code_of(caught) == "store-not-usable"
     assert "does not accept its credential: SignatureDoesNotMatch" in caught.value.diagnostics[0].message
     assert "planted" not in str(caught.value)
+
+
+def lie_about(bench, digest, data):
+    """Store other bytes as an object on Azure with the md5 property of the right ones, as whoever writes there can."""
+    path = f"{bench.root}/files/md5/{digest[:2]}/{digest[2:]}"
+    container, _, name = path.partition("/")
+    credential = {"account_name": ACCOUNTS[0], "account_key": bench.secrets["/account_key"]}
+    with BlobServiceClient(bench.settings["endpoint"], credential) as client:
+        blob = client.get_blob_client(container, name)
+        blob.upload_blob(data, overwrite=True)
+        blob.set_http_headers(ContentSettings(content_md5=bytearray.fromhex(digest)))
+
+
+def test_an_object_whose_md5_property_lies_is_found_when_it_is_read_and_stored_again(azurite, tmp_path):
+    bench = make_azure_bench(azurite, tmp_path / "bench")
+    content = put_bytes(bench.open(), b"the right bytes", "data")
+    lie_about(bench, content.digest, b"the WRONG bytes")
+    store = bench.open()
+    with pytest.raises(UserError) as caught:
+        read_object(store, content.digest)
+    assert code_of(caught) == "content-corrupt"
+    assert store.verify(content)
+    assert put_bytes(store, b"the right bytes", "data") == content
+    assert read_object(bench.open(), content.digest) == b"the right bytes"
+    assert store.verify(content) == ()
+
+
+def test_damage_behind_a_lying_md5_property_stays_known_once_it_was_looked_for(azurite, tmp_path):
+    bench = make_azure_bench(azurite, tmp_path / "bench")
+    store = bench.open()
+    content = put_bytes(store, b"the right bytes", "data")
+    lie_about(bench, content.digest, b"the WRONG bytes")
+    (damage,) = store.verify(content, deep=True)
+    assert store.verify(content) == (damage,)
+    assert put_bytes(store, b"the right bytes", "data") == content
+    assert store.verify(content, deep=True) == store.verify(content) == ()
