@@ -195,6 +195,7 @@ BY_NAME = {
     "registry.py",
     "render/content_changes.py",
     "runner/main.py",
+    "runner/parallel/frames.py",
     "runner/ray_launcher.py",
     "runner/tracking/session.py",
     "secret_values.py",

@@ -25,6 +25,7 @@ _WILDCARDS = frozenset("*?[")
 _WILDCARD = re.compile(r"[*?\[]")
 _EXACT_FIELDS, _PATTERN_FIELD = ("file", "folder"), "pattern"
 _PATH_FIELDS = (*_EXACT_FIELDS, _PATTERN_FIELD)
+_PARALLEL = "parallel"
 _EVALUATING_MODES = {"eval_mount": "ro_mount", "eval_download": "download"}  # with what they are for anything else
 
 
@@ -41,8 +42,16 @@ def check_table_inputs(context: RuleContext) -> Iterator[Diagnostic]:
             type_ = as_lower_text(as_mapping(value).get("type"))
             if type_ == MLTABLE_TYPE:
                 yield from _check_table(context, node.child("inputs", name))
-            if as_lower_text(as_mapping(value).get("mode")) in _EVALUATING_MODES:
+            is_evaluated = as_lower_text(as_mapping(value).get("mode")) in _EVALUATING_MODES
+            if is_evaluated and not (type_ == MLTABLE_TYPE and _is_divided(node, name)):
                 yield from _check_evaluated(context, node.child("inputs", name), type_ or "uri_folder")
+
+
+def _is_divided(node: SpecNode, name: str) -> bool:
+    """Return True for the table whose rows a parallel step divides; its component can be the one that says which."""
+    data = node.spec.get("input_data")
+    is_bound = data is None or "".join(str(data).split()) == f"${{{{inputs.{name}}}}}"
+    return node.type == _PARALLEL and is_bound
 
 
 def _check_evaluated(context: RuleContext, node: SpecNode, type_: str) -> Iterator[Diagnostic]:

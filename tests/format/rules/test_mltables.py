@@ -144,3 +144,21 @@ def test_a_table_of_files_in_its_folder_is_evaluated_by_its_folder(check):
 def test_an_evaluating_mode_of_what_is_no_table_is_a_warning(diagnose, mode, plain):
     (diagnostic,) = diagnose(mltables.EXECUTABLE_RULES, evaluated(mode, "uri_folder"), {"jobs/table/a.csv": ""})
     assert diagnostic.message == f"mode: {mode} evaluates a table, and this is a uri_folder: it is as {plain}"
+
+
+PARALLEL = """
+type: pipeline
+jobs:
+  score:
+    type: parallel
+    inputs: {{table: {{type: mltable, path: ./table, mode: eval_mount}}}}
+    input_data: ${{{{inputs.{name}}}}}
+"""
+
+
+@pytest.mark.parametrize(("name", "codes"), [("table", []), ("other", ["mltable-not-evaluated"])])
+def test_the_table_that_a_parallel_step_divides_is_evaluated(check, name, codes):
+    table = "paths: [{file: a.csv}]\ntransformations: [read_delimited]"
+    files = {"jobs/table/MLTable": table, "jobs/table/a.csv": ""}
+    lines = check(mltables.EXECUTABLE_RULES, PARALLEL.format(name=name), files)
+    assert [line.split()[0] for line in lines] == codes
