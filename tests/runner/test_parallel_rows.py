@@ -255,3 +255,19 @@ def marks(bench: Any, rest: int) -> list[str]:
     """Return the marks that calls with a number of this rest have left."""
     names = [path.name for path in (bench.folder / "code").glob("mark-*")]
     return [name for name in names if int(name[5:]) % 7 == rest]
+
+
+@pytest.mark.services
+def test_what_a_step_does_not_do_by_itself_is_done_by_the_mltable_of_the_environment(
+    bench: Any, environment_with: Any
+) -> None:
+    folder = str(environment_with("parallel-mltable", "mltable==1.7.0", "pandas", "setuptools<80"))
+    definition = 'paths: [{file: ./a.csv}]\ntransformations: [read_delimited, {filter: col("number") > 6}]\n'
+    files = {"a.csv": numbered(10)}
+    changes = prepare_table(
+        bench, folder, VALUES, files, [DELIMITED], needs_mltable="MLTable:2:37: filter", max_retries=1
+    )
+    rows = [bench.row(path, text) for path, text in {"MLTable": definition, **files}.items()]
+    changes["inputs"] = {"data": bench.files("mltable", "eval_mount", *rows)}
+    assert bench.run(**changes)["status"] == "completed", bench.log()
+    assert lines(bench) == ["7 x7", "8 x8", "9 x9"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def test_a_table_has_the_rows_that_mltable_reads(tmp_path: Path, environment_wit
         path.write_bytes(text.encode("latin-1" if name == "lat.csv" else "utf-8"))
     cases = {name: table for name, case in REFERENCE["cases"].items() if (table := table_of(case["mltable"]))}
     python = environment_with("parallel-tables", "pandas==2.2.3", "pyarrow>=18") / "python"
-    command = [python, "-c", READ, str(ROOT / "reconciler" / "runner"), str(tmp_path)]
+    shutil.copytree(ROOT / "reconciler" / "runner" / "parallel", tmp_path / "program" / "parallel")
+    command = [python, "-c", READ, str(tmp_path / "program"), str(tmp_path)]
     output = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True, check=True).stdout
     different = {}
     for name, found in json.loads(output).items():
