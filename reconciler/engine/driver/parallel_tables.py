@@ -6,10 +6,11 @@ cannot be divided is not submitted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, UserError, user_error
+from reconciler.format.divided_tables import find_undivided, has_reader
 from reconciler.format.mltables import (
     EXTRACT_STEP,
     MLTABLE_FILE,
@@ -17,7 +18,6 @@ from reconciler.format.mltables import (
     TableDefinition,
     find_table_files,
     find_unsupported,
-    is_uri,
     read_mltable,
 )
 from reconciler.model import MAX_TEXT_BYTES, Json
@@ -25,9 +25,6 @@ from reconciler.model.content import ContentFile
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.parallel_work import ROWS
 from reconciler.model.tasks import Task, TaskContent
-
-_CODE = "mltable-not-supported"
-_COLUMN_STEPS = frozenset({EXTRACT_STEP, "keep_columns", "drop_columns", "convert_column_types"})
 
 
 def with_table(store: ObjectStore, task: Task) -> Task:
@@ -48,7 +45,7 @@ def with_table(store: ObjectStore, task: Task) -> Task:
     definition, diagnostics = read_mltable(display, _read(store, files[MLTABLE_FILE]))
     if definition is None:
         raise UserError(*map(_with_place, diagnostics))
-    has_rows = work.form == ROWS and _has_reader(definition)
+    has_rows = work.form == ROWS and has_reader(definition)
     table = _describe(definition, [path for path in files if path != MLTABLE_FILE], has_rows=has_rows)
     return replace(task, parallel=replace(work, table=table))
 
@@ -60,42 +57,16 @@ def _read(store: ObjectStore, file: ContentFile) -> bytes:
 
 def _describe(definition: TableDefinition, inside: list[str], *, has_rows: bool) -> Mapping[str, Json]:
     """Return a table as the program of the step has it (``runner.parallel.settings.Table``)."""
-    refused = [*_find_uris(definition), *_find_undivided(definition)]
-    if refused:
+    if refused := [*find_undivided(definition, has_rows=has_rows)]:
         raise UserError(*map(_with_place, refused))
-    names = {step.name for step in definition.steps}
-    steps = [(step.name, step.arguments) for step in definition.steps if has_rows or step.name == EXTRACT_STEP]
     try:
         files = [name for entry in definition.paths for name in find_table_files(definition, entry, inside)]
     except UserError as error:
         raise UserError(*map(_with_place, error.diagnostics)) from error
-    unsupported = [*find_unsupported(definition, PARALLEL_READER)] if has_rows else []
-    if unsupported and EXTRACT_STEP in names:
-        raise UserError(*map(_with_place, unsupported))  # mltable matches the format with the path on the machine
-    needs_mltable = _with_place(unsupported[0]).message if unsupported else ""
+    steps = [(step.name, step.arguments) for step in definition.steps if has_rows or step.name == EXTRACT_STEP]
+    needed = next(find_unsupported(definition, PARALLEL_READER), None) if has_rows else None
+    needs_mltable = _with_place(needed).message if needed else ""
     return {"files": files, "steps": steps, "needs_mltable": needs_mltable, "has_rows": has_rows}
-
-
-def _find_uris(definition: TableDefinition) -> Iterator[Diagnostic]:
-    for _, path, pointer in definition.paths:
-        if is_uri(path):
-            message = f"{path} is not brought to a parallel step"
-            hint = "put the data into the folder of the table"
-            yield Diagnostic(_CODE, message, definition.document.value_span(pointer), hint)
-
-
-def _find_undivided(definition: TableDefinition) -> Iterator[Diagnostic]:
-    """Yield the steps of a table without rows that would choose some of its files."""
-    if not _has_reader(definition):
-        for step in definition.steps:
-            if step.name not in _COLUMN_STEPS:
-                message = f"{step.name} is not supported for a table whose files are divided"
-                span = definition.document.key_span(step.pointer)
-                yield Diagnostic(_CODE, message, span, "read rows first, such as with read_delimited")
-
-
-def _has_reader(definition: TableDefinition) -> bool:
-    return any(step.name.startswith("read_") for step in definition.steps)
 
 
 def _with_place(diagnostic: Diagnostic) -> Diagnostic:

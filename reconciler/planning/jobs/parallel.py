@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from reconciler.format.divided_tables import lists_files
 from reconciler.format.expressions import parse_binding
 from reconciler.format.pointers import find_value, join_pointer, split_pointer
 from reconciler.model import Json, Spec, Step
@@ -33,7 +34,6 @@ _SIZE = re.compile(r"\s*(\d{1,18})\s*(b|kb|mb|gb|tb|)\s*", re.IGNORECASE)
 _POWERS = {"b": 0, "kb": 1, "mb": 2, "gb": 3, "tb": 4}
 _FILE_TYPES = frozenset({"uri_folder", "uri_file"})
 _TABLE_TYPE = "mltable"
-_FILE_MODES = frozenset({"ro_mount", "rw_mount", "download", "upload"})  # of a table: its files are listed
 _MAX_SECONDS = 259_200
 
 
@@ -236,7 +236,7 @@ def _form_of(declared: Json) -> str:
     """Return what the mini-batches of an input have if it is a table, as on Azure ML by its mode; "" if it is none."""
     if not isinstance(declared, Mapping) or _type_of(declared) != _TABLE_TYPE:
         return ""
-    return FILES if str(declared.get("mode", "")).lower() in _FILE_MODES else ROWS
+    return FILES if lists_files(str(declared.get("mode", ""))) else ROWS
 
 
 def _bound_name(value: Json, group: str) -> str:
