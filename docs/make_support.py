@@ -85,7 +85,7 @@ def _provider_sections() -> Iterator[str]:
             yield from _sections("mlgit itself", planner.support, name)
     yield PARALLEL
     yield from map(_row, PARALLEL_SUPPORT.entries("job"))
-    yield from ("| `task.model`, `partition_keys` | refused | |", "", NODES, "")
+    yield from ("| `task.model` | refused | |", "", NODES, "")
 
 
 def _sections(title: str, support: Support, job_type: str = JOB_TYPE) -> Iterator[str]:

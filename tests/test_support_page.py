@@ -66,7 +66,7 @@ def test_every_field_of_parallel_nodes_is_named():
     own = {pointer for pointer in schema_leaves("component", "parallel") if pointer.split("/")[1] in PARALLEL_FIELDS}
     elsewhere = ("/task/environment", "/task/code", "/task/program_arguments")
     others = {pointer for pointer in own if pointer not in named and not pointer.startswith(elsewhere)}
-    assert others == {"/task", "/task/model", "/partition_keys"}  # the first one is of automl
+    assert others == {"/task", "/task/model"}  # the first one is of automl
 
 
 @pytest.mark.parametrize("kind", kinds())

@@ -52,7 +52,7 @@ def task_from_json(document: Mapping[str, Json]) -> Task:
         compute=Compute(document["compute"]["name"], document["compute"]["spec"]),
         resources=Resources(**document["resources"]),
         distribution=document["distribution"],
-        parallel=ParallelWork(**document["parallel"]) if document.get("parallel") else None,
+        parallel=ParallelWork.from_json(document["parallel"]) if document.get("parallel") else None,
         variables=document["variables"],
     )
 

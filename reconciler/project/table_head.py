@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Span, UserError, user_error
-from reconciler.format.mltables import MLTABLE_FILE, TableDefinition, is_uri, match_paths, parse_mltable
+from reconciler.format.mltables import MLTABLE_FILE, TableDefinition, find_table_files, is_uri, parse_mltable
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import MAX_TEXT_BYTES, Json, Record
 from reconciler.model.content import ContentFile
@@ -115,7 +115,7 @@ def _find_files(
     """Return the files that an entry of the paths names, with their paths. Raises UserError at its line."""
     form, path, pointer = entry
     if not is_uri(path):
-        return [(name, inside[name]) for name in _matching(definition, entry, [*inside])]
+        return [(name, inside[name]) for name in find_table_files(definition, entry, [*inside])]
     span: Span = definition.document.value_span(pointer)
     try:
         content = remote.fetch(path, is_file=form == "file")
@@ -130,17 +130,6 @@ def _find_files(
 def _is_gzip(path: str) -> bool:
     form: TableFormat | None = table_format(path)
     return form is not None and form.is_gzip
-
-
-def _matching(definition: TableDefinition, entry: tuple[str, str, str], inside: list[str]) -> list[str]:
-    """Return the files that an entry of the paths names. Raises UserError at its line if there are none."""
-    form, path, pointer = entry
-    matching = match_paths(form, path, inside)
-    if not matching:
-        span: Span = definition.document.value_span(pointer)
-        hint = did_you_mean(path, inside) or f"files beside it: {join_some(inside) or 'none'}"
-        raise user_error("path-missing", f"no file of the table is at {path}", hint, span)
-    return matching
 
 
 def _local_path(local: LocalTables, file: ContentFile, source: str) -> str:

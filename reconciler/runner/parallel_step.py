@@ -15,6 +15,7 @@ from .spec import FILE_TYPES, RunSpec, UriInput
 _FOLDER, _PACKAGE, _SETTINGS_FILE = "parallel", "mlgit_parallel", "settings.json"
 _FAILURE_FILE = "failure.json"  # as ``parallel.report`` writes it
 _MAIN = f"import sys\n\nfrom {_PACKAGE}.main import main\n\nsys.exit(main(sys.argv))\n"
+_NOT_OF_THE_PROGRAM = frozenset({"input", "output", "file_name", "form"})
 _MAX_MESSAGE = 1000  # characters
 
 
@@ -26,7 +27,7 @@ def prepare_parallel_step(spec: RunSpec, arguments: str, values: Mapping[str, Co
     folder, name = spec.folder / _FOLDER, spec.parallel["input"]
     if isinstance(spec.inputs[name], UriInput):
         raise staging_error(f"the input {name} is a URI, and mini-batches are made of files")
-    settings = {name: value for name, value in spec.parallel.items() if name not in ("input", "output", "file_name")}
+    settings = {name: value for name, value in spec.parallel.items() if name not in _NOT_OF_THE_PROGRAM}
     settings |= {
         "folder": str(folder),
         "input_path": values[f"inputs.{name}"].text,

@@ -21,7 +21,7 @@ WRONG = (
     wrong("a threshold that is none", (COMPONENT, "--resource_monitor_interval 20", "--error_threshold few")),
     wrong("no script", (COMPONENT, "  entry_script: double.py\n", "")),
     wrong("a script that is not there", (COMPONENT, "double.py", "triple.py")),
-    wrong("a table", (COMPONENT, "numbers: {type: uri_folder}", "numbers: {type: mltable}")),
+    wrong("a model", (COMPONENT, "numbers: {type: uri_folder}", "numbers: {type: mlflow_model}")),
 )
 
 

@@ -183,10 +183,18 @@ def test_a_size_of_mini_batches_counts_files_or_bytes(text, size, unit):
         ),
         (
             {},
-            {"inputs": {"files": {"type": "mltable", "path": "../data", "mode": "direct"}}},
+            {"inputs": {"files": {"type": "mlflow_model", "path": "../data"}}},
             "input_data: ${{inputs.files}}",
-            "batches: mlgit makes mini-batches of files only, and the input files has the type mltable",
+            "batches: mini-batches are made of files or of a table, and the input files has the type mlflow_model",
         ),
+        (
+            {},
+            {"partition_keys": ["store"]},
+            "- store",
+            "batches: partition_keys are columns of a table, and the input files has the type uri_folder",
+        ),
+        ({}, {"partition_keys": []}, "partition_keys: []", "batches: partition_keys names no columns"),
+        ({}, {"partition_keys": ["${{inputs.key}}"]}, "- ${{inputs.key}}", "batches: partition_keys names no columns"),
         (
             {},
             {"inputs": {"files": {"type": "uri_folder", "path": "../data", "mode": "direct"}}},
@@ -200,23 +208,42 @@ def test_what_cannot_be_run_is_said_at_its_line(task, fields, line, message):
     assert refusals(*plan_of(task, **fields)) == [(line, f"job/pipe: {message}")]
 
 
-def test_a_field_that_is_refused_is_not_said_to_be_ignored_too():
-    plan, _ = plan_of({}, partition_keys=["store"])
-    assert "partition_keys" not in "".join(plan.notes)
+TABLE = {"files": {"type": "mltable", "path": "../data"}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "form"),
+    [("direct", "rows"), ("eval_mount", "rows"), (None, "rows"), ("ro_mount", "files"), ("download", "files")],
+)
+def test_a_table_is_divided_into_rows_or_files_by_the_mode_of_the_input(mode, form):
+    inputs = {"files": {**TABLE["files"], **({"mode": mode} if mode else {})}}
+    work = work_of(inputs=inputs, partition_keys=["store", "brand"])
+    assert (work.form, work.partition_keys, work.size_unit) == (form, ("store", "brand"), "")
+    assert ParallelWork.from_json(work.to_json()) == work
+
+
+def test_a_table_with_mode_direct_is_brought_as_one_that_is_evaluated():
+    uri = "https://example.com/t"
+    inputs = {"files": {"type": "mltable", "path": uri, "mode": "direct"}, "other": {"path": uri, "mode": "direct"}}
+    step = step_of(inputs=inputs)
+    assert {name: item["mode"] for name, item in spec_of(step)["inputs"].items()} == {
+        "files": "eval_mount",
+        "other": "direct",
+    }
+    assert step.places["/inputs/files/mode"] == "/jobs/batches/inputs/files/mode"
+
+
+def test_a_size_beside_partition_keys_is_noted_as_without_an_effect():
+    plan, files = plan_of({}, inputs=TABLE, partition_keys=["store"], mini_batch_size="10kb")
+    line = files["jobs/pipe.yml"].splitlines().index("    mini_batch_size: 10kb") + 1
+    (note,) = (note for note in plan.notes if "mini_batch_size" in note)
+    assert note.startswith("job/pipe/batches: mlgit does not use mini_batch_size (jobs/pipe.yml:")
+    assert f":{line}:" in note
 
 
 @pytest.mark.parametrize(
     ("task", "fields", "line", "message"),
     [
-        (
-            {},
-            {"partition_keys": ["store"]},
-            "- store",
-            (
-                "job/pipe/batches: mlgit does not support partition_keys: they are columns of tables, "
-                "and mini-batches have files"
-            ),
-        ),
         ({"type": "model"}, {}, "type: model", "job/pipe/batches: mlgit does not support task.type: model"),
         (
             {"model": "azureml:m@latest"},

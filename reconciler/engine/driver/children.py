@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.driver.decisions import Table, bound_contents
 from reconciler.engine.driver.graph import FrozenGraph
+from reconciler.engine.driver.parallel_tables import with_table
 from reconciler.engine.driver.sweeps import trial_task
 from reconciler.engine.task_contents import check_task_contents
 from reconciler.model import Condition, Handle, Json, Phase, RunStatus, failure_reason
@@ -55,7 +56,7 @@ class Children:
     def submit(self, run: StepRun, table: Table) -> StepRun:
         """Return a run that was intended as it is submitted, once for its token; or as it failed."""
         try:
-            task = self._task(run, table)
+            task = with_table(self.store, self._task(run, table))
             backend = self._backend(run.backend)
             check_task_contents(self.store, task, backend)
             handle = backend.submit(task, self.store)

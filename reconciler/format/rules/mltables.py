@@ -11,9 +11,18 @@ import re
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
+from reconciler.format.divided_tables import find_undivided, has_reader, lists_files
 from reconciler.format.dvc_pointers import find_dvc_tracked
 from reconciler.format.included_file import parse_local_path
-from reconciler.format.mltables import MLTABLE_FILE, MLTABLE_TYPE, check_mltable, is_uri
+from reconciler.format.mltables import (
+    MLTABLE_FILE,
+    MLTABLE_TYPE,
+    PARALLEL_READER,
+    check_mltable,
+    find_unsupported,
+    is_uri,
+    read_mltable,
+)
 from reconciler.format.path_content import is_folder
 from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
@@ -25,6 +34,7 @@ _WILDCARDS = frozenset("*?[")
 _WILDCARD = re.compile(r"[*?\[]")
 _EXACT_FIELDS, _PATTERN_FIELD = ("file", "folder"), "pattern"
 _PATH_FIELDS = (*_EXACT_FIELDS, _PATTERN_FIELD)
+_PARALLEL = "parallel"
 _EVALUATING_MODES = {"eval_mount": "ro_mount", "eval_download": "download"}  # with what they are for anything else
 
 
@@ -39,10 +49,39 @@ def check_table_inputs(context: RuleContext) -> Iterator[Diagnostic]:
         inputs = as_mapping(node.spec.get("inputs"))
         for name, value in inputs.items():
             type_ = as_lower_text(as_mapping(value).get("type"))
+            is_divided = type_ == MLTABLE_TYPE and _is_divided(node, name)
             if type_ == MLTABLE_TYPE:
                 yield from _check_table(context, node.child("inputs", name))
-            if as_lower_text(as_mapping(value).get("mode")) in _EVALUATING_MODES:
+            if is_divided:
+                yield from _check_divided(context, node.child("inputs", name))
+            elif as_lower_text(as_mapping(value).get("mode")) in _EVALUATING_MODES:
                 yield from _check_evaluated(context, node.child("inputs", name), type_ or "uri_folder")
+
+
+def _is_divided(node: SpecNode, name: str) -> bool:
+    """Return True for the table whose rows a parallel step divides; its component can be the one that says which."""
+    data = node.spec.get("input_data")
+    is_bound = data is None or "".join(str(data).split()) == f"${{{{inputs.{name}}}}}"
+    return node.type == _PARALLEL and is_bound
+
+
+def _check_divided(context: RuleContext, node: SpecNode) -> Iterator[Diagnostic]:
+    """Yield what of a table fails the step that divides it, or needs a package in its environment."""
+    path = _find_table(context, node)
+    if not path:
+        return
+    definition, _ = read_mltable(context.files.display_path(path), context.files.read_file(path))
+    if definition is None:
+        return  # reported with the file
+    has_rows = has_reader(definition) and not lists_files(as_lower_text(node.spec.get("mode")))
+    refused = [*find_undivided(definition, has_rows=has_rows)]
+    needed = [*find_unsupported(definition, PARALLEL_READER)] if has_rows and not refused else []
+    for diagnostic in refused:
+        yield diagnostic._replace(severity=Severity.WARNING)
+    for diagnostic in needed:
+        yield diagnostic._replace(
+            severity=Severity.WARNING, hint="add the package mltable to the environment of the task"
+        )
 
 
 def _check_evaluated(context: RuleContext, node: SpecNode, type_: str) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""Parallel nodes: a command step whose command is the arguments of an entry script, and how files are divided.
+"""Parallel nodes: a command step whose command is the arguments of an entry script, and how its input is divided.
 
 Fields and defaults are those of Azure ML [AZ how-to-use-parallel-job-in-pipeline]. Some of them are arguments of the
 script there (``--error_threshold 5``): they are taken out of the text, and all others reach the script.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from reconciler.format.divided_tables import lists_files
 from reconciler.format.expressions import parse_binding
 from reconciler.format.pointers import find_value, join_pointer, split_pointer
-from reconciler.model import Json, Step
-from reconciler.model.parallel_work import ParallelWork
+from reconciler.model import Json, Spec, Step
+from reconciler.model.parallel_work import FILES, ROWS, ParallelWork
 from reconciler.planning.jobs.lowering import NodeProblem
 from reconciler.planning.jobs.parallel_fields import PARALLEL_FIELDS, PLACES, parallel_places
 from reconciler.planning.jobs.sources import Part, StepDraft
@@ -32,6 +33,7 @@ _ARGUMENT = re.compile(
 _SIZE = re.compile(r"\s*(\d{1,18})\s*(b|kb|mb|gb|tb|)\s*", re.IGNORECASE)
 _POWERS = {"b": 0, "kb": 1, "mb": 2, "gb": 3, "tb": 4}
 _FILE_TYPES = frozenset({"uri_folder", "uri_file"})
+_TABLE_TYPE = "mltable"
 _MAX_SECONDS = 259_200
 
 
@@ -93,6 +95,17 @@ def take_parallel_fields(draft: StepDraft, fields: dict[str, Part]) -> Mapping[s
     return parallel
 
 
+def divided_input(fields: Mapping[str, Json]) -> str:
+    """Return the name of the input that a parallel step divides, "" if it names none."""
+    return _bound_name(fields.get("input_data"), "inputs")
+
+
+def is_divided_by_uri(spec: Spec, fields: Mapping[str, Json]) -> bool:
+    """Return True if a step divides a table with mode: direct: it is brought, for no command opens it by its URI."""
+    declared = spec.get("inputs", {}).get(divided_input(fields))
+    return isinstance(declared, Mapping) and _type_of(declared) == _TABLE_TYPE and _is_direct(declared)
+
+
 def _split_arguments(text: str) -> tuple[Mapping[str, str], str]:
     """Return the predefined arguments in a text with their values, and the rest of the text."""
     values = {match[1]: match[2].strip("\"'") for match in _ARGUMENT.finditer(text)}
@@ -126,6 +139,9 @@ def find_parallel_problems(step: Step) -> Iterator[NodeProblem]:
     message, hint = _find_input_problem(step, fields)
     if message:
         yield problem("/input_data", message, hint)
+    message, hint = _find_keys_problem(step, fields)
+    if message:
+        yield problem("/partition_keys", message, hint)
     message, hint = _find_output_problem(step, (fields.get(_TASK) or {}).get("append_row_to"))
     if message:
         yield problem(f"/{_TASK}/append_row_to", message, hint)
@@ -139,20 +155,40 @@ def _with_parents(pointer: str) -> Iterator[str]:
 
 def _find_input_problem(step: Step, fields: Mapping[str, Json]) -> tuple[str, str]:
     """Return what is wrong with the input that is divided, and what to do; two empty texts for nothing."""
-    name = _bound_name(fields.get("input_data"), "inputs")
+    name = divided_input(fields)
     declared = step.job.asset.spec.get("inputs", {}).get(name)
     if not name:
         return "input_data names no input", "write input_data: ${{inputs.NAME}}"
     if not isinstance(declared, Mapping):
         return f"input_data is {name}, which is no input with files", "name an input with a path:"
-    type_name = str(declared.get("type") or "uri_folder").lower()
-    if type_name not in _FILE_TYPES:
-        message = f"mlgit makes mini-batches of files only, and the input {name} has the type {type_name}"
-        return message, "use an input of the type uri_folder, and read the files in run()"
+    type_name = _type_of(declared)
+    if type_name not in {*_FILE_TYPES, _TABLE_TYPE}:
+        message = f"mini-batches are made of files or of a table, and the input {name} has the type {type_name}"
+        return message, "use an input of the type uri_folder or mltable"
     if _is_direct(declared):
         message = f"input_data needs files, and the input {name} with mode: direct is a URI"
         return message, "write mode: ro_mount, or leave it out"
     return "", ""
+
+
+def _find_keys_problem(step: Step, fields: Mapping[str, Json]) -> tuple[str, str]:
+    """Return what is wrong with the partition keys, and what to do; two empty texts for nothing."""
+    keys, name = fields.get("partition_keys"), divided_input(fields)
+    if keys is None:
+        return "", ""
+    texts = keys if isinstance(keys, Sequence) and not isinstance(keys, str) else []
+    if not texts or not all(isinstance(key, str) and key and parse_binding(key) is None for key in texts):
+        return "partition_keys names no columns", "write the names of columns: [store, brand]"
+    declared = step.job.asset.spec.get("inputs", {}).get(name)
+    type_name = _type_of(declared) if isinstance(declared, Mapping) else _TABLE_TYPE
+    if type_name in _FILE_TYPES:
+        message = f"partition_keys are columns of a table, and the input {name} has the type {type_name}"
+        return message, "use an input of the type mltable, whose columns can be parts of the paths of its files"
+    return "", ""
+
+
+def _type_of(declared: Mapping[str, Json]) -> str:
+    return str(declared.get("type") or "uri_folder").lower()
 
 
 def _find_output_problem(step: Step, target: Json) -> tuple[str, str]:
@@ -172,24 +208,35 @@ def _is_direct(declared: Mapping[str, Json]) -> bool:
 
 
 def parallel_work(step: Step) -> ParallelWork | None:
-    """Return how the files of a step without problems are worked on; None for a step that is not parallel."""
+    """Return how the input of a step without problems is worked on; None for a step that is not parallel."""
     if step.parallel is None:
         return None
     fields, task = step.parallel, step.parallel.get(_TASK) or {}
     found = {number.name: _parse_number(number, _find_number(number, fields)[1]) for number in _NUMBERS}
     given: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
-    size, unit = _parse_size(fields.get("mini_batch_size")) or (1, "files")
+    name = divided_input(fields)
+    form = _form_of(step.job.asset.spec.get("inputs", {}).get(name))
+    size, unit = _parse_size(fields.get("mini_batch_size")) or (1, "" if form else "files")
     if file_name := find_value(fields, [_ARGUMENTS, _FILE_NAME]):
         given["file_name"] = str(file_name)
     return ParallelWork(
         entry_script=str(task.get("entry_script")),
-        input=_bound_name(fields.get("input_data"), "inputs"),
+        input=name,
         output=_bound_name(task.get("append_row_to"), "outputs"),
         mini_batch_size=size,
         size_unit=unit,
         logging_level=str(fields.get("logging_level") or "INFO").upper(),
+        partition_keys=tuple(fields.get("partition_keys") or ()),
+        form=form,
         **given,
     )
+
+
+def _form_of(declared: Json) -> str:
+    """Return what the mini-batches of an input have if it is a table, as on Azure ML by its mode; "" if it is none."""
+    if not isinstance(declared, Mapping) or _type_of(declared) != _TABLE_TYPE:
+        return ""
+    return FILES if lists_files(str(declared.get("mode", ""))) else ROWS
 
 
 def _bound_name(value: Json, group: str) -> str:

@@ -8,12 +8,13 @@ from reconciler.format.kind import word_set
 from reconciler.model import DEFAULT_ARTIFACTS, Address, Asset, Json, Step
 from reconciler.model.resolved import StepOutput
 from reconciler.planning.jobs.nodes import COMMAND, PARALLEL, SWEEP, Node, Scope, bind_texts, bound_output, node_input
-from reconciler.planning.jobs.parallel import take_parallel_fields
+from reconciler.planning.jobs.parallel import divided_input, is_divided_by_uri, take_parallel_fields
 from reconciler.planning.jobs.sources import Part, StepDraft
 
 _INPUTS, _OUTPUTS, _VARIABLES = "inputs", "outputs", "environment_variables"
 _TYPE, _PATH, _MODE = "type", "path", "mode"
 _DEFAULT_TYPE, _GROUP = "uri_folder", "group"
+_EVALUATED = "eval_mount"  # the mode of a table that the step itself reads
 SWEEP_FIELDS = ("search_space", "objective", "sampling_algorithm", "early_termination", "limits")
 # What describes a node or a component, or is read here: all other fields are those of the step's job.
 _NOT_OF_THE_JOB = word_set(
@@ -32,6 +33,9 @@ def make_step(job: Asset, scope: Scope, node: Node) -> Step:
         draft.spec["experiment_name"] = job.spec["experiment_name"]
     parallel = _put_fields(draft, scope, node)
     _put_inputs(draft, scope, node)
+    if parallel is not None and is_divided_by_uri(draft.spec, parallel):
+        name = divided_input(parallel)
+        draft.put(node.part.child(_INPUTS, name, _MODE)._replace(value=_EVALUATED), _INPUTS, name, _MODE)
     _put_outputs(draft, scope, node)
     is_sweep = node.type == SWEEP
     return Step(

@@ -53,6 +53,7 @@ PARALLEL_SUPPORT = Support(
         _JOB: (
             Honoured("/input_data"),
             Honoured("/mini_batch_size", reason="files, or bytes such as `10kb`"),
+            Honoured("/partition_keys", reason="columns of an `mltable`"),
             Honoured("/max_concurrency_per_instance"),
             Honoured("/retry_settings/max_retries"),
             Honoured("/retry_settings/timeout"),

@@ -6,6 +6,7 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
+from .batches import MiniBatch
 from .exchange import Exchange
 from .other_instance import END, ENDED, GIVE, HELLO, KILL, START, STOP
 from .worker_process import Started, WorkerProcess
@@ -66,7 +67,7 @@ class Instance:
 
 def _tell(worker: WorkerProcess, message: dict[str, Any]) -> None:
     if message["order"] == GIVE:
-        worker.send_batch(message["batch"], message["items"])
+        worker.send_batch(MiniBatch.from_message(message))
     elif message["order"] == STOP:
         worker.close_channel()
     elif message["order"] == KILL:

@@ -8,18 +8,21 @@ from __future__ import annotations
 import shutil
 import socket
 import sys
+import traceback
 from functools import partial
 from pathlib import Path
 
-from .batches import list_items, make_batches
+from .batches import MiniBatch, divide_files
 from .exchange import Exchange
 from .instance import Instance
 from .other_instance import OtherInstance
 from .pool import Pool, ThisInstance
 from .report import INFO, WARNING, Report, StepFailedError, write_failure
+from .row_batches import divide_rows
 from .rows import join_parts
 from .settings import Settings, read_settings
-from .worker import work
+from .text_tables import TableError
+from .worker import describe_error, work
 from .worker_process import default_concurrency, start_worker
 
 
@@ -44,21 +47,23 @@ def main(command: list[str]) -> int:
         write_failure(settings.folder, str(error))
         return 1
     finally:
-        shutil.rmtree(settings.parts, ignore_errors=True)
+        for folder in (settings.parts, settings.rows):
+            shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
 def _run_step(settings: Settings, this: ThisInstance, report: Report) -> None:
-    items = list_items(settings.input_path)
-    if not items:
-        raise StepFailedError("the input has no files, so there is no mini-batch")
-    batches = make_batches(items, settings.mini_batch_size, settings.size_unit)
+    batches = _divide(settings, report)
+    unit = "rows" if settings.has_rows else "files"
+    if not batches:
+        raise StepFailedError(f"the input has no {unit}, so there is no mini-batch")
     others = [
         OtherInstance(number, Exchange(settings.exchange_folder(number), is_controller=True))
         for number in range(1, settings.instances)
     ]
     where = f"on {settings.instances} instances" if others else f"{min(this.capacity, len(batches))} worker processes"
-    report.write(INFO, f"{len(items)} files in {len(batches)} mini-batches, {where}")
+    count = sum(batch.rows or len(batch.items) for batch in batches)
+    report.write(INFO, f"{count} {unit} in {len(batches)} mini-batches, {where}")
     settings.parts.mkdir(parents=True, exist_ok=True)
     pool = Pool(settings, batches, [this, *others], report)
     pool.run()
@@ -67,3 +72,18 @@ def _run_step(settings: Settings, this: ThisInstance, report: Report) -> None:
         report.write(WARNING, f"the results of {failed} of {len(batches)} mini-batches are missing: they failed")
     if settings.append_to:
         join_parts(settings.parts, sorted(pool.done), Path(settings.append_to))
+
+
+def _divide(settings: Settings, report: Report) -> list[MiniBatch]:
+    """Return the mini-batches; raises StepFailedError for a table that cannot be read."""
+    try:
+        return divide_rows(settings, report) if settings.has_rows else divide_files(settings)
+    except TableError as error:
+        raise StepFailedError(str(error)) from error
+    except Exception as error:
+        if not settings.has_rows:
+            raise
+        traceback.print_exc()
+        raise StepFailedError(
+            f"the table cannot be read: {describe_error(error, 'before the first mini-batch')}"
+        ) from error

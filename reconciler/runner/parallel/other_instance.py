@@ -5,9 +5,10 @@ It decides nothing: the controller has the mini-batches, the times and the retri
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from .batches import MiniBatch
 from .exchange import Exchange
 from .worker_process import Worker
 
@@ -75,9 +76,9 @@ class RemoteWorker(Worker):
         while self.received:
             yield self.received.pop(0)
 
-    def send_batch(self, number: int, items: Sequence[str]) -> None:
+    def send_batch(self, batch: MiniBatch) -> None:
         """Hand over a mini-batch."""
-        self._order(GIVE, batch=number, items=items)
+        self._order(GIVE, **batch.to_message())
 
     def close_channel(self) -> None:
         """Say that there are no more mini-batches."""

@@ -181,7 +181,7 @@ class Pool:
             self._waiting.append(batch)
             return
         self._failed.add(batch.number)
-        self._failed_items += len(batch.items) - results
+        self._failed_items += batch.size - results
         if reason := self._exceeded_threshold():
             raise StepFailedError(f"{error}: {reason}")
 

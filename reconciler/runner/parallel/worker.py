@@ -6,20 +6,24 @@ Messages are lines of JSON on a socket. The controller sends mini-batches, and c
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import socket
 import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any
 
+from .batches import MiniBatch
+from .row_batches import read_rows
 from .rows import count_results, write_part
 from .settings import Settings
 
 READY, DONE, FAILED, BROKEN, STOPPED = "ready", "done", "failed", "broken", "stopped"
 """What a worker says: after init(), after each mini-batch, when the script cannot be used, and after shutdown()."""
+_CONTEXT = "mini_batch_context"
 _MAX_ERROR = 4000  # characters of an exception
 
 
@@ -60,13 +64,14 @@ def _load_script(path: str, arguments: list[str]) -> ModuleType:
 
 def _run(script: ModuleType, message: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Return what became of one mini-batch: fewer results than items are a failure."""
-    number, items = message["batch"], message["items"]
-    results = 0
+    batch = MiniBatch.from_message(message)
+    number, results = batch.number, 0
     try:
-        returned = script.run(list(items))
+        content = read_rows(batch.items[0]) if settings.has_rows else list(batch.items)
+        returned = script.run(content, **_context(script, batch))
         results = count_results(returned)
-        if results < len(items):
-            error = f"run() returned {results} results for {len(items)} items"
+        if results < batch.size:
+            error = f"run() returned {results} results for {_describe(batch)}"
             return {"event": FAILED, "batch": number, "results": results, "error": error}
         if settings.append_to:
             write_part(settings.parts, number, returned)
@@ -74,6 +79,19 @@ def _run(script: ModuleType, message: dict[str, Any], settings: Settings) -> dic
         _print_traceback(f"run() of mini-batch {number + 1}")
         return {"event": FAILED, "batch": number, "results": 0, "error": describe_error(error, "run()")}
     return {"event": DONE, "batch": number, "results": results}
+
+
+def _describe(batch: MiniBatch) -> str:
+    if batch.partition is not None:
+        return f"the partition {', '.join(f'{key}={value}' for key, value in batch.partition.items())}"
+    return f"{batch.rows} rows" if batch.rows else f"{len(batch.items)} items"
+
+
+def _context(script: ModuleType, batch: MiniBatch) -> dict[str, Any]:
+    """Return what run() gets besides a mini-batch if it has a parameter for it, as on Azure ML."""
+    if _CONTEXT not in inspect.signature(script.run).parameters:
+        return {}
+    return {_CONTEXT: SimpleNamespace(minibatch_index=batch.number, partition_key_value=batch.partition)}
 
 
 def describe_error(error: BaseException, where: str) -> str:

@@ -41,7 +41,7 @@ class Worker(ABC):
     def give(self, batch: MiniBatch, deadline: float) -> None:
         """Hand over a mini-batch; that of a worker that ends meanwhile is found when its end is."""
         self.batch, self.deadline = batch, deadline + self.delay
-        self.send_batch(batch.number, batch.items)
+        self.send_batch(batch)
 
     def stop(self, deadline: float) -> None:
         """Let it call shutdown() and end."""
@@ -63,7 +63,7 @@ class Worker(ABC):
         """Yield what has come, without waiting for more."""
 
     @abstractmethod
-    def send_batch(self, number: int, items: Sequence[str]) -> None:
+    def send_batch(self, batch: MiniBatch) -> None:
         """Send a mini-batch."""
 
     @abstractmethod
@@ -101,10 +101,10 @@ class WorkerProcess(Worker):
         for line in lines:
             yield json.loads(line)
 
-    def send_batch(self, number: int, items: Sequence[str]) -> None:
+    def send_batch(self, batch: MiniBatch) -> None:
         """Send a mini-batch."""
         with suppress(OSError):  # it has ended
-            self.channel.sendall(json.dumps({"batch": number, "items": items}).encode() + b"\n")
+            self.channel.sendall(json.dumps(batch.to_message()).encode() + b"\n")
 
     def close_channel(self) -> None:
         """Say that there are no more mini-batches."""

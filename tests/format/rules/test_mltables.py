@@ -144,3 +144,65 @@ def test_a_table_of_files_in_its_folder_is_evaluated_by_its_folder(check):
 def test_an_evaluating_mode_of_what_is_no_table_is_a_warning(diagnose, mode, plain):
     (diagnostic,) = diagnose(mltables.EXECUTABLE_RULES, evaluated(mode, "uri_folder"), {"jobs/table/a.csv": ""})
     assert diagnostic.message == f"mode: {mode} evaluates a table, and this is a uri_folder: it is as {plain}"
+
+
+PARALLEL = """
+type: pipeline
+jobs:
+  score:
+    type: parallel
+    inputs: {{table: {{type: mltable, path: ./table, mode: {mode}}}}}
+    input_data: ${{{{inputs.{name}}}}}
+"""
+READS = "paths: [{file: a.csv}]\ntransformations:\n  - read_delimited\n"
+EXTRACTS = "  - extract_columns_from_partition_format: {partition_format: '{x}.csv'}\n"
+
+
+@pytest.mark.parametrize(("name", "codes"), [("table", []), ("other", ["mltable-not-evaluated"])])
+def test_the_table_that_a_parallel_step_divides_is_evaluated(check, name, codes):
+    files = {"jobs/table/MLTable": READS + EXTRACTS, "jobs/table/a.csv": ""}
+    lines = check(mltables.EXECUTABLE_RULES, PARALLEL.format(name=name, mode="eval_mount"), files)
+    assert [line.split()[0] for line in lines] == codes
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "message", "hint"),
+    [
+        (
+            "direct",
+            f"{READS}  - take_random_sample: {{probability: 0.1}}\n",
+            "take_random_sample is not supported by",
+            "add",
+        ),
+        (
+            "direct",
+            f"{READS}{EXTRACTS}  - filter: col('a') > 1\n",
+            "filter is not supported by a parallel step",
+            "a par",
+        ),
+        (
+            "direct",
+            "paths: [{file: a.csv}]\ntransformations: [{take: 5}]",
+            "take is not supported for a table whose",
+            "read",
+        ),
+        (
+            "ro_mount",
+            "paths: [{file: 'https://x.y/a.csv'}]",
+            "https://x.y/a.csv is not brought to a parallel step",
+            "put",
+        ),
+    ],
+)
+def test_what_a_parallel_step_cannot_do_with_a_table_is_a_warning_at_its_line(diagnose, mode, text, message, hint):
+    files = {"jobs/table/MLTable": text, "jobs/table/a.csv": ""}
+    (diagnostic,) = diagnose(mltables.EXECUTABLE_RULES, PARALLEL.format(name="table", mode=mode), files)
+    assert (diagnostic.code, diagnostic.severity) == ("mltable-not-supported", "warning")
+    assert diagnostic.span.path == "jobs/table/MLTable"
+    assert diagnostic.message.startswith(message)
+    assert diagnostic.hint.startswith(hint)
+
+
+def test_steps_of_a_table_whose_files_are_listed_are_none_of_a_parallel_step(check):
+    files = {"jobs/table/MLTable": f"{READS}  - take_random_sample: {{probability: 0.1}}\n", "jobs/table/a.csv": ""}
+    assert check(mltables.EXECUTABLE_RULES, PARALLEL.format(name="table", mode="ro_mount"), files) == []
