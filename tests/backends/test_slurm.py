@@ -7,10 +7,12 @@ import os
 import signal
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from services.slurm import open_slurm
 from services.ssh_node import CHECKOUT, PYTHON, SshNode
 from workspaces import until
 
@@ -221,6 +223,23 @@ def test_a_submission_that_was_killed_before_its_note_is_found_by_the_name_of_it
     bench.backend.cancel(first)
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
     assert bench.log(handle) == "once\n"
+
+
+def test_a_submission_that_another_command_has_begun_is_waited_for_and_not_repeated(bench, tmp_path, monkeypatch):
+    """As the program of a command that was killed, and started again, which goes on until sbatch has answered."""
+    sbatch = tmp_path / "bin/sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(f'#!/bin/sh\necho called >> {tmp_path}/calls\nsleep 3\nexec /usr/bin/sbatch "$@"\n')
+    sbatch.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", str(sbatch.parent), prepend=":")
+    task = bench.task("echo once")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(open_slurm(bench.folder, tmp_path / "notes").submit, task, bench.store)
+        until((tmp_path / "calls").exists)
+        handle = bench.submit(task)
+    assert first.result() == handle
+    assert (tmp_path / "calls").read_text() == "called\n"
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
 
 
 def test_a_folder_of_any_name_is_used(bench, tmp_path):
