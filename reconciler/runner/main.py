@@ -53,7 +53,8 @@ _END_OPTION = "--end"  # the processes of a run whose runner was killed, by its 
 # One of several instances on different machines, started together: NAME NUMBER ADDRESS PROCESS, as `Launch` has them.
 _INSTANCE_OPTION, _END_INSTANCE_OPTION = "--instance", "--end-instance"
 _APART_INSTANCE_OPTION = "--apart-instance"  # the same in a session of its own, until the standard input ends
-_INSTANCE_OPTIONS = (_INSTANCE_OPTION, _APART_INSTANCE_OPTION, _END_INSTANCE_OPTION)
+_STEP_OPTION = "--step"  # the same, until the process that a scheduler knows is killed
+_INSTANCE_OPTIONS = (_INSTANCE_OPTION, _APART_INSTANCE_OPTION, _STEP_OPTION, _END_INSTANCE_OPTION)
 _RAY_OPTION = "--ray"  # all instances on nodes of Ray, with what each one asks for
 
 
@@ -125,8 +126,10 @@ def _execute_instance(arguments: Sequence[str]) -> int:
     if option == _END_INSTANCE_OPTION:
         _end_instance(spec, launch)
         return 0
-    if option == _APART_INSTANCE_OPTION:
-        return execute_apart(spec.folder, execute, partial(_end_instance, spec, launch), has_lease_input=True)
+    if option in (_APART_INSTANCE_OPTION, _STEP_OPTION):
+        has_lease_input = option == _APART_INSTANCE_OPTION
+        end = partial(_end_instance, spec, launch)
+        return execute_apart(spec.folder, execute, end, has_lease_input=has_lease_input)
     return execute()
 
 
