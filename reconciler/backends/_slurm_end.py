@@ -63,7 +63,8 @@ def ended_condition(folder: Path, job: Job | None) -> Condition:
     if is_open(folder):
         _settle(folder, job)
     result, end = _read_result(folder), _noted_end(folder)
-    if result is None or (end.state in LOST_STATES and result.get("status") == FinalStatus.CANCELED):
+    is_lost = end.state in LOST_STATES or (end.is_script_killed and not (folder / CANCEL_FILE).exists())
+    if result is None or (is_lost and result.get("status") == FinalStatus.CANCELED):
         complete_log(folder)
         message = "" if end.state in LOST_STATES else read_loss(folder)
         said = end_message(end if end.state else None, _last_line(folder / SLURM_LOG), is_started=is_started(folder))

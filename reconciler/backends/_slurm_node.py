@@ -6,10 +6,11 @@ the token of its run for a name, so that it is found if the process that submitt
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,9 +35,11 @@ from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file
 from reconciler.runner.files import read_json_object, write_json_atomically
+from reconciler.runner.locks import exclusive_lock
 from reconciler.runner.result import RESULT_FILE
 
-SCRIPT_FILE, _JOB_FILE = "job.sh", "slurm.json"
+SCRIPT_FILE, _JOB_FILE, _LOCK_FILE = "job.sh", "slurm.json", "submit.lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a network disk that has none
 _LISTING_SECONDS = 2.0  # that a listing of jobs counts for: Slurm is not asked for each look at a log
 _PATIENCE_SECONDS = 30.0  # after which a run that was asked to stop is killed if it is canceled again
 
@@ -55,10 +58,12 @@ class SlurmNodeBackend(FolderBackend):
         self._listed = -_LISTING_SECONDS
 
     def submit(self, task: Task, store: ObjectStore) -> Handle:
-        if (handle := self.find(task.token)) is not None:
-            return handle
         folder = self._runs / task.run
         make_private_folders(self._runs, folder, self._token_files, self._submissions, self._runners)
+        with _submission_lock(folder):
+            return self.find(task.token) or self._submit(task, store, folder)
+
+    def _submit(self, task: Task, store: ObjectStore, folder: Path) -> Handle:
         write_private_json(self._submissions / task.token, {"run": task.run})
         spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
         limits = time_limits(task.resources.timeout, self._settings.get("time"))
@@ -202,6 +207,18 @@ class SlurmNodeBackend(FolderBackend):
             if job is not None and job.is_active:
                 return _active_condition(folder, job)
         return ended_condition(folder, job)
+
+
+@contextmanager
+def _submission_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a submission: the program of a command that was killed may be about to end the same one."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive_lock(folder / _LOCK_FILE))
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
 
 
 def _write_script(path: Path, text: str) -> None:

@@ -25,12 +25,13 @@ _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 _MEBIBYTE = 1 << 20
 _STOP = """
 # Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
-# forgets within minutes. What a killed runner leaves is ended last.
+# forgets within minutes. If this shell is killed, the runner stops, in a session of its own, which Slurm may not see.
+# What a killed runner leaves is ended last.
 runner= stopped=
 stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
 trap stop TERM
 """
-_START = """RUNNER SPEC &
+_START = """RUNNER --apart SPEC &
 runner=$!
 """
 _ADDRESS = """address=$(scontrol --oneliner show node "$SLURMD_NODENAME" | sed -n 's/.* NodeAddr=\\([^ ]*\\).*/\\1/p')
@@ -39,7 +40,7 @@ _ADDRESS = """address=$(scontrol --oneliner show node "$SLURMD_NODENAME" | sed -
 _START_INSTANCES = f"""{_ADDRESS}srun --nodes=OTHERS --ntasks=OTHERS --ntasks-per-node=1 --relative=1 \\
   --kill-on-bad-exit=0 --wait=0 --input=none /bin/sh INSTANCE &
 others=$!
-RUNNER --instance "$SLURM_JOB_ID" 0 "${{address:-$SLURMD_NODENAME}}" "$others" SPEC &
+RUNNER --step "$SLURM_JOB_ID" 0 "${{address:-$SLURMD_NODENAME}}" "$others" SPEC &
 runner=$!
 """
 _WAIT = """[ -z "$stopped" ] && [ ! -e CANCEL ] || stop
@@ -58,7 +59,7 @@ _INSTANCE = f"""#!/bin/sh
 # One of the instances of a run but the first one, on the node that Slurm has chosen for it.
 trap : TERM
 number=$((SLURM_PROCID + 1))
-{_ADDRESS}RUNNER --instance "$SLURM_JOB_ID" "$number" "${{address:-$SLURMD_NODENAME}}" 0 SPEC
+{_ADDRESS}RUNNER --step "$SLURM_JOB_ID" "$number" "${{address:-$SLURMD_NODENAME}}" 0 SPEC
 code=$?
 [ "$code" -lt 128 ] || RUNNER --end-instance "$SLURM_JOB_ID" "$number" - 0 SPEC
 exit "$code"

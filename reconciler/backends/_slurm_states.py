@@ -29,7 +29,10 @@ _NOT_LAUNCHED = (
     "its node could not start it, perhaps as it does not see folder: of the backend, which all nodes must see under "
     "the same path (JobLaunchFailure)"
 )
-_KILLED = "its batch script was killed on its node (JobLaunchFailure)"  # before Slurm 23.02, which says RaisedSignal
+_KILLED = "its batch script was killed on its node"
+# What Slurm says then: since 23.02, before, and in its accounting.
+_SIGNALED, _LAUNCH_FAILURE, _SIGNAL_EXIT = "RaisedSignal", "JobLaunchFailure", "ExitCode 0:"
+_NO_REASONS = frozenset({"", "None", "NonZeroExitCode"})
 _WAITS = {
     "None": "waits for the scheduler of Slurm",
     "Priority": "waits until jobs before it have started",
@@ -78,6 +81,12 @@ class Job(NamedTuple):
     def is_active(self) -> bool:
         """True if it waits, runs, or is about to end."""
         return self.state not in FINAL_STATES
+
+    @property
+    def is_script_killed(self) -> bool:
+        """True if its batch script was killed, and Slurm has ended it for that."""
+        reason = self.reason == _LAUNCH_FAILURE or self.reason.startswith(_SIGNALED)
+        return self.state == "FAILED" and (reason or self.exit.startswith(_SIGNAL_EXIT))
 
 
 def parse_jobs(text: str) -> dict[str, Job]:
@@ -132,9 +141,11 @@ def end_message(job: Job | None, log: str, *, is_started: bool) -> str:
         return "its job has left no result, and Slurm does not know it any more"
     if job.state in _CAUSES:
         return _CAUSES[job.state]
-    if job.reason == "JobLaunchFailure":
-        return _KILLED if is_started else _NOT_LAUNCHED
-    reason = "" if job.reason in {"", "None", "NonZeroExitCode"} else job.reason
+    if job.reason == _LAUNCH_FAILURE and not is_started:
+        return _NOT_LAUNCHED
+    if job.is_script_killed:
+        return f"{_KILLED} ({job.reason if job.reason not in _NO_REASONS else job.exit})"
+    reason = "" if job.reason in _NO_REASONS else job.reason
     words = ", ".join(filter(None, (job.state, reason, job.exit)))
     last = f": {explain_start(log)}" if log else ""
     return f"job {job.number} of Slurm ended without a result ({words}){last}"

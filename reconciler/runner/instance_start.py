@@ -28,10 +28,15 @@ def start_instance(spec: RunSpec, launch: Launch, execute: ExecuteRun) -> int:
     return execute(spec, lambda spec, monitor: Leader(spec, launch, monitor))
 
 
-def start_apart(spec: RunSpec, launch: Launch, execute: ExecuteRun) -> int:
+def start_apart(spec: RunSpec, launch: Launch, execute: ExecuteRun, *, has_lease_input: bool = True) -> int:
     """Do the same in a session of its own, until the standard input ends."""
     start, end = partial(start_instance, spec, launch, execute), partial(_end_instance, spec, launch)
-    return execute_apart(spec.folder, start, end, has_lease_input=True)
+    return execute_apart(spec.folder, start, end, has_lease_input=has_lease_input)
+
+
+def start_step(spec: RunSpec, launch: Launch, execute: ExecuteRun) -> int:
+    """Do the same in a session of its own, until the process that a scheduler knows is killed."""
+    return start_apart(spec, launch, execute, has_lease_input=False)
 
 
 def end_instance(spec: RunSpec, launch: Launch, _execute: ExecuteRun) -> int:
@@ -54,6 +59,7 @@ def _end_instance(spec: RunSpec, launch: Launch) -> None:
 _ACTIONS: Mapping[str, Callable[[RunSpec, Launch, ExecuteRun], int]] = {
     "--instance": start_instance,
     "--apart-instance": start_apart,
+    "--step": start_step,
     "--end-instance": end_instance,
 }
 

@@ -46,8 +46,9 @@ _ARGUMENT_COUNT = 2
 _APART_OPTION = "--apart"  # in a session of its own, which a scheduler does not kill
 _END_OPTION = "--end"  # the processes of a run whose runner was killed, by its folder
 # One of several instances on different machines, started together: NAME NUMBER ADDRESS PROCESS, as `Launch` has them.
-# The second is in a session of its own until the standard input ends, the third ends what its runner has left.
-_INSTANCE_OPTIONS = ("--instance", "--apart-instance", "--end-instance")
+# The second is in a session of its own until the standard input ends, the third until the process that a scheduler
+# knows is killed; the last ends what its runner has left.
+_INSTANCE_OPTIONS = ("--instance", "--apart-instance", "--step", "--end-instance")
 _LAUNCH_LENGTH = 4
 _RAY_OPTION = "--ray"  # all instances on nodes of Ray, with what each one asks for
 _OpenOthers = Callable[[RunSpec, RunMonitor], AbstractContextManager[Any]]

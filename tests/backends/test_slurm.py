@@ -7,10 +7,12 @@ import os
 import signal
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from services.slurm import open_slurm
 from services.ssh_node import CHECKOUT, PYTHON, SshNode
 from workspaces import until
 
@@ -147,19 +149,30 @@ def test_a_run_that_slurm_ends_at_its_time_limit_has_failed_by_a_timeout(bench):
     until(lambda: not bench.processes(handle))
 
 
-def test_a_run_whose_batch_script_is_killed_says_so(bench):
-    task = bench.task("echo up; sleep 300")
+def batch_script_of(bench, handle):
+    """Return the process of the batch script of a run: it waits for one with the command line of the runner."""
+    spec = os.fsencode(bench.folder / "runs" / handle.id / "spec.json")
+    for path in Path("/proc").iterdir():
+        with suppress(OSError):
+            if path.name.isdecimal() and spec in (path / "cmdline").read_bytes().split(b"\0"):
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                if b"slurm_script" in Path(f"/proc/{parent}/cmdline").read_bytes():
+                    return parent
+    raise AssertionError("the run has no batch script")
+
+
+def test_a_run_whose_batch_script_is_killed_is_lost_and_leaves_no_process(bench):
+    """The cluster has ProctrackType=proctrack/pgid: Slurm sees no process that has a session of its own."""
+    task = bench.task("echo up; setsid sleep 301 & sleep 300")
     handle = bench.submit(task)
     bench.wait_until_running(handle)
-    runner = runner_of(bench, task)
-    script = int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])
-    for process in (script, runner, *bench.processes(handle)):
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    os.kill(batch_script_of(bench, handle), signal.SIGKILL)
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.GONE
-    words = ("its batch script was killed on its node", "RaisedSignal")  # before Slurm 23.02, and since
-    assert any(word in condition.message for word in words)
+    assert condition.message.startswith("its batch script was killed on its node (")
+    until(lambda: not bench.processes(handle))
+    until((bench.folder / "runs" / handle.id / "result.json").exists)
+    assert bench.condition(handle) == condition
 
 
 def test_a_run_that_is_canceled_with_scancel_is_canceled(bench):
@@ -221,6 +234,23 @@ def test_a_submission_that_was_killed_before_its_note_is_found_by_the_name_of_it
     bench.backend.cancel(first)
     assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
     assert bench.log(handle) == "once\n"
+
+
+def test_a_submission_that_another_command_has_begun_is_waited_for_and_not_repeated(bench, tmp_path, monkeypatch):
+    """As the program of a command that was killed, and started again, which goes on until sbatch has answered."""
+    sbatch = tmp_path / "bin/sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(f'#!/bin/sh\necho called >> {tmp_path}/calls\nsleep 3\nexec /usr/bin/sbatch "$@"\n')
+    sbatch.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", str(sbatch.parent), prepend=":")
+    task = bench.task("echo once")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(open_slurm(bench.folder, tmp_path / "notes").submit, task, bench.store)
+        until((tmp_path / "calls").exists)
+        handle = bench.submit(task)
+    assert first.result() == handle
+    assert (tmp_path / "calls").read_text() == "called\n"
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
 
 
 def test_a_folder_of_any_name_is_used(bench, tmp_path):

@@ -182,6 +182,9 @@ def test_a_run_without_a_result_says_how_its_job_ended():
     assert end_message(job._replace(reason="JobLaunchFailure"), "", is_started=True) == (
         "its batch script was killed on its node (JobLaunchFailure)"
     )
+    since, accounted = job._replace(reason="RaisedSignal:9(Killed)"), job._replace(reason="None", exit="ExitCode 0:9")
+    for killed, word in ((since, "RaisedSignal:9(Killed)"), (accounted, "ExitCode 0:9")):
+        assert end_message(killed, "", is_started=True) == f"its batch script was killed on its node ({word})"
     assert end(job._replace(state="NODE_FAIL", reason="None"), "x") == "its node failed"
     assert end(job._replace(exit="ExitCode 3:0"), "") == "job 7 of Slurm ended without a result (FAILED, ExitCode 3:0)"
     assert end(None, "") == "its job has left no result, and Slurm does not know it any more"

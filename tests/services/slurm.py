@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,13 +203,17 @@ class SlurmCluster:
         self._call("nsenter", "--mount", f"--target={process}", "umount", "/etc/hosts")
 
     def kill_node(self, node: str, process: int) -> None:
-        """Kill slurmd of a node, and a process of a run with all that it descends from."""
+        """Kill slurmd of a node, and a process of a run with all that it descends from: none sees another end."""
         self._kill(f"slurmd-{node}.pid")
-        while process > 1 and process != os.getpid():
-            status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-            process = int(status.rpartition(")")[2].split()[1])
+        doomed = set(_ancestors(process))
+        runners = {words for one in doomed if (words := _read(one, "cmdline")).endswith(b"/spec.json\0")}
+        for path in Path("/proc").iterdir():  # the runner is no child of the process that Slurm has started
+            if path.name.isdecimal() and _read(int(path.name), "cmdline") in runners:
+                doomed.update(_ancestors(int(path.name)))
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for one in doomed:
+                with suppress(ProcessLookupError):
+                    os.kill(one, number)
 
     def processes_of(self, node: str) -> list[int]:
         """Return what Slurm has started on a node for jobs, but for the commands of runs, which do not say so.
@@ -297,6 +301,19 @@ def _is_listening(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _ancestors(process: int) -> Iterator[int]:
+    """Yield a process and what it descends from, but for the first process and this one."""
+    while process > 1 and process != os.getpid() and (status := _read(process, "stat")):
+        yield process
+        process = int(status.rpartition(b")")[2].split()[1])
+
+
+def _read(process: int, name: str) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/{name}").read_bytes()
+    return b""
 
 
 def _is_zombie(process: int) -> bool:

@@ -20,11 +20,12 @@
 #SBATCH --gres=gpu:a100:1
 #SBATCH --no-requeue
 # Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
-# forgets within minutes. What a killed runner leaves is ended last.
+# forgets within minutes. If this shell is killed, the runner stops, in a session of its own, which Slurm may not see.
+# What a killed runner leaves is ended last.
 runner= stopped=
 stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
 trap stop TERM
-/usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz /shared/mlgit/runs/train-########/spec.json &
+/usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --apart /shared/mlgit/runs/train-########/spec.json &
 runner=$!
 [ -z "$stopped" ] && [ ! -e /shared/mlgit/runs/train-########/cancel ] || stop
 wait "$runner"; code=$?

@@ -21,7 +21,8 @@
 #SBATCH --gres=gpu:a100:1
 #SBATCH --no-requeue
 # Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
-# forgets within minutes. What a killed runner leaves is ended last.
+# forgets within minutes. If this shell is killed, the runner stops, in a session of its own, which Slurm may not see.
+# What a killed runner leaves is ended last.
 runner= stopped=
 stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
 trap stop TERM
@@ -29,7 +30,7 @@ address=$(scontrol --oneliner show node "$SLURMD_NODENAME" | sed -n 's/.* NodeAd
 srun --nodes=2 --ntasks=2 --ntasks-per-node=1 --relative=1 \
   --kill-on-bad-exit=0 --wait=0 --input=none /bin/sh /shared/mlgit/runs/train-########/instance.sh &
 others=$!
-/usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --instance "$SLURM_JOB_ID" 0 "${address:-$SLURMD_NODENAME}" "$others" /shared/mlgit/runs/train-########/spec.json &
+/usr/bin/python3 -I -S /shared/mlgit/runners/abc.pyz --step "$SLURM_JOB_ID" 0 "${address:-$SLURMD_NODENAME}" "$others" /shared/mlgit/runs/train-########/spec.json &
 runner=$!
 [ -z "$stopped" ] && [ ! -e /shared/mlgit/runs/train-########/cancel ] || stop
 wait "$runner"; code=$?
