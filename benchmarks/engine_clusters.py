@@ -24,7 +24,8 @@ class Engine:
     """An engine without mlgit, and the backend on it.
 
     ``submit`` takes a command and how many processors it gets; ``completed`` returns the jobs that have completed, and
-    raises SystemExit if one has failed; ``narrow`` are settings with which the second of two runs waits.
+    raises SystemExit if one has failed; ``narrow`` are settings with which the second of two runs waits. ``python`` is
+    that of Ray on its nodes.
     """
 
     settings: Mapping[str, Any]
@@ -33,6 +34,7 @@ class Engine:
     open_backend: Callable[..., Backend]
     narrow: Mapping[str, Any]
     secret: str = ""
+    python: str = ""
 
 
 def run(command: Sequence[str], folder: Path) -> str:
@@ -100,7 +102,9 @@ def start_ray(folder: Path) -> Iterator[Engine]:
         cluster.start()
         settings = {"type": "ray", "address": cluster.address, "folder": str(files), "python": nodes.PYTHON}
         opening = partial(service.open_ray, cluster, files)
-        yield Engine(settings, submit, completed, opening, {"cpus": 2}, cluster.token)
+        yield Engine(
+            settings, submit, completed, opening, {"cpus": 2}, cluster.token, f"{cluster.environment}/bin/python"
+        )
     finally:
         cluster.stop()
 

@@ -1,6 +1,7 @@
 """What mlgit costs on Slurm and on Ray beside the engine itself: single jobs, many runs at once, and a sweep.
 
     python benchmarks/engines.py [--engines slurm ray] [--seconds 20 1] [--rounds 3] [--polled 500] [--trials 100]
+                                 [--tune]
 
 The same command, `sleep`, is run in three ways in turn: submitted by `sbatch` or to Ray's Jobs API alone, which is
 asked every 0.1 s whether it has ended; by the backend of mlgit, as a driver uses it; and by `mlgit run`, the whole
@@ -10,8 +11,8 @@ the others show how long a job must be for that.
 
 Then runs that wait are polled by one call of the backend, which is one `squeue` or one request to Ray: its time beside
 that of the bare `squeue` or request. Last, a sweep of short trials on Ray by `mlgit run`, beside the same commands by
-bare Ray Jobs with as many at once: limit 1.2. Ray Tune is not measured: it needs `ray[tune]`, and its trials are tasks
-of one job.
+bare Ray Jobs with as many at once: limit 1.2. With ``--tune`` the same commands by Ray Tune are shown, too, if the
+Python of the cluster has it (`ray_sweeps`).
 
 The clusters are those of the tests, two nodes each on this machine, which needs root. The last line is one JSON object.
 The exit code is 1 where a ratio is over its limit.
@@ -21,7 +22,9 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import importlib
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -34,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from engine_clusters import ENGINES, Engine, run
+from ray_sweeps import BARE_SECONDS, CONCURRENT, SWEEP_LIMIT, has_tune, measure_sweeps, run_commands, run_tune
 
 from reconciler.model.backend import Backend
 from reconciler.model.providers import Phase
@@ -41,9 +45,8 @@ from reconciler.model.tasks import Prefix, Task
 from reconciler.storage.folder_store import FolderStore
 
 ROOT = Path(__file__).parent.parent
-JOB_LIMIT, SWEEP_LIMIT = 1.20, 1.20
-BARE_SECONDS, OWN_SECONDS = 0.1, 0.2  # between two looks at bare jobs; at runs, as in `mlgit apply`
-CONCURRENT = 4  # trials, each of which asks for half of one of the three processors of the cluster
+JOB_LIMIT = 1.20
+OWN_SECONDS = 0.2  # between two looks at runs, as in `mlgit apply`
 ENVIRONMENT = {"image": "python", "conda_file": {"dependencies": ["python>=3.11"]}}
 # Logs its value where mlgit runs it.
 TRIAL = """\
@@ -185,23 +188,23 @@ def check_active(conditions: Any, count: int) -> None:
         raise SystemExit(f"{len(active)} of {count} runs wait or go on")
 
 
-def run_commands(engine: Engine, commands: Sequence[str]) -> None:
-    """Run commands by the engine alone, as many at once as the sweep has trials."""
-    left, active = list(commands), set[str]()
-    while left or active:
-        active -= engine.completed()
-        while left and len(active) < CONCURRENT:
-            active.add(engine.submit(left.pop(0), 0.5))
-        time.sleep(BARE_SECONDS)
-
-
-def measure_sweep(engine: Engine, folder: Path, trials: int) -> dict[str, float]:
-    """Return how much longer a sweep takes than the commands of its trials."""
-    program = f"{engine.settings['python']} {folder / 'workspace/src/trial.py'}"
-    bare = measure_seconds(lambda: run_commands(engine, [f"{program} {number}" for number in range(trials)]))
-    ours = measure_seconds(lambda: run_mlgit(folder / "workspace", "run", "sweep.yml"))
-    print(f"ray: {trials} commands take {bare:.1f} s alone, a sweep {ours:.1f} s: {ours / bare:.2f} ({SWEEP_LIMIT})")
-    return {"ray_sweep": round(ours / bare, 3)}
+def measure_sweep(engine: Engine, folder: Path, trials: int, *, with_tune: bool) -> dict[str, float]:
+    """Return how much longer a sweep takes than the commands of its trials, and Ray Tune if that is asked for."""
+    program = [engine.settings["python"], str(folder / "workspace/src/trial.py")]
+    commands = [shlex.join([*program, str(number)]) for number in range(trials)]
+    ways: dict[str, Callable[[], object]] = {
+        "bare jobs": lambda: run_commands(engine, commands),
+        "sweep": lambda: run_mlgit(folder / "workspace", "run", "--again", "sweep.yml"),
+    }
+    if with_tune:
+        service = importlib.import_module("services.ray_cluster")
+        python = service.PROGRAM.parent / "python"
+        if has_tune(python):
+            ways["tune"] = lambda: run_tune(engine, folder / "tune", program, trials)
+        else:
+            wanted = f"uv pip install --python {python} 'ray[tune]=={service.VERSION}'"
+            print(f"ray: Ray Tune is not measured: it is not installed ({wanted})")
+    return measure_sweeps(ways, trials, measure_seconds)
 
 
 def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, float]:
@@ -212,7 +215,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, f
         make_workspace(folder / "workspace", engine, options.seconds, options.trials)
         figures = measure_jobs(name, engine, folder, options.seconds, options.rounds)
         if name == "ray" and options.trials:
-            figures |= measure_sweep(engine, folder, options.trials)
+            figures |= measure_sweep(engine, folder, options.trials, with_tune=options.tune)
         if options.polled:  # last: its runs are left to the end of the cluster
             figures |= measure_poll(name, engine, folder, options.polled)
     return figures
@@ -225,6 +228,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--polled", type=int, default=500)
     parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--tune", action="store_true", help="measure Ray Tune beside the sweep")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT / "tests"))
     compileall.compile_dir(ROOT / "reconciler", quiet=1)

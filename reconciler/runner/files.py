@@ -39,6 +39,11 @@ def read_shared_json(path: Path) -> dict[str, Any] | None:
     return read_json_object(path)
 
 
+def new_id() -> str:
+    """Return hexadecimal digits that nothing else has; the module ``uuid`` is slow to load."""
+    return os.urandom(16).hex()
+
+
 def parse_json(raw: bytes) -> Any:
     """Return the value of JSON; half a surrogate pair, which is no text that can be stored, becomes a question mark."""
     document = json.loads(raw)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from ..files import new_id  # noqa: TID252 - this package is shipped under another name
 from .errors import ApiError, invalid_value_error, not_found_error
 
 
@@ -32,7 +32,7 @@ class ArtifactStore:
         path = self.resolve_path(name)
         if path == self._root:
             raise invalid_value_error("an artifact must have a name")
-        temporary = self._root / f".{uuid.uuid4().hex}"
+        temporary = self._root / f".{new_id()}"
         try:
             with temporary.open("wb") as file:
                 shutil.copyfileobj(content, file, 1 << 20)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
+from ..files import new_id  # noqa: TID252 - this package is shipped under another name
 from .errors import not_found_error
 from .runs import Metric, current_milliseconds, key_value_pairs
 from .session import EXPERIMENT_ID
@@ -21,7 +21,7 @@ class LoggedModels:
         self._known_metrics: set[tuple[str, str, Metric]] = set()
 
     def create(self, body: ModelDocument, tags: dict[str, str]) -> ModelDocument:
-        model_id = f"m-{uuid.uuid4().hex}"
+        model_id = f"m-{new_id()}"
         timestamp = current_milliseconds()
         info = {
             "model_id": model_id,

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import struct
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
 from ..artifacts import MAIN_RUN_FOLDER  # noqa: TID252 - this package is shipped under another name
-from ..files import to_json_line  # noqa: TID252 - this package is shipped under another name
+from ..files import new_id, to_json_line  # noqa: TID252 - this package is shipped under another name
 from ..result import TrackedValues  # noqa: TID252 - this package is shipped under another name
 from .errors import invalid_value_error, not_found_error
 from .session import EXPERIMENT_ID
@@ -162,7 +161,7 @@ class TrackedRuns:
 
     def create(self, name: str, user: str, start_time: int | None, tags: dict[str, str]) -> TrackedRun:
         """Create a run other than the main one."""
-        run_id = uuid.uuid4().hex
+        run_id = new_id()
         run = TrackedRun(run_id, f"runs/{run_id}", user, start_time or current_milliseconds())
         run.tags = {_RUN_NAME_TAG: name or run_id, **tags}
         self._runs[run_id] = run

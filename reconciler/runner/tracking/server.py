@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import io
 import json
 import re
-import secrets
 import shutil
 import socket
 import sys
-import traceback
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, BinaryIO
@@ -64,7 +63,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         except ConnectionError:
             self.close_connection = True
         except Exception:  # noqa: BLE001 - the client gets a response, the log of the runner the traceback
-            sys.stderr.write(traceback.format_exc())
+            sys.excepthook(*sys.exc_info())
             self._send_api_error(
                 ApiError("INTERNAL_ERROR", "the tracking of the runner failed; see the log of the runner")
             )
@@ -81,7 +80,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
     def _authorize(self) -> None:
         authorization = self.headers.get("Authorization", "").encode()
-        if not secrets.compare_digest(authorization, self.server.authorization):
+        if not hmac.compare_digest(authorization, self.server.authorization):
             self._open_body().read(MAX_BODY_BYTES)  # closing a connection with unread bytes would lose the response
             raise ApiError("UNAUTHENTICATED", "this call needs the token in MLFLOW_TRACKING_TOKEN")
 
