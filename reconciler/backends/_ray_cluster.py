@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from reconciler.abbreviation import join_some
 from reconciler.backends._node_channel import Connection, ProcessConnection
 from reconciler.backends._ray_cluster_answers import ClusterState, read_found, read_state
-from reconciler.backends._ray_cluster_files import HEAD, LIMITS, node_names
+from reconciler.backends._ray_cluster_files import HEAD, LIMITS, describe_problem, machine_names, node_names
 from reconciler.backends._ray_cluster_network import address_of
 from reconciler.backends._ray_cluster_settings import find_ssh_settings
 from reconciler.backends._ssh import DEFAULT_PYTHON, connect_by_ssh
@@ -116,7 +115,8 @@ class RayClusters:
         if state != "running":
             return Condition(Phase.PENDING, message=f"Ray starts on {head}")
         limits = _live_limits(found, len(handle.data.get(HOSTS, ())) - 1)
-        return Condition(Phase.READY, message=_find_problem(machines, found), settings=limits)
+        problem = describe_problem(machines, found.silent, found.waiting)
+        return Condition(Phase.READY, message=problem, settings=limits)
 
     def _handle(self, token: str) -> Handle:
         own = {name: self._settings[name] for name in CLUSTER_SETTINGS if name in self._settings}
@@ -164,10 +164,9 @@ def _head_machine(handle: Handle) -> str:
 def _find_machines(handle: Handle) -> dict[str, str]:
     """Return the nodes that a cluster can have, and where they are as messages say it."""
     if _is_local(handle):
-        names = node_names(1 + MAX_LOCAL_NODES)[1:]
-        return {name: f"{name} on {handle.data[_MACHINE]}" for name in names}
-    machines = [str(host["machine"]) for host in handle.data[HOSTS][1:]]
-    return dict(zip(node_names(len(machines) + 1)[1:], machines, strict=True))
+        hosts = [{"machine": handle.data[_MACHINE]}] * (1 + MAX_LOCAL_NODES)
+        return machine_names(hosts, is_local=True)
+    return machine_names(handle.data[HOSTS], is_local=False)
 
 
 def _list_hosts(handle: Handle, asset: Asset) -> dict[str, Json]:
@@ -197,10 +196,3 @@ def _live_limits(found: ClusterState, hosts: int) -> dict[str, Json]:
     if usable < min(count, most):
         limits["max_instances"] = usable
     return limits
-
-
-def _find_problem(machines: Mapping[str, str], found: ClusterState) -> str:
-    """Return why the cluster has fewer nodes than Ray wants, "" if it has not."""
-    parts = [f"{machines[name]} gives no sign of life" for name in sorted(found.silent)]
-    parts += [f"Ray does not start on {machines[name]}: {words}" for name, words in found.waiting.items()]
-    return join_some(parts, separator="; ")

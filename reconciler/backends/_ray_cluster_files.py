@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from reconciler.abbreviation import join_some
 from reconciler.backends._ray_api import RayApi
 from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 from reconciler.regular_files import read_regular_file
@@ -38,6 +39,28 @@ def is_local(cluster: Mapping[str, Any]) -> bool:
 def node_names(hosts: int) -> tuple[str, ...]:
     """Return the names of the hosts of a cluster: the first is that of the head."""
     return (HEAD, *(f"node-{number}" for number in range(1, hosts)))
+
+
+def wanted_nodes(cluster: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the nodes that a cluster is to have at most; on one machine it may have had more."""
+    names = node_names(len(cluster["hosts"]))[1:]
+    most = int(cluster["limits"].get("max_instances", DEFAULT_MAX_INSTANCES))
+    return names[:most] if is_local(cluster) else names
+
+
+def machine_names(hosts: Sequence[Mapping[str, Any]], *, is_local: bool) -> dict[str, str]:
+    """Return the nodes on the hosts of a cluster, without its head, and where they are as messages say it."""
+    names = node_names(len(hosts))[1:]
+    machines = [str(host["machine"]) for host in hosts[1:]]
+    labels = (f"{name} on {machine}" if is_local else machine for name, machine in zip(names, machines, strict=True))
+    return dict(zip(names, labels, strict=True))
+
+
+def describe_problem(machines: Mapping[str, str], silent: Iterable[str], waiting: Mapping[str, str]) -> str:
+    """Return which nodes are not as they should be, "" if all are."""
+    parts = [f"{machines[name]} gives no sign of life" for name in sorted(silent)]
+    parts += [f"Ray does not start on {machines[name]}: {words}" for name, words in waiting.items()]
+    return join_some(parts, separator="; ")
 
 
 def files_of_backend(folder: Path, backend: str) -> ClusterFiles:
@@ -110,6 +133,22 @@ class ClusterFiles(NamedTuple):
         with suppress(FileNotFoundError):
             return clock.stat().st_mtime - self.host(name).with_suffix(".beat").stat().st_mtime > _SILENT_SECONDS
         return True
+
+    def find_silent(self, cluster: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the nodes of a cluster whose agents have ended."""
+        return tuple(name for name in wanted_nodes(cluster) if self.is_silent(name))
+
+    def find_waiting(self, cluster: Mapping[str, Any]) -> dict[str, str]:
+        """Return why Ray does not start on nodes of a cluster that are wanted."""
+        wanted = self.read_wanted()
+        states = {name: self.read_state(name) for name in wanted_nodes(cluster) if name in wanted}
+        return {name: state["message"] for name, state in states.items() if state.get("state") == "waiting"}
+
+    def find_problem(self) -> str:
+        """Return why the cluster has fewer nodes than Ray wants, "" if it has not."""
+        cluster = self.read()
+        machines = machine_names(cluster["hosts"], is_local=is_local(cluster)) if cluster else {}
+        return describe_problem(machines, self.find_silent(cluster), self.find_waiting(cluster)) if cluster else ""
 
     def open_api(self) -> RayApi | None:
         """Return the API of the cluster, None if there is no cluster."""

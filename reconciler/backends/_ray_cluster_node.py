@@ -30,7 +30,6 @@ from reconciler.backends._ray_cluster_files import (
 )
 from reconciler.backends._ray_cluster_network import close_network, find_entry, open_network
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 from reconciler.private_files import create_private_file, make_private_folder
 
 Document = dict[str, Any]
@@ -64,21 +63,14 @@ class ClusterHost:
         cluster = self._files.read()
         if cluster.get("token") != request["token"]:
             return {}
-        names = node_names(len(cluster["hosts"]))
-        if is_local(cluster):  # it may have had more
-            names = names[: 1 + int(cluster["limits"].get("max_instances", DEFAULT_MAX_INSTANCES))]
-        states = {name: self._files.read_state(name) for name in names}
+        head = self._files.read_state(HEAD)
         return {
             "limits": cluster["limits"],
-            "state": states[HEAD].get("state", ""),
-            "message": states[HEAD].get("message", ""),
+            "state": head.get("state", ""),
+            "message": head.get("message", ""),
             "has_agent": self._has_agent_of_head(cluster),
-            "silent": [name for name in names[1:] if self._files.is_silent(name)],
-            "waiting": {
-                name: state["message"]
-                for name, state in states.items()
-                if name != HEAD and state.get("state") == "waiting" and name in self._files.read_wanted()
-            },
+            "silent": list(self._files.find_silent(cluster)),
+            "waiting": self._files.find_waiting(cluster),
         }
 
     def _find(self, request: Document) -> Document:

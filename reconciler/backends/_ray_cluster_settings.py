@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.backends import ssh
+from reconciler.backends._ssh_settings import check_host_key
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json
+from reconciler.model.clusters import HOSTS
 from reconciler.model.support import Honoured
 
 _SSH = ssh.BACKEND.settings["properties"]
@@ -47,9 +49,12 @@ COMPUTE = (
 )
 
 
-def check_settings(settings: Mapping[str, Json]) -> Iterator[tuple[str, Diagnostic]]:
-    """Yield what is wrong with settings that are as their schema says: a name of one, and what."""
+def check_settings(settings: Mapping[str, Json]) -> Iterator[tuple[str | tuple[str, ...], Diagnostic]]:
+    """Yield what is wrong with settings that are as their schema says: the name of one or the path to it, and what."""
     hosts = settings.get("hosts")
+    yield from check_host_key(settings)
+    for number, host in enumerate(hosts or ()):
+        yield from (((HOSTS, str(number), name), problem) for name, problem in check_host_key(host))
     if hosts is None:
         if "machine" in settings and "address" not in settings:
             message = (

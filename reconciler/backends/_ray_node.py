@@ -104,7 +104,8 @@ class RayNodeBackend(ScheduledBackend):
 
     def _list_jobs(self, notes: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Job]:
         jobs = self._api.find_jobs(notes.keys())
-        return {token: read_job(job, notes[token]) for token, job in jobs.items()}
+        problem = "" if "address" in self._settings else self._cluster.find_problem()
+        return {token: read_job(job, notes[token], problem) for token, job in jobs.items()}
 
     def _stop_job(self, token: str) -> bool:
         return self._api.stop_job(token)
@@ -149,14 +150,18 @@ def describe_misfit(resources: Mapping[str, float], nodes: Sequence[Mapping[str,
     return message, f"of its {pluralize(len(nodes), 'node')} none has more than {_words(largest)}"
 
 
-def read_job(job: Mapping[str, Any], note: Mapping[str, Json]) -> Job:
-    """Return what Ray says of a job; it says of one that waits only that this may be for several things."""
+def read_job(job: Mapping[str, Any], note: Mapping[str, Json], problem: str = "") -> Job:
+    """Return what Ray says of a job; it says of one that waits only that this may be for several things.
+
+    The ``problem`` is why a cluster that mlgit has made has fewer nodes than it should.
+    """
     status = str(job.get("status"))[:_MESSAGE_LENGTH]
     state = _STATES.get(status, JobState.ENDED)
     resources, count = note.get("resources"), note.get("instances", 1)
     if state is JobState.WAITING or (state is JobState.RUNNING and count > 1):
         nodes = f"{count} nodes" if count > 1 else "a node"
-        return Job(state, f"waits for {nodes} with {_words(resources)}" if resources else f"waits for {nodes}")
+        wanted = f"waits for {nodes} with {_words(resources)}" if resources else f"waits for {nodes}"
+        return Job(state, f"{wanted}; {problem}" if problem else wanted)
     lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
     words = [line for line in lines if not _OF_RAY.match(line)] or lines
     text = explain_start(words[-1])[-_MESSAGE_LENGTH:] if words else ""

@@ -109,6 +109,7 @@ BACKEND = BackendPlugin(
     checked_at_submission={"folder": "whether Slurm takes its runs, and its nodes have the Python of the environment"},
     variables=frozenset({"SLURM_CONF", "SSH_AUTH_SOCK"}),
     secrets=ssh.BACKEND.secrets,
+    check="reconciler.backends._ssh_settings:check_host_key",
     find_capacity=find_slurm_capacity,
     count_gpus=count_slurm_gpus,
     machine_capacity="reconciler.backends._slurm_find:find_machine_capacity",

@@ -84,7 +84,7 @@ BACKEND = BackendPlugin(
     checked_at_submission={"machine": "whether its machine can be reached and has the Python of the environment"},
     variables=frozenset({"SSH_AUTH_SOCK"}),
     secrets=("/private_key", "/passphrase", "/password"),
-    check="reconciler.backends._local_capacity:check_settings",
+    check="reconciler.backends._ssh_settings:check_settings",
     find_capacity=find_capacity,
     count_gpus=count_gpus,
 )

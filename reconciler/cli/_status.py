@@ -90,11 +90,16 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
         lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
     shown = {pipeline.run.id for pipeline in status.pipelines}
     open_runs = (run for run in state.read_open_experiments() if run.id not in shown)
-    experiments = [f"{run.address}: run {run.id} {run.status}" for run in open_runs]
+    experiments = [f"{run.address}: run {run.id} {run.status}{_waiting(run)}" for run in open_runs]
     lines += ["", "Experiments of `mlgit run`:", *(f"  {entry}" for entry in experiments)] if experiments else []
     lines += ["", manual] if (manual := text.format_manual_jobs(pending)) else []
     lines += ["", *cannot_run] if (cannot_run := text.cannot_run_lines(pending)) else []
     return [*map(sanitize_line, lines)]
+
+
+def _waiting(run: Run) -> str:
+    """Return what a queued run waits for, after a comma."""
+    return f", {run.message}" if run.status is RunStatus.QUEUED and run.message else ""
 
 
 def _format_pipeline(pipeline: PipelineStatus) -> str:

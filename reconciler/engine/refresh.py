@@ -15,7 +15,7 @@ from reconciler.model.builder import Builder
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import FILES_GONE, Usage
-from reconciler.planning.clusters import backend_of_cluster
+from reconciler.planning.clusters import backend_of_cluster, forget_hint
 from reconciler.planning.drift import contents_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.resources import Resource
@@ -169,11 +169,17 @@ def with_conditions(
         answers, reason = _read_resources(resource, handles)
         unknown = {handles[handle]: answers[handle].message for handle in answers if _is_unknown(answers[handle])}
         conditions |= {handles[handle]: item for handle, item in answers.items() if not _is_unknown(item)}
-        skipped += (f"{address}: {message}; it stands as recorded" for address, message in unknown.items() if message)
+        skipped += (_describe_unknown(state, address, message) for address, message in unknown.items() if message)
         remaining = len(handles) - len(answers) + sum(not message for message in unknown.values())
         if remaining:
             skipped.append(f"the provider of {kind} cannot be reached{reason}: {remaining} stand as recorded")
     return observation._replace(conditions=conditions, skipped_checks=(*observation.skipped_checks, *skipped))
+
+
+def _describe_unknown(state: State, address: Address, message: str) -> str:
+    """Return that a resource stands as recorded; of a cluster, also how to go on without it."""
+    way_out = f"; {forget_hint(address)}" if backend_of_cluster(state.current[address]) else ""
+    return f"{address}: {message}; it stands as recorded{way_out}"
 
 
 def _read_resources(resource: Resource, handles: Collection[Handle]) -> tuple[Mapping[Handle, Condition], str]:

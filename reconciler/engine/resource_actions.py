@@ -10,10 +10,11 @@ import hashlib
 import time
 from dataclasses import replace
 
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.model import Action, Condition, Effect, Handle, Intent, Op, Phase, Record
 from reconciler.planning.bindings import provider_of
+from reconciler.planning.clusters import BINDING, forget_hint
 from reconciler.resources import Resource
 from reconciler.state.store import WriteBatch
 
@@ -102,11 +103,22 @@ def _delete(context: ActionContext, action: Action, resource: Resource, recorded
     if intent is None or intent.effect is not Effect.DELETE or recorded.handle is None:
         intent = Intent(Effect.DELETE, intent.token if intent else _new_token(context, action))
         context.transaction.write_now(WriteBatch(current=(replace(recorded, handle=handle, intent=intent),)), action)
-    resource.delete(handle)
+    try:
+        resource.delete(handle)
+    except UserError as error:
+        raise UserError(*(_with_way_out(item, recorded) for item in error.diagnostics)) from error
     condition = _wait(context, resource, handle, frozenset({Phase.GONE, Phase.UNKNOWN}))
     if condition.phase is not Phase.GONE:
         message = f"{action.address} is not deleted yet: it is {_describe(condition)}"
         raise user_error("resource-not-deleted", message, "its record is kept: run `mlgit apply` again to finish")
+
+
+def _with_way_out(diagnostic: Diagnostic, recorded: Record) -> Diagnostic:
+    """Return a diagnostic of a deletion that says how to go on without a cluster that is gone for good."""
+    if diagnostic.code != "backend-unreachable" or not recorded.realised.get(BINDING):
+        return diagnostic
+    ways = (diagnostic.hint, forget_hint(recorded.address))
+    return diagnostic._replace(hint="; ".join(way for way in ways if way))
 
 
 def _with_condition(context: ActionContext, action: Action, resource: Resource, record: Record) -> WriteBatch:

@@ -31,8 +31,8 @@ class Plugin:
     ``open`` names its factory, ``MODULE:ATTRIBUTE``, which is imported when the provider is needed. ``settings`` is
     the JSON schema of its block in mlgit.yml, ``support`` what it does of an asset's spec. ``variables`` are the names
     of environment variables that it reads: the driver of a pipeline gets no others of who starts it. ``check`` names a
-    function of settings that are as their schema says; it yields what is wrong with them: the name of a setting, and a
-    diagnostic without a position; blank if there is none.
+    function of settings that are as their schema says; it yields what is wrong with them: the name of a setting, or the
+    path to a part of one, and a diagnostic without a position; blank if there is none.
     """
 
     open: str

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from reconciler.abbreviation import join_some, pluralize
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.assets import AssetSet
+from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.kinds import kinds
 from reconciler.format.kinds.compute import KIND as COMPUTE
-from reconciler.model import EMPTY_MAPPING, Address, Asset, Json, Record
+from reconciler.format.pointers import split_pointer
+from reconciler.model import EMPTY_MAPPING, Action, Address, Asset, Json, Op, Record, ResolvedAsset, Run, State
 from reconciler.model.clusters import CLUSTER_SETTINGS, HOSTS, MAX_LOCAL_NODES, makes_cluster, makes_local_cluster
 from reconciler.model.resources import DEFAULT_MAX_INSTANCES
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
+from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.subjects import Subject
+from reconciler.planning.support import SupportCheck
 
 BINDING = "cluster"
 """The part of a recorded binding that has the settings of a cluster."""
@@ -84,6 +87,40 @@ def describe_exposure(config: Config, asset: Asset) -> str:
         f"{name} listens on the network of {machines} ({addresses}): it does what those ask who have its token, which "
         "mlgit makes and keeps in the folder of the backend"
     )
+
+
+def forget_hint(address: Address) -> str:
+    """Return what to do with a cluster that is never reached again."""
+    return f"if it is gone for good, `mlgit state rm {address}` forgets it and the runs on it are lost"
+
+
+def changes_no_cluster(check_support: SupportCheck, resolved: ResolvedAsset, record: Record) -> bool:
+    """Return True if a compute differs from its record only in fields that its backend does not use."""
+    asset = resolved.asset
+    before = asset._replace(spec=record.spec)
+    unused = {split_pointer(item.pointer)[0] for side in (before, asset) for item in check_support(side, False).ignored}
+    changed = {name for name in {*before.spec, *asset.spec} if before.spec.get(name) != asset.spec.get(name)}
+    return bool(record.realised.get(BINDING)) and changed - kind_of(asset).in_place_fields <= unused
+
+
+def lost_run_notes(actions: Collection[Action], state: State) -> Iterator[str]:
+    """Yield which active runs end with a cluster that is replaced or deleted, but for those that a plan cancels."""
+    canceled = {action.run.id for action in actions if action.op is Op.CANCEL and action.run}
+    for action in actions:
+        backend = backend_of_cluster(action.record) if action.record else ""
+        if backend and action.op in {Op.REPLACE, Op.DELETE}:
+            runs = [run for run in unfinished_runs(state) if run.status.is_active and run.id not in canceled]
+            names = [f"{run.id} of {run.address}" for run in runs if _is_on(state, run, backend)]
+            if names:
+                verb, word = ("replaced" if action.op is Op.REPLACE else "removed"), "runs" if names[1:] else "run"
+                lost = f"{word} {join_some(names)}"
+                yield f"{action.address}: its cluster is {verb}, and what goes on there is lost: {lost}"
+
+
+def _is_on(state: State, run: Run, backend: str) -> bool:
+    """Return True if a run, or a step of it that has not ended, is on a backend."""
+    steps = state.find_steps(run.id) if run.backend != backend else ()
+    return run.backend == backend or any(step.backend == backend and step.status.is_active for step in steps)
 
 
 def describe_host_changes(before: Sequence[Mapping[str, Json]], after: Sequence[Mapping[str, Json]]) -> str:

@@ -14,6 +14,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import ActionId, Asset, Op, Plan, StepGraph
+from reconciler.planning.clusters import lost_run_notes
 from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
 from reconciler.planning.environments import recipe_note
@@ -83,7 +84,12 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
     sources = source_notes(desired.tree, desired.declared, plan.actions, plan_options.config, state)
     plan = plan._replace(
         preconditions=collect_preconditions(plan.actions, state),
-        notes=(*plan.notes, *_notes_on_ignored_fields(desired, plan_options, plan), *sources),
+        notes=(
+            *plan.notes,
+            *lost_run_notes(plan.actions, state),
+            *_notes_on_ignored_fields(desired, plan_options, plan),
+            *sources,
+        ),
     )
     replaced = _unknown_replacements(desired, plan_options)
     diagnostics = (*renames.diagnostics, *plan_diagnostics, *replaced, *selection_diagnostics)
@@ -113,7 +119,11 @@ def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, .
     """Return the plan that removes what is live, or what is selected of it, and its diagnostics."""
     plan_options = inputs.plan_options
     plan, diagnostics = select_actions(make_destroy_plan(inputs), inputs.desired.declared, plan_options)
-    notes = (*plan.notes, *([_CONTENT_STAYS_NOTE] if plan.removals else []))
+    notes = (
+        *plan.notes,
+        *lost_run_notes(plan.actions, inputs.state),
+        *([_CONTENT_STAYS_NOTE] if plan.removals else []),
+    )
     plan = plan._replace(notes=notes, preconditions=collect_preconditions(plan.actions, inputs.state))
     return plan, (*diagnostics, *protection_diagnostics(plan, plan_options.config))
 

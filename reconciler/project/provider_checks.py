@@ -79,7 +79,8 @@ def _check_plugin_settings(
     yield from diagnostics
     if plugin.check and not diagnostics:
         for name, diagnostic in registry.call(type_name, plugin.check, settings):
-            yield diagnostic._replace(span=document.value_span(join_pointer(*place, name)))
+            path = (name,) if isinstance(name, str) else name
+            yield diagnostic._replace(span=document.value_span(join_pointer(*place, *path)))
 
 
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:

@@ -24,6 +24,7 @@ from reconciler.model import (
     run_tags,
 )
 from reconciler.planning.adoption import ADOPTED_FROM
+from reconciler.planning.clusters import BINDING
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.fingerprint import declaration_digest
 from reconciler.planning.options import PlanOptions
@@ -165,12 +166,21 @@ def _record_fields(record: Record, builds: Builds) -> Json:
             "references": {pointer: str(reference) for pointer, reference in record.references.items()},
             "lineage": dict(record.lineage),
             "realised": dict(record.realised),
-            "handle": record.handle.to_json() if record.handle else {},
+            "handle": _handle_fields(record),
             "condition": record.condition.to_json() if record.condition else {},
             "builds": {builder: dict(build) for builder, build in builds.items()},
             "spec": _hide_spec_secrets(record.address.kind, record.spec),
         }
     )
+
+
+def _handle_fields(record: Record) -> Json:
+    """Return the handle of a resource, without the settings of a cluster that are shown where it is bound."""
+    if record.handle is None:
+        return {}
+    shown, fields = record.realised.get(BINDING, EMPTY_MAPPING), record.handle.to_json()
+    own = {name: value for name, value in record.handle.data.items() if name not in shown or shown[name] != value}
+    return _drop_empty({**fields, "data": own})
 
 
 def recorded_only_reason(record: Record) -> str:

@@ -105,6 +105,11 @@ def test_what_ray_says_of_a_job_is_said_in_the_words_of_users(job, note, state, 
     assert read_job(job, note) == (state, message)
 
 
+def test_a_job_that_waits_on_a_cluster_with_a_problem_names_it():
+    job = read_job({"status": "PENDING"}, {}, "gpu2 gives no sign of life")
+    assert job == (JobState.WAITING, "waits for a node; gpu2 gives no sign of life")
+
+
 def test_a_job_that_runs_or_was_stopped_is_known_as_such():
     assert [read_job({"status": status}, {}).state for status in ("RUNNING", "STOPPED", "ADDED LATER")] == [
         JobState.RUNNING,

@@ -32,6 +32,10 @@ NODES = """
         (f"hosts: [{A}, b]", 'this must be a mapping, not "b"'),
         ("hosts: a", 'this must be a list, not "a"'),
         (f"hosts: [{A}, {{machine: [b], address: 10.0.0.2}}]", "this must be a string, not a list"),
+        (
+            f"hosts: [{A}, {{machine: b, address: 10.0.0.2, host_key: ssh-ed25519 AAAA}}]",
+            "host_key: is no key of a host: its second word is no key of the type ssh-ed25519",
+        ),
         ("address: 'http://h:8265', user: ml", "the field machine is missing in cluster, which user needs"),
     ],
 )
@@ -44,6 +48,24 @@ def test_a_setting_that_is_wrong_is_an_error_at_its_line(small, mlgit, settings,
     assert validated.code == 1
     (line,) = [line for line in (validated.out + validated.err).splitlines() if message in line]
     assert line.startswith("mlgit.yml:3:")
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("ssh-ed25519 AAA", "its second word is not base64"),
+        ("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIA==", "its second word is no key of the type ssh-rsa"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==", "its second word ends too early"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["type: ssh, machine: gpu1", "type: slurm, folder: /shared, machine: head"])
+def test_a_host_key_that_is_none_is_an_error_at_its_line(small, mlgit, backend, key, problem):
+    settings = f"\n  local: {{type: local}}\n  other:\n    {{{backend},\n     host_key: {key}}}"
+    edit(small, "mlgit.yml", "{local: {type: local}}", settings)
+    for command in ("validate", "plan"):
+        ended = mlgit(command, cwd=small)
+        assert ended.code == 1
+        assert f"mlgit.yml:7:16: error: host_key: is no key of a host: {problem}" in ended.out + ended.err
 
 
 def test_a_plan_says_at_the_compute_what_its_cluster_lacks_on_this_machine(small, mlgit):

@@ -13,6 +13,7 @@ from services.ssh_node import PYTHON
 from workspaces import APPLY, SMALL, commit, edit, git, until, write
 
 from reconciler.backends._ray_cluster_agent import temporary_folder
+from reconciler.backends._ray_cluster_files import HEAD, files_of_backend
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 _COMPUTE = """
@@ -123,6 +124,7 @@ def test_a_cluster_gets_a_node_for_a_job_and_loses_it_when_it_has_been_idle(fold
 def test_a_plan_of_what_has_changed_knows_the_cluster_that_there_is(folder, mlgit):
     applied(mlgit, folder)
     assert "No changes" in mlgit("plan", cwd=folder).out
+    assert mlgit("show", "compute/nodes", cwd=folder).out.count("10.201.77.3") == 1
     other = (folder / "jobs/sum.yml").read_text().replace("name: sum", "name: more")
     (folder / "jobs/more.yml").write_text(other)
     planned = mlgit("plan", cwd=folder)
@@ -153,7 +155,9 @@ def test_a_host_that_was_switched_off_is_drift_and_joins_again_while_a_job_waits
     commit(folder, "job", {"jobs/both.yml": _BOTH})
     ended = mlgit("run", "jobs/both.yml", "--detach", cwd=folder)
     assert ended.code == 0, ended.out + ended.err
-    assert "waits for 2 nodes with 1 CPU" in mlgit("job", "show", "both", cwd=folder).out
+    waits = "waits for 2 nodes with 1 CPU; 127.0.0.1 gives no sign of life"
+    until(lambda: waits in mlgit("job", "show", "both", cwd=folder).out, _SECONDS)
+    assert waits in mlgit("status", cwd=folder).out
     printed = applied(mlgit, folder)
     assert f"✓ compute/nodes: update in place, its provider has other settings: {drift}" in printed
     assert "✓ job/both: run both-" in printed
@@ -222,6 +226,35 @@ def test_a_replacement_whose_head_cannot_be_reached_leaves_the_cluster_that_ther
     edit(folder, "mlgit.yml", *reversed(keys))
     commit(folder)
     assert "No changes" in mlgit("plan", cwd=folder).out
+
+
+def test_a_cluster_whose_head_is_gone_for_good_can_be_forgotten_and_made_on_other_hosts(folder, ray_hosts, disk, mlgit):
+    applied(mlgit, folder)
+    head, before = ray_hosts.hosts[0], (folder / "mlgit.yml").read_text()
+    settings = ray_hosts.settings(disk)
+    head.kill()
+    head.cut()
+    declare(folder, most=1)
+    edit(folder, "mlgit.yml", json.dumps(settings), json.dumps({**settings, "hosts": settings["hosts"][1:]}))
+    commit(folder)
+    assert (
+        "compute/nodes: replace because hosts of its cluster: 127.0.0.1 (10.201.77.1)" in mlgit("plan", cwd=folder).out
+    )
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    way_out = "if it is gone for good, `mlgit state rm compute/nodes` forgets it and the runs on it are lost"
+    assert way_out in " ".join((ended.out + ended.err).split())
+    assert way_out in " ".join(mlgit("drift", cwd=folder).out.split())
+    assert mlgit("state", "rm", "compute/nodes", cwd=folder).code == 0
+    files = files_of_backend(disk, "cluster")
+    until(lambda: files.is_silent(HEAD), 60)
+    assert "+ compute/nodes: create, starts a Ray cluster" in mlgit("plan", cwd=folder).out
+    applied(mlgit, folder)
+    assert "No changes" in mlgit("plan", cwd=folder).out
+    head.join()
+    (folder / "mlgit.yml").write_text(before)
+    declare(folder)
+    applied(mlgit, folder)
 
 
 def test_a_cluster_is_removed_with_all_of_its_processes(folder, ray_hosts, disk, mlgit):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 from planning.project import SCHEMA, SUM, InMemoryProject, action_on, declared_by, edited, plan_options_of, tree_of
 
-from reconciler.model import Address, Op
+from reconciler.model import Address, Handle, Op, RunStatus
 from reconciler.planning.bindings import describe_binding_change, makes_another_cluster
+from reconciler.planning.clusters import cluster_binding
 from reconciler.planning.file_checks import check_files_together
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import PlanInputs
@@ -121,6 +123,46 @@ def test_other_hosts_are_another_cluster():
     after["cluster"]["hosts"] = HOSTS[::-1]
     assert describe_binding_change(before, after) == "hosts of its cluster: in another order"
     assert describe_binding_change(before, {"backend": "local"}) == "backend ray -> local; its cluster is removed"
+
+
+def live_project(files: dict[str, str]) -> InMemoryProject:
+    """Return a project whose cluster has been made, with a run on it."""
+    project = InMemoryProject()
+    project.apply(files)
+    binding = {"backend": "ray", "cluster": cluster_binding(plan_options_of(files).config, NODES)}
+    made = replace(project.records[NODES], handle=Handle("ray", "token"), realised=binding)
+    project.records[NODES] = made
+    return project
+
+
+def test_a_field_that_the_cluster_does_not_use_changes_nothing_of_it():
+    project = live_project(workspace(size="STANDARD_NC6"))
+    action = action_on(project.plan(workspace(size="STANDARD_D2")), NODES)
+    assert (action.op, action.before["size"], action.after["size"]) == (Op.UPDATE, "STANDARD_NC6", "STANDARD_D2")
+    assert action_on(project.plan(workspace()), NODES).op is Op.UPDATE
+    both = {"size": "STANDARD_D2", "max_instances": 1}
+    assert action_on(project.plan(workspace(**both)), NODES).op is Op.UPDATE
+    requested = project.plan(workspace(size="STANDARD_D2"), requested=frozenset({NODES}))
+    assert action_on(requested, NODES).op is Op.REPLACE
+
+
+def test_the_runs_that_end_with_a_cluster_are_named():
+    files = workspace()
+    project = live_project(files)
+    run = project.latest().id
+    lost = f"compute/nodes: its cluster is {{}}, and what goes on there is lost: run {run} of job/sum"
+    moved = project.plan(workspace({"hosts": HOSTS[:2]}, max_instances=1))
+    assert action_on(moved, NODES).op is Op.REPLACE
+    assert lost.format("replaced") in moved.notes
+    del files["compute/nodes.yml"]
+    files = edited("mlgit.yml", "folder: /shared/mlgit", "folder: /shared/mlgit, address: 'http://h:8265'", files)
+    config = yaml.safe_load(files["mlgit.yml"])
+    del config["backends"]["ray"]["hosts"]
+    removed = project.plan({**files, "mlgit.yml": yaml.safe_dump(config)})
+    assert action_on(removed, NODES).op is Op.DELETE
+    assert lost.format("removed") in removed.notes
+    project.end(RunStatus.COMPLETED)
+    assert not any("is lost" in note for note in project.plan(workspace({"hosts": HOSTS[:2]}, max_instances=1)).notes)
 
 
 def test_a_plan_of_a_part_knows_the_compute_of_a_job_that_it_does_not_load():

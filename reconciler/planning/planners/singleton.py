@@ -15,7 +15,7 @@ from reconciler.planning.bindings import (
     makes_another_cluster,
     provider_of,
 )
-from reconciler.planning.clusters import describe_cluster
+from reconciler.planning.clusters import changes_no_cluster, describe_cluster
 from reconciler.planning.decision import Decision, has_same_fingerprint, has_same_metadata, make_action
 from reconciler.planning.planners.resource import decide_resource, find_held_back_settings
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
@@ -37,7 +37,8 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
     elif record is None or record.archived:
         op, reason = Op.CREATE, _creation_reason(config, resolved.asset, binding)
     elif not has_same_fingerprint(resolved, record) or address in context.plan_options.replace:
-        op = Op.REPLACE if provider_of(config, address) or kind.is_supported(resolved.asset.spec) else Op.UPDATE
+        is_made = provider_of(config, address) or kind.is_supported(resolved.asset.spec)
+        op = Op.REPLACE if is_made and not _is_unused(context, resolved, record) else Op.UPDATE
         reason = "it was requested again" if has_same_fingerprint(resolved, record) else ""
     elif change := describe_binding_change(record.realised, binding):
         op = Op.REPLACE if makes_another_cluster(record.realised, binding) else Op.UPDATE
@@ -51,6 +52,12 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
         return Decision(PlannedState(fingerprint=resolved.fingerprint), (), (blocked,))
     action = make_action(context, op, resolved, record, reason=reason)
     return Decision(PlannedState(fingerprint=resolved.fingerprint, needs=(action.key,)), (action,))
+
+
+def _is_unused(context: PlanContext, resolved: ResolvedAsset, record: Record) -> bool:
+    """Return True if all that has changed is what a cluster does not use, and no other one was asked for."""
+    is_requested = resolved.asset.address in context.plan_options.replace
+    return not is_requested and changes_no_cluster(context.check_support, resolved, record)
 
 
 def _creation_reason(config: Config, asset: Asset, binding: Mapping[str, Json]) -> str:
