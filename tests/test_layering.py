@@ -195,6 +195,7 @@ BY_NAME = {
     "registry.py",
     "render/content_changes.py",
     "runner/main.py",
+    "runner/ray_cluster.py",
     "runner/ray_command.py",
     "runner/ray_launcher.py",
     "runner/ray_node.py",

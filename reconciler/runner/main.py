@@ -94,8 +94,7 @@ def _execute_option(arguments: Sequence[str]) -> int | None:
         case [option, file] if option == _APART_OPTION:
             return _execute_apart(Path(file))
         case [option, folder] if option == _END_OPTION:
-            request_stop(Path(folder))
-            return 0 if kill_marked(Path(folder)) else 1
+            return _end_run(Path(folder))
         case [option, folder] if option == RANK_OPTION:
             execute: Callable[[Path], int] = importlib.import_module(".mpi_rank", __package__).execute_rank
             return execute(Path(folder))
@@ -136,6 +135,13 @@ def _lead_or_follow(spec: RunSpec, launch: Launch) -> int:
         follow: Callable[[RunSpec, Launch], int] = importlib.import_module(".follower", __package__).follow
         return follow(spec, launch)
     return _reserve_and_execute(spec, launch)
+
+
+def _end_run(folder: Path) -> int:
+    request_stop(folder)
+    is_ended = kill_marked(folder)
+    remove_ray_folder(folder)
+    return 0 if is_ended else 1
 
 
 def _end_instance(spec: RunSpec, launch: Launch) -> None:
