@@ -196,6 +196,7 @@ BY_NAME = {
     "render/content_changes.py",
     "runner/modules.py",
     "runner/parallel/frames.py",
+    "runner/ray_cluster.py",
     "runner/ray_command.py",
     "runner/ray_launcher.py",
     "runner/ray_node.py",

@@ -219,12 +219,14 @@ def _ray_roles(
     port, dashboard_port, client_port = (
         _number(distribution, name, 0) or free for name, free in zip(_RAY_PORTS, ports, strict=True)
     )
-    head, count = f"{hosts[0]}:{port}", len(hosts)
+    # With any other address Ray opens ports on all of the machine, which the other loopback addresses are of, too.
+    places = [_HOST if host.startswith("127.") else host for host in hosts]
+    head, count = f"{places[0]}:{port}", len(places)
     has_dashboard = str(distribution.get("include_dashboard")).lower() == "true"
     dashboard = ("--include-dashboard=true", f"--dashboard-port={dashboard_port}")
     of_head = ("--head", f"--port={port}", *(dashboard if has_dashboard else ("--include-dashboard=false",)))
     roles = []
-    for number, host in enumerate(hosts):
+    for number, host in enumerate(places):
         more = shlex.split(str(distribution.get(_RAY_ARGUMENTS[bool(number)]) or ""))
         own = (f"--address={head}",) if number else of_head
         options = (*own, f"--node-ip-address={host}", *_RAY_OPTIONS, *more)

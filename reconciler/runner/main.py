@@ -13,7 +13,7 @@ from .apart import execute_apart
 from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
 from .descendants import INSTANCE_VARIABLE, kill_marked
-from .distribution import RANK_OPTION
+from .distribution import RANK_OPTION, RAY_TEMPORARY_FILE
 from .environment import command_variables
 from .files import reserve_token, write_json_atomically
 from .layer import layered_environment
@@ -93,8 +93,7 @@ def _execute_option(arguments: Sequence[str]) -> int | None:
         case [option, file] if option == _APART_OPTION:
             return _with_spec(file, lambda spec: execute_apart(spec.folder, lambda: _reserve_and_execute(spec)))
         case [option, folder] if option == _END_OPTION:
-            load_module("instances").request_stop(Path(folder))
-            return 0 if kill_marked(Path(folder)) else 1
+            return _end_run(Path(folder))
         case [option, folder] if option == RANK_OPTION:
             return int(load_module("mpi_rank").execute_rank(Path(folder)))
         case [option, resources, file] if option == _RAY_OPTION:
@@ -121,6 +120,14 @@ def _supervise_container(spec: RunSpec) -> int:
 
 def _has_no_others(_spec: RunSpec, _monitor: RunMonitor) -> AbstractContextManager[None]:
     return nullcontext()
+
+
+def _end_run(folder: Path) -> int:
+    load_module("instances").request_stop(folder)
+    is_ended = kill_marked(folder)
+    if (folder / RAY_TEMPORARY_FILE).exists():
+        load_module("ray_cluster").remove_ray_folder(folder)
+    return 0 if is_ended else 1
 
 
 def _reserve_and_execute(spec: RunSpec, open_others: _OpenOthers = _has_no_others) -> int:

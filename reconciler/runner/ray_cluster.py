@@ -7,14 +7,12 @@ cannot read the token of the run, as far as the version of Ray knows tokens.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
-import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 
 from .descendants import MARK_VARIABLE
@@ -24,12 +22,12 @@ from .spec import RunSpec
 
 RAY_FOLDER = "ray"
 _PROGRAM, _PYTHONS = "ray", ("python", "python3")
-_READY_FILE, _TOKEN_FILE = "ready", "token"
+_READY_FILE, _TOKEN_FILE, _OWNER_FILE = "ready", "token", "of-run"
 _MISSING = "add ray[default] to the pip packages of its environment, or to its image"
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 # Ray has sockets in its temporary folder, whose paths have 107 characters at most, 72 of them its own.
-_TEMPORARY_LENGTH = 107 - 72 - len("/mlgit-ray-12345678")
-_TEMPORARY = re.compile(r"/(?:[\w.-]+/)+mlgit-ray-\w{8}")
+_TEMPORARY_LENGTH = 107 - 72 - len("/mlgit-run-12345678")
+_TEMPORARY = re.compile(r"/(?:[\w.-]+/)+mlgit-run-\w{8}")
 # Its arguments are the file that says that the head is there, that for what the node writes, and the words of the node.
 # On a busy machine the parts of a node wait for each other in vain for half a minute: it is started again then.
 _START = """
@@ -79,12 +77,13 @@ def ray_failure(role: ProcessRole, return_code: int) -> Failure:
 def remove_ray_folder(folder: Path) -> None:
     """Remove the temporary folder of the nodes of an instance, if there is one, when their processes have ended.
 
-    Its path is in a file that a job can write to: what is no such folder stays.
+    Its path is in a file that a job can write to: what is no such folder, or that of another run, stays.
     """
     note = folder / RAY_TEMPORARY_FILE
-    with suppress(OSError):
-        path = note.read_text(encoding="utf-8")
-        if _TEMPORARY.fullmatch(path) and ".." not in Path(path).parts:
+    with suppress(OSError, ValueError):
+        path = Path(note.read_text(encoding="utf-8"))
+        is_made_here = _TEMPORARY.fullmatch(str(path)) and ".." not in path.parts
+        if is_made_here and (path / _OWNER_FILE).read_text(encoding="utf-8") == str(folder):
             shutil.rmtree(path, ignore_errors=True)
         note.unlink()
 
@@ -120,7 +119,7 @@ def _make_token(shared: Path) -> None:
     with suppress(FileExistsError):  # the command and the head have the same one
         descriptor = os.open(shared / _TOKEN_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
+            file.write(os.urandom(32).hex())
 
 
 def _make_temporary(folder: Path, variables: Mapping[str, str]) -> str:
@@ -133,9 +132,11 @@ def _make_temporary(folder: Path, variables: Mapping[str, str]) -> str:
         return note.read_text(encoding="utf-8")
     parent = str(Path(variables.get("TMPDIR") or "/tmp"))  # noqa: S108 - in which it makes a folder of its own
     is_usable = len(parent) <= _TEMPORARY_LENGTH and os.access(parent, os.W_OK | os.X_OK)
-    path = tempfile.mkdtemp(prefix="mlgit-ray-", dir=parent if is_usable else "/tmp")  # noqa: S108 - the same
-    note.write_text(path, encoding="utf-8")
-    return path
+    path = Path(parent if is_usable else "/tmp", f"mlgit-run-{os.urandom(4).hex()}")  # noqa: S108 - the same
+    path.mkdir(mode=0o700)
+    (path / _OWNER_FILE).write_text(str(folder), encoding="utf-8")
+    note.write_text(str(path), encoding="utf-8")
+    return str(path)
 
 
 def _resources(node: RayNode, variables: Mapping[str, str], cpus: float | None) -> Iterator[str]:
@@ -150,4 +151,6 @@ def _resources(node: RayNode, variables: Mapping[str, str], cpus: float | None) 
 
 
 def _read_source(name: str) -> str:
-    return files(__package__ or "runner").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    resources = importlib.import_module("importlib.resources")  # which other runs need not wait for
+    source: str = resources.files(__package__ or "runner").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    return source

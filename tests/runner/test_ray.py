@@ -118,16 +118,19 @@ def test_a_ray_that_does_not_start_is_a_failure_of_the_run_with_its_last_lines_i
     assert "up" not in bench.log()
 
 
-def test_no_folder_is_removed_but_one_that_was_made_for_ray(tmp_path: Path) -> None:
-    note, made = tmp_path / "ray-temporary", tmp_path / "mlgit-ray-1a2b3c4d"
-    for name in ("other", "mlgit-ray-1a2b3c4", "other/../mlgit-ray-1a2b3c4d"):
-        (tmp_path / name).mkdir(exist_ok=True)
-        note.write_text(f"{tmp_path}/{name}", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [("other", "."), ("mlgit-run-1a2b3c4", "."), ("x/../mlgit-run-1a2b3c4d", "."), ("mlgit-run-1a2b3c4d", "another")],
+)
+def test_no_folder_is_removed_but_that_of_ray_of_the_run(tmp_path: Path, name: str, owner: str) -> None:
+    (tmp_path / "x").mkdir()
+    for path, run in ((name, tmp_path / owner), ("mlgit-run-00000000", tmp_path)):
+        (tmp_path / path).mkdir()
+        (tmp_path / path / "of-run").write_text(str(run), encoding="utf-8")
+        (tmp_path / "ray-temporary").write_text(f"{tmp_path}/{path}", encoding="utf-8")
         remove_ray_folder(tmp_path)
-        assert (tmp_path / name).is_dir()
-    note.write_text(str(made), encoding="utf-8")
-    remove_ray_folder(tmp_path)
-    assert not made.exists()
+    assert (tmp_path / name).is_dir()
+    assert not (tmp_path / "mlgit-run-00000000").exists()
     remove_ray_folder(tmp_path)
 
 
@@ -143,7 +146,7 @@ def test_a_command_works_on_the_cluster_of_its_run_and_nothing_of_it_is_left(ray
     assert (printed["nodes"], printed["used"], printed["cpus"]) == (1, 1, 3)
     assert printed["address"].startswith("127.0.0.1:")
     folder = Path((ray_bench.folder / "outputs/seen/folder").read_text(encoding="utf-8"))
-    assert folder.name.startswith("mlgit-ray-")
+    assert folder.name.startswith("mlgit-run-")
     assert not folder.exists()
 
 

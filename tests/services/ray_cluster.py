@@ -171,9 +171,9 @@ class RayCluster:
         self._switch = switch
         for number, node in enumerate(self._nodes, 1):
             node.join(switch, number)
-        self.environment.mkdir()
+        self.ray_environment.mkdir()
         for node in self._nodes:
-            node.run("mount", "--bind", str(PROGRAM.parent.parent.resolve()), str(self.environment))
+            node.run("mount", "--bind", str(PROGRAM.parent.parent.resolve()), str(self.ray_environment))
         self.hide(CHECKOUT)
         self.start_head()
         self.start_node()
@@ -213,7 +213,7 @@ class RayCluster:
         return self._nodes[1].run("ls", "-A", str(path))
 
     @property
-    def environment(self) -> Path:
+    def ray_environment(self) -> Path:
         """Where the nodes find Ray, which may be in the checkout that is hidden from them."""
         return self._temporary / "environment"
 
@@ -246,7 +246,7 @@ class RayCluster:
 
     def _start(self, number: int, *arguments: str) -> None:
         # A higher priority lets it start also on a busy machine, where its parts wait for each other in vain.
-        ray = (str(self.environment / "bin/python"), str(self.environment / "bin/ray"))
+        ray = (str(self.ray_environment / "bin/python"), str(self.ray_environment / "bin/ray"))
         command = ["nice", "-n", "-10", *self._nodes[number].enter, *ray, "start", *arguments]
         quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "PATH": "/usr/bin:/bin"}
         protected = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services import ray_program
 from services.mounts import PrivateMounts, find_missing
 from services.ports import free_ports
 from services.ssh_node import CHECKOUT, PYTHON
@@ -137,6 +138,9 @@ class SlurmCluster:
             self.start_accounting()
         self._mounts = PrivateMounts(self.folder, has_network=False)
         self._mounts.run("mount", "--make-rshared", "/")  # the nodes see what is hidden later
+        if (ray_program.FOLDER / "ray").exists():
+            self.ray_environment.mkdir()
+            self._mounts.run("mount", "--bind", str(ray_program.FOLDER.parent), str(self.ray_environment))
         self.hide(CHECKOUT)
         self.start_controller()
         for node in ("n1", "n2"):
@@ -171,6 +175,11 @@ class SlurmCluster:
     def stop_accounting(self) -> None:
         """Stop slurmdbd."""
         self._kill("slurmdbd.pid")
+
+    @property
+    def ray_environment(self) -> Path:
+        """Where the nodes find Ray, which may be in the checkout that is hidden from them."""
+        return self.folder / "ray-environment"
 
     def start_controller(self) -> None:
         """Start slurmctld, with the state that it has left."""
