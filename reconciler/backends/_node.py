@@ -7,6 +7,8 @@ imports is of the standard library.
 from __future__ import annotations
 
 import os
+import select
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -187,10 +189,19 @@ def serve(folder: str, requests: BinaryIO, answers: BinaryIO) -> None:
     opening = read_message(requests)
     if opening is None:
         return
+    threading.Thread(target=_end_with, args=(requests.fileno(),), daemon=True).start()
     answer = _make_answer(Path(folder), opening.document, requests)
     while (request := read_message(requests)) is not None:
         answers.writelines(encode_message(*message) for message in answer(request.document))
         answers.flush()
+
+
+def _end_with(connection: int) -> None:
+    """End this process when its connection is cut: it may read files for hours before it would answer."""
+    poll = select.poll()
+    poll.register(connection, 0)  # no event is asked for: those of a cut are reported in any case
+    poll.poll()
+    os._exit(1)
 
 
 def _make_answer(folder: Path, opening: Document, requests: BinaryIO) -> Callable[[Document], Iterator[Message]]:

@@ -16,10 +16,7 @@ from reconciler.runner.zipapp import iter_sources, make_archive, read_sources
 
 _MODULES = (
     *("__init__.py", "abbreviation.py", "diagnostics.py", "private_files.py", "registry.py", "regular_files.py"),
-    *(
-        f"backends/{name}.py"
-        for name in ("__init__", "_connection_guard", "_folders", "_run_folders", "_runner", "_scheduled")
-    ),
+    *(f"backends/{name}.py" for name in ("__init__", "_folders", "_run_folders", "_runner", "_scheduled")),
     *(f"backends/_local{name}.py" for name in ("", "_capacity", "_processes", "_queue")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
     *(f"backends/_ray{name}.py" for name in ("_api", "_node")),
@@ -27,7 +24,16 @@ _MODULES = (
     *(f"backends/_slurm{name}.py" for name in ("_accounting", "_commands", "_end", "_node", "_script", "_states")),
     *(
         f"storage/{name}.py"
-        for name in ("__init__", "assembly", "digests", "disk_files", "entries", "folder_store", "manifest")
+        for name in (
+            "__init__",
+            "assembly",
+            "connection_guard",
+            "digests",
+            "disk_files",
+            "entries",
+            "folder_store",
+            "manifest",
+        )
     ),
     *(f"storage/{name}.py" for name in ("objects", "removal", "stamps", "store_errors", "temporary_files")),
 )

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from reconciler.backends._connection_guard import ConnectionGuard
+from reconciler.storage.connection_guard import ConnectionGuard
 
 _THREADS = 8
 _CONNECT_SECONDS, _READ_SECONDS = 4, 60  # the first for each address of a host

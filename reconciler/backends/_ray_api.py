@@ -14,8 +14,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Never
 from urllib.parse import quote, urlsplit
 
-from reconciler.backends._connection_guard import ConnectionGuard
 from reconciler.diagnostics import Diagnostic, UserError, user_error
+from reconciler.storage.connection_guard import ConnectionGuard
 
 _SECONDS = 30
 _REDIRECT, _ERROR, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 300, 400, 401, 403, 404

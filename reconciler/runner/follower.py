@@ -27,6 +27,7 @@ from .instances import (
     InstanceWatch,
     Launch,
     describe_instance,
+    disk_time,
 )
 from .monitor import InstanceDone, RunMonitor, StopRequest
 from .process import JobPart, execute_command
@@ -89,7 +90,7 @@ class _Follower:
             write_json_atomically(self.folder / DONE_FILE, {})
 
     def _on_end(self, _is_done: bool) -> None:  # noqa: FBT001 - called by `execute_command` with this only
-        self.ended_at = time.time()
+        self.ended_at = disk_time(self.folder)
 
     def _look(self) -> None:
         """Look whether the first instance has ended the run, or is lost."""
@@ -123,7 +124,7 @@ def follow(spec: RunSpec, launch: Launch) -> int:
         sys.excepthook(*sys.exc_info())
         message = f"the runner of instance {launch.number} failed: {type(error).__name__}: {error}"
         outcome = CommandOutcome(FinalStatus.FAILED, Failure("engine", message))
-    _write_end(follower.folder, outcome, tracked, follower.ended_at or time.time())
+    _write_end(follower.folder, outcome, tracked, follower.ended_at or disk_time(follower.folder))
     follower.watch.stop()
     return 0
 

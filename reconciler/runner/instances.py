@@ -101,6 +101,17 @@ class HeartbeatObserver:
         return time.monotonic() - self._changed
 
 
+def disk_time(folder: Path) -> float:
+    """Return the time by the clock of the disk that all machines write to, as theirs differ.
+
+    ``folder`` is that of an instance.
+    """
+    with suppress(OSError):
+        (folder / _BEAT_FILE).touch()
+        return (folder / _BEAT_FILE).stat().st_mtime
+    return time.time()
+
+
 def describe_instance(spec: RunSpec, launch: Launch) -> dict[str, Any]:
     """Return what an instance says of itself: the address of its machine, and free ports of it for the job."""
     address = find_address(launch.address)

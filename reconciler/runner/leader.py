@@ -27,6 +27,7 @@ from .instances import (
     Launch,
     copy_log,
     describe_instance,
+    disk_time,
 )
 from .monitor import Event, InstanceDone, InstanceFailed, InstanceLost, RunMonitor, StopRequest
 from .process import JobPart
@@ -148,7 +149,7 @@ class Leader:
         return TrackedValues(metrics, params, tags, models)
 
     def _on_end(self, is_done: bool) -> None:  # noqa: FBT001 - called by `execute_command` with this only
-        self._ended_at = time.time()
+        self._ended_at = disk_time(self._folder)
         self._stop_others(is_done=is_done)
 
     def _stop_others(self, *, is_done: bool) -> None:

@@ -5,8 +5,10 @@ https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/WebHDFS.ht
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
@@ -15,10 +17,14 @@ import requests
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.implementations.webhdfs import WebHDFS
 from requests.adapters import HTTPAdapter
-from urllib3 import Retry
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from reconciler.storage.connection_guard import ConnectionGuard
 
 CHUNK_SIZE = 1 << 20
 _TIMEOUT = 10, 60  # seconds to connect, and without an answer
+_SECONDS = 600.0  # for a whole answer, or the next chunk of a file
 _BINARY = {"Content-Type": "application/octet-stream"}
 # What only reads is sent again; a server that does not listen is an error at once.
 _RETRY = Retry(
@@ -96,7 +102,7 @@ class HdfsFiles(WebHDFS):  # type: ignore[misc]
         if mode != "rb":
             raise ValueError(f"a file cannot be opened with mode {mode!r}")
         found = self._by_number(path) if "%" in path else path
-        return cast("BinaryIO", self._call("OPEN", path=found, stream=True).raw)
+        return cast("BinaryIO", _GuardedStream(self._call("OPEN", path=found, stream=True), self._guard))
 
     def _create(self, path: str, chunks: Iterable[bytes]) -> int:
         """Send a file, and make its folders; return how many bytes it has, -1 if the server did not take all."""
@@ -114,7 +120,10 @@ class HdfsFiles(WebHDFS):  # type: ignore[misc]
             size = sent
 
         answer = self._call("CREATE", "put", path, redirect=False, overwrite="true")
-        _check(self.session.put(answer.headers["Location"], data=count(), headers=_BINARY, timeout=_TIMEOUT))
+        with _guarding(self._guard):
+            sent_to = answer.headers["Location"]
+            written = self.session.put(sent_to, data=count(), headers=_BINARY, timeout=_TIMEOUT)
+        _check(written)
         return size
 
     def _by_number(self, path: str) -> str:
@@ -139,8 +148,10 @@ class HdfsFiles(WebHDFS):  # type: ignore[misc]
 
     def _connect(self) -> None:
         super()._connect()
+        self._guard = ConnectionGuard(_SECONDS)
+        weakref.finalize(self, self._guard.close)
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, HTTPAdapter(max_retries=_RETRY))
+            self.session.mount(scheme, _GuardedAdapter(self._guard))
 
     def _call(
         self,
@@ -152,15 +163,75 @@ class HdfsFiles(WebHDFS):  # type: ignore[misc]
         stream: bool = False,
         **options: Any,
     ) -> requests.Response:
-        answer: requests.Response = self.session.request(
-            method.upper(),
-            f"{self.url}{quote(path)}",
-            params={**options, **self.pars, "op": op},
-            allow_redirects=redirect,
-            stream=stream,
-            timeout=_TIMEOUT,
-        )
+        with _guarding(self._guard):
+            answer: requests.Response = self.session.request(
+                method.upper(),
+                f"{self.url}{quote(path)}",
+                params={**options, **self.pars, "op": op},
+                allow_redirects=redirect,
+                stream=stream,
+                timeout=_TIMEOUT,
+            )
         return _check(answer)
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """An adapter whose answers a guard watches from their start on; who has asked tells it that no more has to come."""
+
+    def __init__(self, guard: ConnectionGuard) -> None:
+        self._guard = guard
+        super().__init__(max_retries=_RETRY)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pools of connections, of those that the guard watches."""
+        super().init_poolmanager(*args, **options)
+        pools = {"http": (HTTPConnectionPool, HTTPConnection), "https": (HTTPSConnectionPool, HTTPSConnection)}
+        self.poolmanager.pool_classes_by_scheme = {
+            scheme: type(pool.__name__, (pool,), {"ConnectionCls": _watch(connection, self._guard)})
+            for scheme, (pool, connection) in pools.items()
+        }
+
+
+def _watch(connection: type[HTTPConnection], guard: ConnectionGuard) -> type[HTTPConnection]:
+    """Return a class of connections whose answers a guard watches."""
+
+    class Watched(connection):  # type: ignore[misc, valid-type]
+        def getresponse(self) -> Any:
+            guard.watch(self.sock)
+            return super().getresponse()
+
+    return Watched
+
+
+@contextmanager
+def _guarding(guard: ConnectionGuard) -> Iterator[None]:
+    """Raise TimeoutError if the connection of a request or a stream was cut, which can look like its end."""
+    try:
+        yield
+    finally:
+        if guard.pause():
+            raise TimeoutError("its answer does not end")
+
+
+class _GuardedStream(RawIOBase):
+    """The bytes of an answer; reading raises TimeoutError if the next ones do not come."""
+
+    def __init__(self, answer: requests.Response, guard: ConnectionGuard) -> None:
+        self._raw, self._guard = answer.raw, guard
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            return self.readall()
+        self._guard.resume()
+        with _guarding(self._guard):
+            return cast("bytes", self._raw.read(size))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _check(answer: requests.Response) -> requests.Response:

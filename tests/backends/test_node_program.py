@@ -7,11 +7,15 @@ import shlex
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from workspaces import until
 
 from reconciler.backends._node_channel import ProcessConnection
-from reconciler.backends._node_program import build_program
+from reconciler.backends._node_messages import NEEDED, READY, encode_message
+from reconciler.backends._node_program import build_program, program_command
 from reconciler.diagnostics import UserError
 
 _OPEN = """
@@ -49,6 +53,38 @@ def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path, folder, reason)
     message = caught.value.diagnostics[0].message
     assert message.endswith(reason.format(top=tmp_path))
     assert "Errno" not in message
+
+
+def test_the_program_ends_with_its_connection_although_it_is_at_work(tmp_path):
+    key = "0" * 32
+    large = tmp_path / "folder/store/files/md5/00" / key[2:]
+    large.parent.mkdir(parents=True)
+    with large.open("wb") as file:
+        file.truncate(1 << 40)  # without any blocks: to read it takes longer than any test
+    words = ["/bin/sh", "-c", program_command(sys.executable, str(tmp_path / "folder"))]
+    program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        while (line := program.stdout.readline()) != f"{READY}\n".encode():
+            if line == f"{NEEDED}\n".encode():
+                program.stdin.write(build_program())
+                program.stdin.flush()
+        program.stdin.write(encode_message({"backend": "local", "settings": {"type": "local"}}))
+        program.stdin.write(encode_message({"do": "prepare", "token": "a", "environment": "b", "digests": [key]}))
+        program.stdin.flush()
+        until(lambda: any(map(str(large).__eq__, _open_files(program.pid))), 120)
+        program.stdin.close()
+        assert program.wait(120) == 1
+    finally:
+        program.kill()
+        program.wait()
+        program.stdout.close()
+
+
+def _open_files(process):
+    """Yield what the files are called that a process has open."""
+    for path in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):
+            yield str(path.readlink())
 
 
 def test_a_disk_without_space_for_the_program_is_said_in_words(tmp_path):

@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from services.drip_server import drip_server
+from services.drip_server import DRIPS, drip_server
 from services.ports import free_port
 from services.proxy import Proxy
 from services.tls import TlsRecorder
@@ -141,16 +141,6 @@ def test_an_object_without_an_end_is_read_up_to_the_size_that_it_can_have():
         received, answer = fetch(url, url)
     assert received == {}
     assert answer["failed"] == dict.fromkeys("01", "it has more bytes than it should")
-
-
-HEAD = b"HTTP/1.1 200 OK\r\n"
-DRIPS = {
-    "the status": (b"", b"H"),
-    "a header": (HEAD, b"a"),
-    "a body": (HEAD + b"Content-Length: 1000000\r\n\r\n", b"a"),
-    "a body of unknown length": (HEAD + b"Connection: close\r\n\r\n", b"a"),
-    "the length of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
-}
 
 
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)

@@ -16,7 +16,7 @@ UNSTORABLE = {
     "a link out": 'pathlib.Path(sys.argv[3], "out").symlink_to("/etc")',
     "no folder": "import shutil; shutil.rmtree(sys.argv[3]); sys.argv[3] = str(here)",
     "a name that is no text": 'open(os.fsencode(sys.argv[3]) + b"/\\xff", "w").close()',
-    "a pipe whose name is no text": 'os.mkfifo(os.fsencode(sys.argv[3]) + b"/\\xff")',
+    "a pipe whose name is no text": 'os.mkfifo(os.fsencode(sys.argv[3]) + b"/\\xff\\n::error::\\x1b[31m")',
     "a link to a name that is no text": 'os.symlink(b"\\xff", os.fsencode(sys.argv[3]) + b"/a")',
     "nested folders": 'os.chdir(sys.argv[3]); [(os.mkdir("a"), os.chdir("a")) for _ in range(1200)]; open("b", "w")',
 }
@@ -30,6 +30,8 @@ def test_a_run_whose_outputs_cannot_be_stored_is_recorded_as_failed_and_the_appl
     result = mlgit(*APPLY, cwd=workspace.folder)
     assert result.code == 1
     assert "[output-not-kept]" in result.out
+    assert "\x1b" not in result.out
+    assert not [line for line in result.out.splitlines() if line.strip().startswith("::")]
     (run,) = run_json(workspace.folder, "job", "list")
     assert (run["status"], run["failure"]) == ("failed", "user")
     assert run_json(workspace.folder, "list", "model") == []

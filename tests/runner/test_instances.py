@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.runner.descendants import find_marked
 from reconciler.runner.files import read_json_object
-from reconciler.runner.instances import complete_log, copy_log, find_address, read_loss
+from reconciler.runner.instances import complete_log, copy_log, disk_time, find_address, read_loss
 
 COMMAND = "echo up; sleep 300"
 
@@ -38,6 +38,15 @@ def both(bench: Any) -> Any:
         runner.wait()
     for process in find_marked(bench.folder):
         os.kill(process, signal.SIGKILL)
+
+
+def test_instances_whose_clocks_differ_agree_which_of_them_has_ended_first(tmp_path: Path, monkeypatch: Any) -> None:
+    for name in ("0", "1"):
+        (tmp_path / name).mkdir()
+    first = disk_time(tmp_path / "0")
+    subprocess.run(["sleep", "0.1"], check=True)  # the clock of a disk has steps
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert first < disk_time(tmp_path / "1")
 
 
 def test_a_run_is_lost_if_another_instance_shows_no_sign_of_life(bench: Any, both: Any) -> None:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+
+_HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPS: Mapping[str, tuple[bytes, bytes]] = {
+    "the status": (b"", b"H"),
+    "a header": (_HEAD, b"a"),
+    "a body": (_HEAD + b"Content-Length: 1000000\r\n\r\n", b"a"),
+    "a body of unknown length": (_HEAD + b"Connection: close\r\n\r\n", b"a"),
+    "the length of a chunk": (_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+}
+"""Starts of answers, and the byte that follows again and again."""
 
 
 class Drip(socketserver.BaseRequestHandler):

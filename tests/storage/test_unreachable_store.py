@@ -7,13 +7,13 @@ import os
 
 import pytest
 from remote.object_store import RemoteBench, RemoteStore
-from services.drip_server import drip_server
+from services.drip_server import DRIPS, drip_server
 from stored_files import put_bytes, put_files, read_files, read_object
 
 from reconciler.diagnostics import UserError
 from reconciler.model.content import Content
 from reconciler.model.object_store import StoreContext
-from reconciler.storage import _remote_files
+from reconciler.storage import _hdfs, _remote_files
 from reconciler.storage.export import Export, export_contents
 from reconciler.storage.stores import open_store
 
@@ -119,13 +119,24 @@ def test_what_a_store_has_forgotten_is_missing_and_can_be_stored_again(bench):
     [
         ({"url": "s3://bucket/store", "region": "us-east-1"}, {"/access_key_id": "a", "/secret_access_key": "b"}),
         ({"url": "az://bucket/store", "account": "account"}, {"/account_key": "YWFh"}),
+        ({"url": "webhdfs://host/store"}, {}),
     ],
-    ids=["s3", "azure"],
+    ids=["s3", "azure", "webhdfs"],
 )
 def test_a_service_that_answers_a_byte_at_a_time_is_not_waited_for(settings, secrets, tmp_path, monkeypatch):
-    monkeypatch.setattr(_remote_files, "_SECONDS", 1.0)
+    for module in (_remote_files, _hdfs):
+        monkeypatch.setattr(module, "_SECONDS", 1.0)
     with drip_server(b"HTTP/1.1 200 OK\r\n") as url:
         settings = {**settings, "endpoint": url, "cache": str(tmp_path / "cache")}
         store = open_store("url", settings, StoreContext(str(tmp_path), secrets.get))
         for use in (lambda store: store.read("a/b"), lambda store: store.create("a/b", b""), USES["put_file"]):
             assert_unreachable(use, store)
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_bytes_of_a_file_that_come_one_at_a_time_are_not_waited_for(name, monkeypatch):
+    monkeypatch.setattr(_hdfs, "_SECONDS", 1.0)
+    with drip_server(*DRIPS[name]) as url:
+        files = _hdfs.HdfsFiles("127.0.0.1", port=int(url.rpartition(":")[2]), skip_instance_cache=True)
+        with pytest.raises(OSError, match="does not end"):
+            files._open("/a").read(1 << 20)
