@@ -114,10 +114,12 @@ def _find_mpirun(variables: Mapping[str, str]) -> tuple[str, int]:
             errors="replace",
             timeout=_VERSION_SECONDS,
             check=False,
-        ).stdout
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _user_error(f"{mpirun} cannot be started: {error}; {_INSTALL}") from error
-    if not (version := _VERSION.search(told)):
+    if not (version := _VERSION.search(told.stdout)):
+        if told.returncode and (reason := told.stderr.strip()):  # such as a library that the image lacks
+            raise _user_error(f"{mpirun} cannot be started: {reason.splitlines()[0]}")
         raise _user_error(f"{mpirun} is not that of Open MPI, the only one that is supported: {_INSTALL}")
     return mpirun, int(version[1])
 

@@ -166,6 +166,15 @@ def test_an_mpirun_that_is_not_open_mpi_is_a_plain_failure(bench: Any) -> None:
     assert "up" not in bench.log()
 
 
+def test_an_mpirun_that_lacks_a_library_is_a_plain_failure_in_its_words(bench: Any) -> None:
+    make_program(bench, "mpirun", "echo 'mpirun: libx.so: cannot open shared object file' >&2; exit 127")
+    result = bench.run(command="echo up", distribution=MPI_TWO)
+    assert (result["status"], result["failure"]["class"]) == ("failed", "user")
+    assert result["failure"]["message"].endswith(
+        "/mpirun cannot be started: mpirun: libx.so: cannot open shared object file"
+    )
+
+
 def test_a_machine_without_mpirun_is_a_plain_failure_that_says_what_to_install(bench: Any) -> None:
     bench.spec["variables"] = {"PATH": str(bench.root)}
     result = bench.run(command="echo up", distribution=MPI_TWO)
