@@ -18,6 +18,7 @@ from reconciler.backends._slurm_states import (
     CANCELED_STATES,
     LOST_STATES,
     MEMORY_STATE,
+    REQUEUED_STATE,
     TIMEOUT_STATES,
     Job,
     end_message,
@@ -76,9 +77,10 @@ def ended_condition(folder: Path, job: Job | None) -> Condition:
 
 def _settle(folder: Path, job: Job | None) -> None:
     """Note how the job of a run has ended that has no result, or was stopped, and write the result that it lacks."""
-    if job is None:
-        job = _noted_end(folder)
-        job = job if job.state else job._replace(state=stopped_state(read_last_text(folder / STOP_FILE, _TEXT_SIZE)))
+    stopped = stopped_state(read_last_text(folder / STOP_FILE, _TEXT_SIZE))
+    job = job or _noted_end(folder)
+    if not job.state or stopped == REQUEUED_STATE:  # of a job that was begun again, Slurm only knows its second end
+        job = job._replace(state=stopped)
     write_json_atomically(folder / _END_FILE, job._asdict())
     result, failure = _read_result(folder), _FAILURES.get(job.state)
     is_canceled = job.state in CANCELED_STATES or (job.number and (folder / CANCEL_FILE).exists())
