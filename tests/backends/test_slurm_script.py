@@ -275,3 +275,10 @@ def test_what_slurm_has_said_of_an_end_counts_when_it_has_forgotten_it(tmp_path)
     lost = ended_condition(folder, Job("7", "a", "NODE_FAIL", "main", "None"))
     assert (lost.phase, lost.message) == (Phase.GONE, "its node failed")
     assert ended_condition(folder, None) == lost
+
+
+def test_a_run_whose_runner_was_killed_says_so(tmp_path):
+    folder = run_folder(tmp_path)
+    (folder / "apart-end.json").write_text("{}")
+    condition = ended_condition(folder, Job("7", "a", "FAILED", "main", "NonZeroExitCode"))
+    assert (condition.phase, condition.message) == (Phase.GONE, "its runner was killed")
