@@ -18,6 +18,7 @@ from reconciler.backends._slurm_states import (
     CANCELED_STATES,
     LOST_STATES,
     MEMORY_STATE,
+    REQUEUED_STATE,
     TIMEOUT_STATES,
     Job,
     end_message,
@@ -26,6 +27,7 @@ from reconciler.backends._slurm_states import (
 from reconciler.model import Json
 from reconciler.model.providers import CANCELED, Condition, Phase
 from reconciler.regular_files import read_last_text
+from reconciler.runner.apart import END_FILE as APART_END_FILE
 from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.instances import complete_log, read_loss
 from reconciler.runner.process import COMMAND_FILE
@@ -33,6 +35,7 @@ from reconciler.runner.result import RESULT_FILE, CommandOutcome, Failure, Final
 
 _END_FILE = "slurm-end.json"
 _TEXT_SIZE = 1 << 14
+_RUNNER_KILLED = "its runner was killed"
 _FAILURES = {
     **dict.fromkeys(TIMEOUT_STATES, Failure("timeout", "Slurm has ended the run at its time limit")),
     MEMORY_STATE: Failure("user", "it ran out of the memory that Slurm has given it: see memory: of the backend"),
@@ -66,7 +69,8 @@ def ended_condition(folder: Path, job: Job | None) -> Condition:
     is_lost = end.state in LOST_STATES or (end.is_script_killed and not (folder / CANCEL_FILE).exists())
     if result is None or (is_lost and result.get("status") == FinalStatus.CANCELED):
         complete_log(folder)
-        message = "" if end.state in LOST_STATES else read_loss(folder)
+        killed = _RUNNER_KILLED if (folder / APART_END_FILE).exists() else ""
+        message = "" if end.state in LOST_STATES else read_loss(folder) or killed
         said = end_message(end if end.state else None, _last_line(folder / SLURM_LOG), is_started=is_started(folder))
         return Condition(Phase.GONE, message=message or said)
     condition = result_condition(folder, result)
@@ -76,9 +80,10 @@ def ended_condition(folder: Path, job: Job | None) -> Condition:
 
 def _settle(folder: Path, job: Job | None) -> None:
     """Note how the job of a run has ended that has no result, or was stopped, and write the result that it lacks."""
-    if job is None:
-        job = _noted_end(folder)
-        job = job if job.state else job._replace(state=stopped_state(read_last_text(folder / STOP_FILE, _TEXT_SIZE)))
+    stopped = stopped_state(read_last_text(folder / STOP_FILE, _TEXT_SIZE))
+    job = job or _noted_end(folder)
+    if not job.state or stopped == REQUEUED_STATE:  # of a job that was begun again, Slurm only knows its second end
+        job = job._replace(state=stopped)
     write_json_atomically(folder / _END_FILE, job._asdict())
     result, failure = _read_result(folder), _FAILURES.get(job.state)
     is_canceled = job.state in CANCELED_STATES or (job.number and (folder / CANCEL_FILE).exists())

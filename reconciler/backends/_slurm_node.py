@@ -27,7 +27,14 @@ from reconciler.backends._slurm_script import (
     make_script,
     time_limits,
 )
-from reconciler.backends._slurm_states import JOB_FORMAT, Job, count_waiting, parse_jobs, waiting_message
+from reconciler.backends._slurm_states import (
+    JOB_FORMAT,
+    REQUEUED_STATE,
+    Job,
+    count_waiting,
+    parse_jobs,
+    waiting_message,
+)
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
 from reconciler.model.object_store import ObjectStore
@@ -104,10 +111,14 @@ class SlurmNodeBackend(FolderBackend):
 
         The controller is asked, and the accounting of those that the controller does not know.
         """
+        started = [token for token in folders if (self._token_files / token).exists()]  # before they are listed
         try:
             jobs = dict(self._recent_jobs(folders)) if folders else {}
+            if any(_is_pending(jobs.get(token)) for token in started):
+                jobs = dict(self._list_jobs())
         except UserError as error:
             return {}, dict.fromkeys(folders, error.diagnostics[0].message)
+        jobs |= {token: jobs[token]._replace(state=REQUEUED_STATE) for token in started if _is_pending(jobs.get(token))}
         forgotten = {
             token: _submission_time(folders[token])
             for token in folders.keys() - jobs.keys()
@@ -224,6 +235,10 @@ def _submission_lock(folder: Path) -> Iterator[None]:
 def _write_script(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     create_private_file(path, text.encode())
+
+
+def _is_pending(job: Job | None) -> bool:
+    return job is not None and job.state == "PENDING"
 
 
 def _active_condition(folder: Path, job: Job) -> Condition:

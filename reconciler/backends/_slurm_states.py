@@ -14,16 +14,18 @@ _ACCOUNT_FIELDS, _NO_EXIT = 7, "0:0"
 FINAL_STATES = frozenset(
     {
         *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
-        *("REVOKED", "TIMEOUT"),
+        *("REQUEUED", "REVOKED", "TIMEOUT"),
     }
 )
 TIMEOUT_STATES, CANCELED_STATES = frozenset({"TIMEOUT", "DEADLINE"}), frozenset({"CANCELLED", "REVOKED"})
-LOST_STATES = frozenset({"NODE_FAIL", "BOOT_FAIL", "PREEMPTED"})
+REQUEUED_STATE = "REQUEUED"
+LOST_STATES = frozenset({"NODE_FAIL", "BOOT_FAIL", "PREEMPTED", REQUEUED_STATE})
 MEMORY_STATE = "OUT_OF_MEMORY"
 _CAUSES = {
     "NODE_FAIL": "its node failed",
     "BOOT_FAIL": "its node did not start",
     "PREEMPTED": "it was preempted by another job",
+    REQUEUED_STATE: "its job was requeued, and is not begun again",
 }
 _NOT_LAUNCHED = (
     "its node could not start it, perhaps as it does not see folder: of the backend, which all nodes must see under "
@@ -90,14 +92,14 @@ class Job(NamedTuple):
 
 
 def parse_jobs(text: str) -> dict[str, Job]:
-    """Return the jobs of a listing by name; of several with one name, the active one, else the last one."""
+    """Return the jobs of a listing by name; of several with one name, one that runs or waits, else the last one."""
     jobs: dict[str, Job] = {}
     for line in text.splitlines():
         fields = line.split("|", _FIELDS - 1)
         if len(fields) == _FIELDS:
             job = Job(*fields)
             other = jobs.get(job.name)
-            if other is None or (job.is_active, _order(job)) > (other.is_active, _order(other)):
+            if other is None or _order(job) > _order(other):
                 jobs[job.name] = job
     return jobs
 
@@ -119,6 +121,8 @@ def parse_accounted_jobs(text: str) -> dict[str, Job]:
 def stopped_state(text: str) -> str:
     """Return the state in which a job ends that Slurm stops, by what scontrol says meanwhile; "" for none."""
     fields = dict(word.partition("=")[::2] for word in text.split())
+    if fields.get("Restarts", "0") != "0":
+        return REQUEUED_STATE
     if fields.get("PreemptTime", "None") != "None":
         return "PREEMPTED"
     return "TIMEOUT" if fields.get("Reason") == "TimeLimit" else ""
@@ -156,6 +160,7 @@ def count_waiting(jobs: Iterable[Job], partition: str) -> int:
     return sum(job.state == "PENDING" and partition in job.partition.split(",") for job in jobs)
 
 
-def _order(job: Job) -> int:
+def _order(job: Job) -> tuple[bool, bool, int]:
+    """Return what the one of several jobs with one name has most of: it is active, it runs, it is the last one."""
     digits = job.number.partition("_")[0]
-    return int(digits) if digits.isdecimal() else 0
+    return job.is_active, job.state != "PENDING", int(digits) if digits.isdecimal() else 0

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
@@ -140,6 +141,17 @@ class Bench:
     def processes(self, handle: Handle) -> tuple[int, ...]:
         """Return the processes of the command of a run, by the mark that they bear on the machine of the backend."""
         return find_marked(self.folder / "runs" / handle.id)
+
+    def batch_script(self, handle: Handle) -> int:
+        """Return the process of the batch script of a run on Slurm, which waits for one that has its spec."""
+        spec = os.fsencode(self.folder / "runs" / handle.id / "spec.json")
+        for path in Path("/proc").iterdir():
+            with suppress(OSError):
+                if path.name.isdecimal() and spec in (path / "cmdline").read_bytes().split(b"\0"):
+                    parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                    if b"slurm_script" in Path(f"/proc/{parent}/cmdline").read_bytes():
+                        return parent
+        raise AssertionError("the run has no batch script")
 
     def kill_runner(self, task: Task, handle: Handle) -> None:
         """Kill the runner of a run; the token file has its process id, or it is the first one of the container."""

@@ -149,24 +149,12 @@ def test_a_run_that_slurm_ends_at_its_time_limit_has_failed_by_a_timeout(bench):
     until(lambda: not bench.processes(handle))
 
 
-def batch_script_of(bench, handle):
-    """Return the process of the batch script of a run: it waits for one with the command line of the runner."""
-    spec = os.fsencode(bench.folder / "runs" / handle.id / "spec.json")
-    for path in Path("/proc").iterdir():
-        with suppress(OSError):
-            if path.name.isdecimal() and spec in (path / "cmdline").read_bytes().split(b"\0"):
-                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if b"slurm_script" in Path(f"/proc/{parent}/cmdline").read_bytes():
-                    return parent
-    raise AssertionError("the run has no batch script")
-
-
 def test_a_run_whose_batch_script_is_killed_is_lost_and_leaves_no_process(bench):
     """The cluster has ProctrackType=proctrack/pgid: Slurm sees no process that has a session of its own."""
     task = bench.task("echo up; setsid sleep 301 & sleep 300")
     handle = bench.submit(task)
     bench.wait_until_running(handle)
-    os.kill(batch_script_of(bench, handle), signal.SIGKILL)
+    os.kill(bench.batch_script(handle), signal.SIGKILL)
     condition = bench.wait_until_ended(handle)
     assert condition.phase is Phase.GONE
     assert condition.message.startswith("its batch script was killed on its node (")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -87,6 +88,17 @@ def test_a_second_script_starts_an_instance_on_another_node(golden):
     golden("backends/slurm/instance.sh", make_instance_script(folder, RUNNER, folder / "spec.json"))
 
 
+def test_a_script_that_slurm_begins_again_says_so_and_starts_nothing(tmp_path):
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    (tmp_path / "job.sh").write_text(make_script(task(), {}, folder, ("/bin/false",), folder / "spec.json"))
+    begun = subprocess.run(["/bin/sh", tmp_path / "job.sh"], env={"SLURM_RESTART_COUNT": "1"}, check=False)
+    assert begun.returncode == 1
+    assert stopped_state((folder / "slurm-stop.txt").read_text()) == "REQUEUED"
+    ended = ended_condition(run_folder(folder), Job("7", "a", "FAILED", "main", "NonZeroExitCode"))
+    assert (ended.phase, ended.message) == (Phase.GONE, "its job was requeued, and is not begun again")
+
+
 @given(st.text(), st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs", "Cc"]), min_size=1))
 def test_no_text_adds_a_line_to_a_script(address, name):
     plain, odd = script({}), script({}, Path("/shared") / f"x{name}", address)
@@ -120,6 +132,7 @@ def test_of_several_jobs_with_one_name_the_active_one_counts_else_the_last():
     jobs = parse_jobs(text)
     assert jobs == {"a": Job("9", "a", "COMPLETED", "main", "None"), "b": Job("3", "b", "RUNNING", "main", "None")}
     assert parse_jobs("8|b|FAILED|one|x|y")["b"].reason == "x|y"
+    assert parse_jobs("8|b|RUNNING|one|None\n9|b|PENDING|one|None")["b"].number == "8"
 
 
 def test_of_several_jobs_with_one_name_the_accounting_has_the_one_that_was_submitted_last():
@@ -158,7 +171,8 @@ def test_a_reason_to_wait_is_said_in_words(reason, message):
     [
         ("JobId=1 JobState=COMPLETING Reason=None PreemptTime=2026-11-30T17:14:12", "PREEMPTED"),
         ("JobId=1 JobState=COMPLETING Reason=TimeLimit PreemptTime=None", "TIMEOUT"),
-        ("JobId=1 JobState=COMPLETING Reason=None PreemptTime=None", ""),
+        ("JobId=1 JobState=COMPLETING Reason=None PreemptTime=None Restarts=0", ""),
+        ("Restarts=1\n", "REQUEUED"),
         ("", ""),
     ],
 )
@@ -261,3 +275,10 @@ def test_what_slurm_has_said_of_an_end_counts_when_it_has_forgotten_it(tmp_path)
     lost = ended_condition(folder, Job("7", "a", "NODE_FAIL", "main", "None"))
     assert (lost.phase, lost.message) == (Phase.GONE, "its node failed")
     assert ended_condition(folder, None) == lost
+
+
+def test_a_run_whose_runner_was_killed_says_so(tmp_path):
+    folder = run_folder(tmp_path)
+    (folder / "apart-end.json").write_text("{}")
+    condition = ended_condition(folder, Job("7", "a", "FAILED", "main", "NonZeroExitCode"))
+    assert (condition.phase, condition.message) == (Phase.GONE, "its runner was killed")

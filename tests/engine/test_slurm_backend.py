@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from services.ssh_node import PYTHON
 from workspaces import APPLY, commit, edit, put_pipeline, until
@@ -74,6 +76,45 @@ def test_a_run_whose_node_is_killed_is_repeated_as_the_second_attempt(folder, sl
     assert sorted(run["status"] for run in runs) == ["completed", "lost"]
     printed = mlgit("job", "list", cwd=folder).out
     assert "its node failed" in printed
+    assert "attempt 2" in printed
+
+
+def preempt(slurm, disk, job):
+    """Let a job that has a higher priority take the node of another one."""
+    urgent = disk.parent / "urgent.sh"
+    urgent.write_text("#!/bin/sh\n")
+    slurm.run("sbatch", "--partition=urgent", "--output=/dev/null", str(urgent))
+
+
+def requeue(slurm, disk, job):
+    """Requeue a job, which was submitted with --no-requeue, as who runs the cluster can."""
+    slurm.run("scontrol", "update", f"jobid={job}", "requeue=1")
+    slurm.run("scontrol", "requeue", job)
+
+
+@pytest.mark.parametrize(
+    ("lose", "message"),
+    [(preempt, "it was preempted by another job"), (requeue, "its job was requeued, and is not begun again")],
+)
+def test_a_run_that_slurm_takes_from_its_node_is_repeated_as_the_second_attempt(  # noqa: PLR0913, PLR0917 - fixtures
+    folder, slurm, disk, mlgit, run_json, lose, message
+):
+    waiting = f"while not pathlib.Path({str(disk / 'go')!r}).exists(): time.sleep(0.1)\n"
+    edit(folder, "src/sum.py", "import pathlib, sys\n", f"import pathlib, sys, time\n{waiting}")
+    commit(folder)
+    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
+    (run,) = run_json(folder, "job", "list")
+    files = disk / "runs" / run["run"]
+    until((files / "command.json").exists)
+    lose(slurm, disk, json.loads((files / "slurm.json").read_text())["job"])
+    until(lambda: ("job/sum", "lost") in [(row["address"], row["state"]) for row in run_json(folder, "status")])
+    (disk / "go").touch()
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    runs = run_json(folder, "job", "list")
+    assert sorted((run["attempt"], run["status"]) for run in runs) == [(1, "lost"), (2, "completed")]
+    printed = mlgit("job", "list", cwd=folder).out
+    assert message in printed
     assert "attempt 2" in printed
 
 

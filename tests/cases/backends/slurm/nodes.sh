@@ -23,6 +23,8 @@
 # Slurm, and mlgit by a file, ask this shell to stop, which asks the runner; if it was Slurm, it says why, which it
 # forgets within minutes. If this shell is killed, the runner stops, in a session of its own, which Slurm may not see.
 # What a killed runner leaves is ended last.
+# A job that is begun again has lost its run, which has another one then.
+[ -z "$SLURM_RESTART_COUNT" ] || { echo "Restarts=$SLURM_RESTART_COUNT" > /shared/mlgit/runs/train-########/slurm-stop.txt; exit 1; }
 runner= stopped=
 stop() { stopped=1; [ -z "$runner" ] || kill -TERM "$runner"; }
 trap stop TERM
