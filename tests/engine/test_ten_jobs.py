@@ -1,6 +1,7 @@
 """Ten jobs by whole commands, with their compute bound to one backend after the other: the same files, the same record.
 
-The nodes of ssh, Slurm and Ray see neither the workspace nor the checkout. What is compared is what `job show`, `job
+The nodes of ssh, Slurm and Ray see neither the workspace nor the checkout. The instances of the job with ranks are two
+nodes of Slurm and of Ray, and processes of one machine elsewhere. What is compared is what `job show`, `job
 metrics`, `job logs` and `lineage` say, without times, places of files, and what says on which backend a run was.
 """
 
@@ -77,7 +78,7 @@ def get_ssh(request: pytest.FixtureRequest, folder: Path, disk: Path) -> Provide
 def get_slurm(request: pytest.FixtureRequest, folder: Path, disk: Path) -> Provider:
     cluster: SlurmCluster = request.getfixturevalue("slurm")
     cluster.hide(folder)
-    return Provider({"type": "slurm", "folder": str(disk), "python": PYTHON})
+    return Provider({"type": "slurm", "folder": str(disk), "python": PYTHON, "partition": "both"})
 
 
 def get_ray(request: pytest.FixtureRequest, folder: Path, disk: Path) -> Provider:
@@ -156,6 +157,14 @@ def without_tokens(value: Any) -> Any:
     return json.loads(re.sub(r'-[0-9a-f]{8}(?=[_"])', "-########", json.dumps(value)))
 
 
+def count_runners(run: Mapping[str, Any]) -> int:
+    """Return on how many nodes a run had a runner, by what each one has left in its folder."""
+    folder = Path(run["log"]).parent.parent
+    return sum(1 for _ in folder.glob("instances/*/*/start.json")) + sum(
+        1 for _ in folder.glob("instances/*/plan.json")
+    )
+
+
 def apply(mlgit: Mlgit, folder: Path) -> None:
     """Apply until all jobs have ended; two of them fail."""
     ended = mlgit(*APPLY, cwd=folder)
@@ -186,6 +195,8 @@ def test_the_jobs_have_the_same_record_on_every_backend(
     left_out = (*PLACE, *BUILD) if name == "docker" else PLACE
     record = read_record(mlgit, folder)
     assert {run["backend"] for run in record["job show flow"]["steps"]} == {name}
+    if name in {"slurm", "ray"}:
+        assert count_runners(record["job show ranks"]) == 2
     assert leave_out(record, left_out) == leave_out(on_local, left_out)
 
 
