@@ -52,6 +52,7 @@ class Bench:
     cluster: SlurmCluster | None = None
     ray: RayCluster | None = None
     prefix: Prefix = PYTHON
+    seconds: float = _SECONDS
     started: dict[str, Handle] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     _opened: dict[str, Backend] = field(default_factory=dict)
@@ -126,14 +127,14 @@ class Bench:
 
     def wait_until_ended(self, handle: Handle) -> Condition:
         backend = self.backend  # one for all looks: to open some starts a process
-        until(lambda: backend.poll([handle])[handle].phase not in (Phase.PENDING, Phase.RUNNING), _SECONDS)
+        until(lambda: backend.poll([handle])[handle].phase not in (Phase.PENDING, Phase.RUNNING), self.seconds)
         return self.condition(handle)
 
     def wait_until_running(self, handle: Handle, lines: int = 1) -> None:
         """Wait until the command of a run has written its first lines."""
         backend = self.backend
-        until(lambda: backend.poll([handle])[handle].phase is Phase.RUNNING, _SECONDS)
-        until(lambda: b"".join(backend.log(handle)).count(b"\n") >= lines, _SECONDS)
+        until(lambda: backend.poll([handle])[handle].phase is Phase.RUNNING, self.seconds)
+        until(lambda: b"".join(backend.log(handle)).count(b"\n") >= lines, self.seconds)
 
     def log(self, handle: Handle) -> str:
         return b"".join(self.backend.log(handle)).decode()

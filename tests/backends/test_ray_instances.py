@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.services, needs_ray]
 def bench(bench):
     if bench.cluster:
         bench.settings["partition"] = "both"
+    bench.seconds = 400  # for clusters to start on a busy machine, which try it again
     return bench
 
 
