@@ -26,7 +26,6 @@ from reconciler.private_files import create_private_file
 from reconciler.runner.descendants import find_marked, send_signal
 from reconciler.runner.files import read_json_object, write_json_atomically
 
-_CODE = "cluster-network"
 NETWORK_MARK = "MLGIT_RAY_NETWORK"
 """The variable of the environment by which the process that holds the network is found again."""
 _NAME = "network"
@@ -55,7 +54,7 @@ def address_of(number: int) -> str:
 def find_problem() -> UserError | None:
     """Return why this machine makes no network for a cluster, None if it does."""
     if not shutil.which("nsenter"):
-        return user_error(_CODE, "this machine has no program nsenter", "install util-linux")
+        return user_error("cluster-network", "this machine has no program nsenter", "install util-linux")
     answer = _ask(_start_holder())
     return None if answer == _READY else _refusal(answer)
 
@@ -66,7 +65,7 @@ def open_network(files: ClusterFiles) -> None:
         return
     close_network(files)
     if not shutil.which("nsenter"):
-        raise user_error(_CODE, f"{os.uname().nodename} has no program nsenter", "install util-linux")
+        raise user_error("cluster-network", f"{os.uname().nodename} has no program nsenter", "install util-linux")
     log = files.host(_NAME).with_suffix(".log")
     create_private_file(log)
     if (answer := _ask(_start_holder(files, log))) != _READY:
@@ -102,7 +101,8 @@ def close_network(files: ClusterFiles) -> bool:
 def _holds(files: ClusterFiles, process: int, network: str) -> bool:
     """Return True if a process holds the network; after a restart of the machine it can be any other one."""
     try:
-        marks = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+        with Path(f"/proc/{process}/environ").open("rb") as environment:
+            marks = environment.read().split(b"\0")
     except OSError:
         return False
     return os.fsencode(f"{NETWORK_MARK}={files.host(_NAME)}") in marks and _network_of(str(process)) == network
@@ -122,7 +122,7 @@ def _state_file(files: ClusterFiles) -> Path:
 def _refusal(answer: str) -> UserError:
     machine = os.uname().nodename
     message = f"{machine} makes no network of its own for a Ray cluster: {answer or 'its program ended'}"
-    return user_error(_CODE, message, _HINT)
+    return user_error("cluster-network", message, _HINT)
 
 
 def _start_holder(files: ClusterFiles | None = None, log: Path | None = None) -> subprocess.Popen[bytes]:
