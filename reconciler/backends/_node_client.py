@@ -43,37 +43,47 @@ from reconciler.storage.store_errors import replaced_error
 
 T = TypeVar("T")
 _FOLLOW_SECONDS = 0.2
+_FOLDER = "folder"  # in the data of a handle
 
 
 class NodeClient(ABC):
     """A backend each of whose methods is a request or two to the program of a node.
 
-    ``notes`` is the folder where this machine keeps notes, ``place`` how the machine of the node is called.
+    ``notes`` is the folder where this machine keeps notes, ``place`` how the machine of the node is called, ``folder``
+    that of the node for runs that are submitted now.
     """
 
     provider: ClassVar[str]
     checks_contents: ClassVar[bool] = True  # by the node, which computes the sha256 of what it gets
 
-    def __init__(self, notes: Path, place: str) -> None:
-        self._folder, self._place = notes, place
+    def __init__(self, notes: Path, place: str, folder: str) -> None:
+        self._folder, self._place, self._node_folder = notes, place, folder
+        self._connections: dict[str, Connection] = {}
         self._transfers = GrantedTransfers(place or "this machine")
 
-    @property
     @abstractmethod
+    def _connect(self, folder: str) -> Connection:
+        """Return a connection to the program with a folder, not yet made; raises UserError."""
+
+    @property
     def _connection(self) -> Connection:
-        """The connection, not yet made; raises UserError."""
+        """The connection for runs that are submitted now."""
+        return self._connection_to(self._node_folder)
 
-    def _folder_of(self, _handle: Handle) -> str:
-        """Return the folder of the program that has a run, if that can be another one than it has now."""
-        return ""
+    def _connection_to(self, folder: str) -> Connection:
+        if folder not in self._connections:
+            self._connections[folder] = self._connect(folder)
+        return self._connections[folder]
 
-    def _connection_of(self, _handle: Handle) -> Connection:
-        """Return the connection to the program that has a run; raises UserError."""
-        return self._connection
+    def _connection_of(self, handle: Handle) -> Connection:
+        return self._connection_to(self._folder_of(handle))
+
+    def _folder_of(self, handle: Handle) -> str:
+        """Return the folder that a run was submitted with: that of mlgit.yml may be another one by now."""
+        return str(handle.data.get(_FOLDER) or self._node_folder)
 
     def _make_handle(self, run: str) -> Handle:
-        """Return the handle of a run that is submitted now."""
-        return Handle(self.provider, run)
+        return Handle(self.provider, run, {_FOLDER: self._node_folder})
 
     def check_environment(self, _environment: Environment) -> None:  # noqa: B027 - there is nothing to do
         """Accept any: the machine is asked when a run is submitted."""

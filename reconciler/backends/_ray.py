@@ -7,7 +7,6 @@ head of a cluster that mlgit has made. If that is on this machine, the program r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from reconciler.backends.ray import ON_NODE, TOKEN
 from reconciler.model import Json
 from reconciler.model.clusters import makes_local_cluster
 from reconciler.model.plugins import BackendContext
+from reconciler.model.providers import Handle
 
 
 class RayBackend(NodeClient):
@@ -30,11 +30,15 @@ class RayBackend(NodeClient):
 
     def __init__(self, settings: Mapping[str, Json], folder: Path, context: BackendContext) -> None:
         hosts = settings.get("hosts")
-        super().__init__(folder / "ray", str(hosts[0]["machine"] if hosts else settings.get("machine", "")))
+        place = str(hosts[0]["machine"] if hosts else settings.get("machine", ""))
+        super().__init__(folder / "ray", place, str(settings["folder"]))
         self._settings, self._context = settings, context
 
-    @cached_property
-    def _connection(self) -> Connection:
+    def _folder_of(self, handle: Handle) -> str:
+        """Return the folder of a run; a cluster that mlgit makes is replaced with its folder, and its runs are lost."""
+        return super()._folder_of(handle) if "address" in self._settings else self._node_folder
+
+    def _connect(self, folder: str) -> Connection:
         own = {name: self._settings[name] for name in ON_NODE if name in self._settings}
         more = {"name": self._context.name, "token": self._context.read_secret(TOKEN)}
         opening: dict[str, Any] = {"backend": "ray", "settings": {**own, **more}}
@@ -42,8 +46,8 @@ class RayBackend(NodeClient):
             head = find_ssh_settings(self._settings, self._settings["hosts"][0])
             return connect_by_ssh(head, self._context, opening)
         if "machine" in self._settings:
-            return connect_by_ssh(self._settings, self._context, opening)
-        python, folder = self._settings.get("python") or DEFAULT_PYTHON, self._settings["folder"]
+            return connect_by_ssh({**self._settings, "folder": folder}, self._context, opening)
+        python = self._settings.get("python") or DEFAULT_PYTHON
         if makes_local_cluster(self._settings):
             files = files_of_backend(Path(folder).expanduser().resolve(), self._context.name)
             return ProcessConnection(python, folder, opening, lambda: find_entry(files))

@@ -15,9 +15,6 @@ from reconciler.backends._ssh import DEFAULT_PYTHON, connect_by_ssh
 from reconciler.backends.slurm import ON_NODE
 from reconciler.model import Json
 from reconciler.model.plugins import BackendContext
-from reconciler.model.providers import Handle
-
-_FOLDER = "folder"  # in the data of a handle
 
 
 class SlurmBackend(NodeClient):
@@ -26,35 +23,15 @@ class SlurmBackend(NodeClient):
     provider = "slurm"
 
     def __init__(self, settings: Mapping[str, Json], folder: Path, context: BackendContext) -> None:
-        super().__init__(folder / "slurm", str(settings.get("machine", "")))
+        super().__init__(folder / "slurm", str(settings.get("machine", "")), str(settings["folder"]))
         self._settings, self._context = settings, context
-        self._connections: dict[str, Connection] = {}
-
-    @property
-    def _connection(self) -> Connection:
-        return self._connect(self._settings["folder"])
-
-    def _folder_of(self, handle: Handle) -> str:
-        """Return the folder that a run was submitted with: that of mlgit.yml may be another one by now."""
-        return str(handle.data.get(_FOLDER) or self._settings["folder"])
-
-    def _connection_of(self, handle: Handle) -> Connection:
-        return self._connect(self._folder_of(handle))
-
-    def _make_handle(self, run: str) -> Handle:
-        return Handle(self.provider, run, {_FOLDER: self._settings["folder"]})
 
     def _connect(self, folder: str) -> Connection:
-        if folder not in self._connections:
-            self._connections[folder] = self._make_connection({**self._settings, "folder": folder})
-        return self._connections[folder]
-
-    def _make_connection(self, settings: Mapping[str, Any]) -> Connection:
-        own = {name: settings[name] for name in ON_NODE if name in settings}
+        own = {name: self._settings[name] for name in ON_NODE if name in self._settings}
         opening: dict[str, Any] = {"backend": "slurm", "settings": {**own, "name": self._context.name}}
-        if "machine" in settings:
-            return connect_by_ssh(settings, self._context, opening)
-        return ProcessConnection(settings.get("python") or DEFAULT_PYTHON, settings["folder"], opening)
+        if "machine" in self._settings:
+            return connect_by_ssh({**self._settings, "folder": folder}, self._context, opening)
+        return ProcessConnection(self._settings.get("python") or DEFAULT_PYTHON, folder, opening)
 
 
 def make_slurm_backend(settings: Mapping[str, Json], folder: Path, context: BackendContext) -> SlurmBackend:

@@ -10,7 +10,6 @@ import getpass
 import importlib
 import os
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,13 @@ class SshBackend(NodeClient):
     provider = "ssh"
 
     def __init__(self, settings: Mapping[str, Json], folder: Path, context: BackendContext) -> None:
-        super().__init__(folder / "ssh", str(settings["machine"]))
+        super().__init__(folder / "ssh", str(settings["machine"]), str(settings.get("folder") or DEFAULT_FOLDER))
         self._settings, self._context = settings, context
 
-    @cached_property
-    def _connection(self) -> Connection:
+    def _connect(self, folder: str) -> Connection:
         own = {name: self._settings[name] for name in _ON_NODE if name in self._settings}
-        return connect_by_ssh(self._settings, self._context, {"backend": "local", "settings": own})
+        opening = {"backend": "local", "settings": own}
+        return connect_by_ssh({**self._settings, "folder": folder}, self._context, opening)
 
 
 def make_ssh_backend(settings: Mapping[str, Json], folder: Path, context: BackendContext) -> SshBackend:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from engine.changed_folder import assert_a_run_goes_on
 from services.ssh_node import PYTHON
 from workspaces import APPLY, commit, edit, put_pipeline, until, write
 
@@ -60,6 +61,10 @@ def test_a_step_of_a_pipeline_runs_on_the_cluster(folder, disk, mlgit, run_json)
     assert run_json(folder, "job", "list")[0]["status"] == "completed"
     (log,) = disk.glob("runs/*/user_logs/std_log.txt")
     assert log.read_text() == "one step\n"
+
+
+def test_a_run_goes_on_where_it_was_submitted_if_the_folder_of_its_backend_changes(folder, disk, mlgit, run_json):
+    assert_a_run_goes_on(folder, disk, mlgit, run_json)
 
 
 def test_an_apply_that_was_killed_is_resumed_and_its_run_is_executed_once(folder, disk, mlgit, mlgit_process, run_json):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from engine.changed_folder import assert_a_run_goes_on
 from services.ssh_node import PYTHON
 from workspaces import APPLY, commit, edit, put_pipeline, until
 
@@ -119,22 +120,7 @@ def test_a_run_that_slurm_takes_from_its_node_is_repeated_as_the_second_attempt(
 
 
 def test_a_run_goes_on_where_it_was_submitted_if_the_folder_of_its_backend_changes(folder, disk, mlgit, run_json):
-    waiting = f"while not pathlib.Path({str(disk / 'go')!r}).exists(): time.sleep(0.1)\n"
-    edit(folder, "src/sum.py", "import pathlib, sys\n", f"import pathlib, sys, time\n{waiting}")
-    commit(folder)
-    assert mlgit("apply", "--auto-approve", cwd=folder).code == 0
-    (run,) = run_json(folder, "job", "list")
-    until((disk / "runs" / run["run"] / "command.json").exists)
-    edit(folder, "mlgit.yml", f"folder: {disk}", f"folder: {disk}-2")
-    commit(folder)
-    assert ("job/sum", "running") in [(row["address"], row["state"]) for row in run_json(folder, "status")]
-    (disk / "go").touch()
-    ended = mlgit(*APPLY, cwd=folder)
-    assert ended.code == 0, ended.out + ended.err
-    assert "model/total: version 1 from run sum-" in ended.out
-    (run,) = run_json(folder, "job", "list")
-    assert run["status"] == "completed"
-    assert mlgit("job", "logs", "sum", cwd=folder).out == "total 6\n"
+    assert_a_run_goes_on(folder, disk, mlgit, run_json)
 
 
 def test_what_slurm_refuses_is_said_once_in_its_words(folder, mlgit):

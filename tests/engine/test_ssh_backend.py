@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from engine.changed_folder import assert_a_run_goes_on
 from remote.cut_proxy import CutProxy
 from services.azurite import ACCOUNTS
 from services.ssh_node import PYTHON
@@ -184,6 +185,10 @@ def test_a_pipeline_notes_that_a_machine_does_not_reach_the_store(folder, on_ser
     log = mlgit("job", "logs", "sum", cwd=folder).out
     assert log.count("127.0.0.1 does not reach the store at az://") == 1
     assert "by itself (127.0.0.1: Connection refused): files go through this machine\n" in log
+
+
+def test_a_run_goes_on_where_it_was_submitted_if_the_folder_of_its_backend_changes(folder, disk, mlgit, run_json):
+    assert_a_run_goes_on(folder, disk, mlgit, run_json)
 
 
 def test_cancel_leaves_no_process_on_the_machine(folder, disk, mlgit, run_json):
