@@ -21,4 +21,5 @@ def are_ray_arguments(text: str) -> bool:
     except ValueError:
         return False
     names = [word.partition("=")[0] for word in words]
-    return _EXPRESSION not in text and not {*SET_BY_RUNS, *_ENDING}.intersection(names)
+    is_options = all(name.startswith("-") for name in names[:1])  # `ray start` takes no argument without an option
+    return is_options and _EXPRESSION not in text and not {*SET_BY_RUNS, *_ENDING}.intersection(names)

@@ -28,6 +28,7 @@ REFUSED = {
     "distribution: {type: ray, include_dashboard: '${{inputs.factor}}'}": "distribution.include_dashboard: ${{",
     "distribution: {type: ray, head_node_additional_args: --num-cpus 4 --port=1}": "args: --num-cpus 4 --port=1",
     "distribution: {type: ray, worker_node_additional_args: --temp-dir /tmp}": "args: --temp-dir /tmp",
+    "distribution: {type: ray, worker_node_additional_args: num-cpus=4}": "args: num-cpus=4",
     "distribution: {type: ray, head_node_additional_args: '--labels \"a'}": 'additional_args: --labels "a',
     "distribution: {type: MPI, process_count_per_instance: '${{inputs.factor}}'}": "is mpi",
     "distribution: {type: pytorch, process_count_per_instance: '${{inputs.factor}}'}": "is pytorch",
