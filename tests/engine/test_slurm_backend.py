@@ -160,7 +160,7 @@ def test_what_the_cluster_cannot_do_is_refused_in_the_plan_with_its_position(fol
     planned = mlgit("plan", cwd=folder)
     printed = planned.out + planned.err
     assert "jobs/sum.yml:" in printed
-    assert "more need distribution: pytorch, tensorflow or mpi" in printed
+    assert "more need distribution: pytorch, tensorflow, mpi or ray" in printed
     assert mlgit(*APPLY, cwd=folder).code == 1
 
 

@@ -57,7 +57,7 @@ for owner, name in (
     (objects, "remove_if_old"),
     (entries.NamedEntries, "delete"),
     (_folders, "remove_run_folder"),
-    (_run_folders.shutil, "rmtree"),
+    (_run_folders, "remove_folder"),
 ):
     count_steps(owner, name)
 

@@ -73,6 +73,10 @@ class Jobs:
             return os.listdir(self.disk / "submissions")  # noqa: PTH208 - the names are the tokens
         return []
 
+    def names_of_jobs(self, tokens: list[str]) -> list[str]:
+        """Return the names of all jobs that had one of these tokens, one for each job."""
+        return self.cluster.run(*_LISTING, "--format=JobName", f"--name={','.join(tokens)}").split()
+
     def kill_while_submitting(self, count: int, kills: int) -> None:
         """Kill mlgit, alone or with what it has started, at random moments of the submissions."""
         print("seed", SEED)
@@ -97,8 +101,9 @@ class Jobs:
         until(lambda: not self.cluster.jobs(), _SECONDS)
         tokens = sorted(self.submitted())
         assert len(tokens) == count
-        listed = self.cluster.run(*_LISTING, "--format=JobName", f"--name={','.join(tokens)}").split()
-        assert sorted(listed) == tokens
+        # The accounting is told of jobs a little later.
+        until(lambda: len(self.names_of_jobs(tokens)) >= count, _SECONDS)
+        assert sorted(self.names_of_jobs(tokens)) == tokens
         assert self.run("plan").startswith("No changes. ")
 
 

@@ -141,7 +141,7 @@ class TakenTurns:
     def upload(self, source: Path, path: str, _concurrency: int, _on_bytes: Callable[[int], None]) -> None:
         self.replace(path, source.read_bytes())
 
-    def download(self, path: str, target: Path, _concurrency: int, _on_bytes: Callable[[int], None]) -> bool:
+    def download(self, path: str, target: Path, *_: int | Callable[[int], None]) -> bool:
         self._request()
         if path not in self.files:
             return False
