@@ -19,7 +19,7 @@ _MODULES = (
     *(f"backends/{name}.py" for name in ("__init__", "_folders", "_run_folders", "_runner", "_scheduled")),
     *(f"backends/_local{name}.py" for name in ("", "_capacity", "_processes", "_queue")),
     *(f"backends/_node{name}.py" for name in ("", "_environment", "_messages", "_store", "_web")),
-    *(f"backends/_ray{name}.py" for name in ("_api", "_node")),
+    *(f"backends/_ray{name}.py" for name in ("_api", "_condition", "_node")),
     *(f"backends/_ray_cluster_{name}.py" for name in ("agent", "files", "network", "node")),
     *(f"backends/_slurm{name}.py" for name in ("_accounting", "_commands", "_end", "_node", "_script", "_states")),
     *(

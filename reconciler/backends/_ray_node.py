@@ -11,20 +11,28 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.abbreviation import pluralize
+from reconciler.backends._local_queue import write_final_result
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
 from reconciler.backends._ray_cluster_files import files_of_backend, is_local
 from reconciler.backends._ray_cluster_network import is_inside
+from reconciler.backends._ray_condition import CANCEL_FILE, Job, JobState, find_condition, is_alive
 from reconciler.backends._runner import explain_start
-from reconciler.backends._scheduled import Job, JobState, ScheduledBackend
-from reconciler.diagnostics import user_error
+from reconciler.backends._scheduled import ScheduledBackend, has_open_end, read_note, read_result, read_token
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
 from reconciler.model.docker_arguments import parse_size
-from reconciler.model.providers import Usage
+from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.tasks import Resources, Task
+from reconciler.private_files import touch_private_file
+from reconciler.runner.apart import END_FILE
+from reconciler.runner.files import reserve_token
+from reconciler.runner.result import CommandOutcome, FinalStatus
+from reconciler.runner.spec import RunSpec
 
 _CPU, _GPU, _MEMORY = "CPU", "GPU", "memory"  # Ray's names
 _FIELDS = {_CPU: "entrypoint_num_cpus", _GPU: "entrypoint_num_gpus", _MEMORY: "entrypoint_memory"}
@@ -35,14 +43,15 @@ _MESSAGE_LENGTH = 300
 _OF_RAY = re.compile(r"Running entrypoint for job |[0-9-]{10} [0-9:,]{12}\s.* -- |Job entrypoint command failed with ")
 
 
-class RayNodeBackend(ScheduledBackend):
+class RayNodeBackend(ScheduledBackend[Job]):
     """Runs jobs as those of a Ray cluster; its folder is seen by the nodes of the cluster."""
 
-    provider, scheduler = "ray", "Ray"
+    provider = "ray"
 
     def __init__(self, folder: Path, settings: Mapping[str, Json]) -> None:
         super().__init__(folder)
         self._settings = settings
+        self._clock = folder / "clock"  # a file by which the clock of the disk is read
         self._cluster = files_of_backend(folder, self._name)
 
     @property
@@ -80,8 +89,8 @@ class RayNodeBackend(ScheduledBackend):
             raise user_error("submission-refused", message, hint) from error
         return {"resources": resources, "instances": task.resources.instances}
 
-    def _count_cpus(self, task: Task) -> float:
-        return find_resources(task.resources, self._settings)[_CPU]
+    def _complete_spec(self, spec: RunSpec, task: Task) -> RunSpec:
+        return replace(spec, cpus=find_resources(task.resources, self._settings)[_CPU])
 
     def _check_fit(self, task: Task, resources: Mapping[str, float]) -> None:
         """Raise UserError ``submission-refused`` if no node has what a run asks for, or too few nodes have it."""
@@ -102,13 +111,33 @@ class RayNodeBackend(ScheduledBackend):
     def _has_job(self, token: str) -> bool:
         return self._api.find_job(token) is not None
 
-    def _list_jobs(self, notes: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Job]:
-        jobs = self._api.find_jobs(notes.keys())
-        problem = "" if "address" in self._settings else self._cluster.find_problem()
-        return {token: read_job(job, notes[token], problem) for token, job in jobs.items()}
+    def _find_jobs(self, folders: Mapping[str, Path]) -> tuple[Mapping[str, Job], Mapping[str, str]]:
+        try:
+            jobs = self._api.find_jobs(folders.keys())
+            problem = "" if "address" in self._settings else self._cluster.find_problem()
+        except UserError as error:
+            return {}, dict.fromkeys(folders, error.diagnostics[0].message)
+        return {token: read_job(job, read_note(folders[token]), problem) for token, job in jobs.items()}, {}
 
-    def _stop_job(self, token: str) -> bool:
-        return self._api.stop_job(token)
+    def _is_open(self, folder: Path) -> bool:
+        return has_open_end(folder, CANCEL_FILE)
+
+    def _condition(self, folder: Path, job: Job | None, problem: str) -> Condition:
+        return find_condition(folder, job, problem, self._clock)
+
+    def cancel(self, handle: Handle) -> bool:
+        folder = self._folder(handle)
+        token = read_token(folder)
+        if not token or (folder / END_FILE).exists() or read_result(folder) is not None:
+            return False
+        touch_private_file(folder / CANCEL_FILE)
+        was_active = self._api.stop_job(token)
+        try:
+            reserve_token(self._token_files / token, handle.id)  # a runner that starts now ends as a duplicate
+        except FileExistsError:
+            return was_active or is_alive(folder, self._clock)
+        write_final_result(folder, CommandOutcome(FinalStatus.CANCELED))
+        return True
 
     @property
     def _name(self) -> str:

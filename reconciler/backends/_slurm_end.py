@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reconciler.backends._local_queue import write_final_result
 from reconciler.backends._runner import result_condition
+from reconciler.backends._scheduled import has_open_end, read_result
 from reconciler.backends._slurm_script import CANCEL_FILE, SLURM_LOG, STOP_FILE
 from reconciler.backends._slurm_states import (
     CANCELED_STATES,
@@ -24,7 +25,6 @@ from reconciler.backends._slurm_states import (
     end_message,
     stopped_state,
 )
-from reconciler.model import Json
 from reconciler.model.providers import CANCELED, Condition, Phase
 from reconciler.regular_files import read_last_text
 from reconciler.runner.apart import END_FILE as APART_END_FILE
@@ -44,11 +44,7 @@ _FAILURES = {
 
 def is_open(folder: Path) -> bool:
     """Return True if Slurm is to be asked about a run: it has no result, or was stopped by others than mlgit."""
-    result = _read_result(folder)
-    return result is None or (
-        result.get("status") == FinalStatus.CANCELED
-        and not any((folder / name).exists() for name in (CANCEL_FILE, _END_FILE))
-    )
+    return has_open_end(folder, CANCEL_FILE, _END_FILE)
 
 
 def is_end_noted(folder: Path) -> bool:
@@ -65,7 +61,7 @@ def ended_condition(folder: Path, job: Job | None) -> Condition:
     """Return the condition of a run whose job has ended, as Slurm says; None if it knows nothing of it any more."""
     if is_open(folder):
         _settle(folder, job)
-    result, end = _read_result(folder), _noted_end(folder)
+    result, end = read_result(folder), _noted_end(folder)
     is_lost = end.state in LOST_STATES or (end.is_script_killed and not (folder / CANCEL_FILE).exists())
     if result is None or (is_lost and result.get("status") == FinalStatus.CANCELED):
         complete_log(folder)
@@ -85,7 +81,7 @@ def _settle(folder: Path, job: Job | None) -> None:
     if not job.state or stopped == REQUEUED_STATE:  # of a job that was begun again, Slurm only knows its second end
         job = job._replace(state=stopped)
     write_json_atomically(folder / _END_FILE, job._asdict())
-    result, failure = _read_result(folder), _FAILURES.get(job.state)
+    result, failure = read_result(folder), _FAILURES.get(job.state)
     is_canceled = job.state in CANCELED_STATES or (job.number and (folder / CANCEL_FILE).exists())
     if failure and result is not None:
         failed = {**result, "status": FinalStatus.FAILED, "failure": failure.to_json()}
@@ -100,13 +96,6 @@ def _noted_end(folder: Path) -> Job:
     """Return what was noted of the end of a job; its state is "" if nothing was."""
     noted = read_json_object(folder / _END_FILE) or {}
     return Job(*(str(noted.get(name, "")) for name in Job._fields))
-
-
-def _read_result(folder: Path) -> dict[str, Json] | None:
-    """Return the result of a run; its folder is listed first, as a network disk may remember that it had none."""
-    with suppress(OSError):
-        os.listdir(folder)  # noqa: PTH208 - the names do not count
-    return read_json_object(folder / RESULT_FILE)
 
 
 def _last_line(path: Path) -> str:

@@ -6,17 +6,15 @@ the token of its run for a name, so that it is found if the process that submitt
 
 from __future__ import annotations
 
-import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.backends._folders import FolderBackend, make_private_folders, write_private_json
 from reconciler.backends._local_processes import SPEC_FILE
-from reconciler.backends._runner import find_python, install_runner, make_spec, prefix_environment
+from reconciler.backends._scheduled import ScheduledBackend, read_token
 from reconciler.backends._slurm_accounting import Accounting
 from reconciler.backends._slurm_commands import SlurmError, call, list_values
 from reconciler.backends._slurm_end import ended_condition, is_end_noted, is_open, is_started
@@ -37,21 +35,17 @@ from reconciler.backends._slurm_states import (
 )
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file
-from reconciler.runner.files import read_json_object, write_json_atomically
-from reconciler.runner.locks import exclusive_lock
-from reconciler.runner.result import RESULT_FILE
+from reconciler.runner.spec import RunSpec
 
-SCRIPT_FILE, _JOB_FILE, _LOCK_FILE = "job.sh", "slurm.json", "submit.lock"
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a network disk that has none
+SCRIPT_FILE = "job.sh"
 _LISTING_SECONDS = 2.0  # that a listing of jobs counts for: Slurm is not asked for each look at a log
 _PATIENCE_SECONDS = 30.0  # after which a run that was asked to stop is killed if it is canceled again
 
 
-class SlurmNodeBackend(FolderBackend):
+class SlurmNodeBackend(ScheduledBackend[Job]):
     """Runs jobs as batch jobs, by the commands of this machine; its folder is seen by the nodes of the cluster."""
 
     provider = "slurm"
@@ -59,61 +53,30 @@ class SlurmNodeBackend(FolderBackend):
     def __init__(self, folder: Path, settings: Mapping[str, Json]) -> None:
         super().__init__(folder)
         self._settings = settings
-        self._token_files = folder / "tokens"
         self._accounting = Accounting()
         self._jobs: Mapping[str, Job] = {}
         self._listed = -_LISTING_SECONDS
 
-    def submit(self, task: Task, store: ObjectStore) -> Handle:
-        folder = self._runs / task.run
-        make_private_folders(self._runs, folder, self._token_files, self._submissions, self._runners)
-        with _submission_lock(folder):
-            return self.find(task.token) or self._submit(task, store, folder)
-
-    def _submit(self, task: Task, store: ObjectStore, folder: Path) -> Handle:
-        write_private_json(self._submissions / task.token, {"run": task.run})
-        spec = make_spec(task, prefix_environment(task), store, folder, self._token_files / task.token)
+    def _complete_spec(self, spec: RunSpec, task: Task) -> RunSpec:
         limits = time_limits(task.resources.timeout, self._settings.get("time"))
-        cpus = task.resources.cpus or self._settings.get("cpus") or 1
-        write_private_json(folder / SPEC_FILE, replace(spec, timeout=limits.seconds, cpus=cpus).to_json())
-        runner = (find_python(), "-I", "-S", str(install_runner(self._runners)))
-        script = make_script(task, self._settings, folder, runner, folder / SPEC_FILE)
-        _write_script(folder / SCRIPT_FILE, script)
+        return replace(spec, timeout=limits.seconds, cpus=task.resources.cpus or self._settings.get("cpus") or 1)
+
+    def _send_job(self, task: Task, runner: tuple[str, ...], spec_file: Path) -> Mapping[str, Json]:
+        folder = spec_file.parent
+        _write_script(folder / SCRIPT_FILE, make_script(task, self._settings, folder, runner, spec_file))
         if task.resources.instances > 1:
-            _write_script(folder / INSTANCE_FILE, make_instance_script(folder, runner, folder / SPEC_FILE))
-        number = self._send(task, folder / SCRIPT_FILE)
-        write_json_atomically(folder / _JOB_FILE, {"job": number})
-        return Handle(self.provider, task.run)
+            _write_script(folder / INSTANCE_FILE, make_instance_script(folder, runner, spec_file))
+        return {"job": self._send(task, folder / SCRIPT_FILE)}
 
-    def find(self, token: str) -> Handle | None:
-        handle = self._submitted(token)
-        if handle is None:
-            return None
-        folder = self._folder(handle)
-        marks = (folder / _JOB_FILE, folder / RESULT_FILE, self._token_files / token)
-        if any(path.exists() for path in marks):
-            return handle
-        # The process that submitted it was killed, before or after Slurm had taken the job.
+    def _has_job(self, token: str) -> bool:
         job = self._list_jobs().get(token)
-        return handle if job is not None and job.is_active else None
-
-    def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
-        tokens = {handle: self._token(self._folder(handle)) for handle in handles}
-        folders = {token: self._folder(handle) for handle, token in tokens.items() if token}
-        jobs, problems = self._find_jobs({token: folder for token, folder in folders.items() if is_open(folder)})
-        return {
-            handle: self._condition(handle, jobs.get(token), problems.get(token, ""))
-            for handle, token in tokens.items()
-        }
+        return job is not None and job.is_active
 
     def _find_jobs(self, folders: Mapping[str, Path]) -> tuple[Mapping[str, Job], Mapping[str, str]]:
-        """Return the jobs of runs by token, and why Slurm does not tell of some; what it has forgotten is in neither.
-
-        The controller is asked, and the accounting of those that the controller does not know.
-        """
+        """Ask the controller of jobs, and the accounting of those that the controller does not know."""
         started = [token for token in folders if (self._token_files / token).exists()]  # before they are listed
         try:
-            jobs = dict(self._recent_jobs(folders)) if folders else {}
+            jobs = dict(self._recent_jobs(folders))
             if any(_is_pending(jobs.get(token)) for token in started):
                 jobs = dict(self._list_jobs())
         except UserError as error:
@@ -131,7 +94,7 @@ class SlurmNodeBackend(FolderBackend):
 
     def cancel(self, handle: Handle) -> bool:
         folder = self._folder(handle)
-        job = self._list_jobs().get(token) if (token := self._token(folder)) else None
+        job = self._list_jobs().get(token) if (token := read_token(folder)) else None
         if job is None or not job.is_active:
             return False
         is_repeated = _is_older(folder / CANCEL_FILE, _PATIENCE_SECONDS)
@@ -145,10 +108,6 @@ class SlurmNodeBackend(FolderBackend):
             self._scancel("--batch", "--signal=TERM", job.number)
         self._listed = -_LISTING_SECONDS
         return True
-
-    def _is_active(self, folder: Path) -> bool:
-        """Return True for a run without a result: its processes are on a node, where they are not seen."""
-        return not (folder / RESULT_FILE).exists()
 
     def usage(self) -> Iterable[Usage]:
         """Return how many processors of the partition are in use, by whomever, and how many runs wait for some."""
@@ -204,12 +163,10 @@ class SlurmNodeBackend(FolderBackend):
             return self._jobs
         return self._list_jobs()
 
-    def _token(self, folder: Path) -> str:
-        return str((read_json_object(folder / SPEC_FILE) or {}).get("token", ""))
+    def _is_open(self, folder: Path) -> bool:
+        return is_open(folder)
 
-    def _condition(self, handle: Handle, job: Job | None, problem: str) -> Condition:
-        """Return the condition of a run; Slurm was asked before its result is read, which may be written meanwhile."""
-        folder = self._folder(handle)
+    def _condition(self, folder: Path, job: Job | None, problem: str) -> Condition:
         if not folder.is_dir():
             return Condition(Phase.GONE, message="its folder was removed")
         if is_open(folder):
@@ -218,18 +175,6 @@ class SlurmNodeBackend(FolderBackend):
             if job is not None and job.is_active:
                 return _active_condition(folder, job)
         return ended_condition(folder, job)
-
-
-@contextmanager
-def _submission_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a submission: the program of a command that was killed may be about to end the same one."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(exclusive_lock(folder / _LOCK_FILE))
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-        yield
 
 
 def _write_script(path: Path, text: str) -> None:

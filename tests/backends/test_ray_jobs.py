@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from reconciler.backends import BACKENDS
+from reconciler.backends._ray_condition import JobState
 from reconciler.backends._ray_node import find_resources, make_job, read_job
-from reconciler.backends._scheduled import JobState
 from reconciler.model.tasks import Prefix, Resources, Task
 
 TASK = Task("train-1a2b3c4d", "job/train", "c0ffee" * 7, "true", Prefix("/shared/environments/a", "head"))

@@ -34,7 +34,7 @@ def bench(bench):
 
 def job_of(bench, handle):
     """Return the number that Slurm gave a run."""
-    return json.loads((bench.folder / "runs" / handle.id / "slurm.json").read_text())["job"]
+    return json.loads((bench.folder / "runs" / handle.id / "job.json").read_text())["job"]
 
 
 def runner_of(bench, task):

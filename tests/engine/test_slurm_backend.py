@@ -107,7 +107,7 @@ def test_a_run_that_slurm_takes_from_its_node_is_repeated_as_the_second_attempt(
     (run,) = run_json(folder, "job", "list")
     files = disk / "runs" / run["run"]
     until((files / "command.json").exists)
-    lose(slurm, disk, json.loads((files / "slurm.json").read_text())["job"])
+    lose(slurm, disk, json.loads((files / "job.json").read_text())["job"])
     until(lambda: ("job/sum", "lost") in [(row["address"], row["state"]) for row in run_json(folder, "status")])
     (disk / "go").touch()
     ended = mlgit(*APPLY, cwd=folder)
