@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.console import print_note
 from reconciler.cli.options import TARGET_KEY
 from reconciler.cli.session import SETUP_KEY, complete_hint, print_diagnostics, print_or_send
-from reconciler.cli.state_session import print_note
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import UserError, user_error
 from reconciler.project.session import Session, open_session

@@ -38,6 +38,11 @@ def echo_line(text: str, *, err: bool = False) -> None:
     echo(sanitize_line(text), err=err)
 
 
+def print_note(note: str) -> None:
+    """Print a note to standard error."""
+    echo_line(note, err=True)
+
+
 def format_message(text: str) -> str:
     """Return a message on one line; of a long name that it quotes only the ends are kept."""
     return sanitize_line(abbreviate_text(mask_url_secrets(text)))

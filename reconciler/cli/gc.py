@@ -6,9 +6,9 @@ import click
 from click.core import ParameterSource
 
 from reconciler.cli._transfer import show_progress
-from reconciler.cli.console import echo
+from reconciler.cli.console import echo, print_note
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.state_session import open_current_state_session, print_note
+from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import UserError
 from reconciler.model.object_store import ObjectStore
 from reconciler.project.export import open_recorded_store

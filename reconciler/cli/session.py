@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from reconciler.abbreviation import pluralize
-from reconciler.cli.console import echo
+from reconciler.cli.console import echo, print_note
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY, TARGET_KEY
-from reconciler.cli.state_session import print_note
 from reconciler.config.config import CONFIG_FILE
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import pluralize
-from reconciler.cli.console import echo_line
+from reconciler.cli.console import print_note
 from reconciler.cli.options import TARGET_KEY
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import user_error
@@ -71,8 +71,3 @@ def find_live_version(argument: str, state: State) -> Record:
 def _is_called(address: Address, typed: str) -> bool:
     """Return True if what is typed, with or without the kind, is the name of an asset or the end of it."""
     return f"/{address.name}".endswith(f"/{typed.removeprefix(f'{address.kind}/')}")
-
-
-def print_note(note: str) -> None:
-    """Print a note to standard error."""
-    echo_line(note, err=True)
