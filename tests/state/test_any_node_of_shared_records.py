@@ -64,7 +64,7 @@ COMMANDS = (
     ("state", "repair"),
     ("state", "repair", "--auto-approve"),
 )
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def state_files(folder, prefix):
