@@ -78,9 +78,9 @@ class ReferenceSite(NamedTuple):
 
     ``kind`` is the kind of the referenced asset, or a function of the mapping that contains the field. With
     ``allows_local_path`` a plain string is a path relative to the file. With ``allows_file_prefix`` ``file:PATH`` names
-    a YAML file that is inlined. ``is_additional_include`` paths are copied beside the code under their own name. A site
-    that ``is_literal`` has a plain value, which names something only if mlgit.yml has a mirror of it. One that
-    ``is_destination`` names where data is written: in a datastore.
+    a YAML file that is inlined. With ``allows_plain_name`` a name alone is a reference. ``is_additional_include`` paths
+    are copied beside the code under their own name. A site that ``is_literal`` has a plain value, which names something
+    only if mlgit.yml has a mirror of it. One that ``is_destination`` names where data is written: in a datastore.
     """
 
     pointer: str
@@ -90,6 +90,7 @@ class ReferenceSite(NamedTuple):
     is_additional_include: bool = False
     is_literal: bool = False
     is_destination: bool = False
+    allows_plain_name: bool = False
 
     def target_kind(self, parent: Spec) -> str:
         """Return the kind of an asset that is referenced here; ``parent`` is the mapping that contains the field."""

@@ -31,6 +31,8 @@ _JOB_OUTPUT_URI = re.compile(r"^azureml://jobs/(?P<job>.+?)/outputs/(?P<output>[
 # An artifact of a run as MLflow names it; a job in place of the run means its current one.
 _RUN_URI = re.compile(r"^runs:/+(?P<job>[^/]+)/(?P<path>.+)$")
 _ASSET_REFERENCE = re.compile(r"^azureml:(?P<name>[^/:@][^:@]*)(?::(?P<version>.+)|@(?P<label>.+))?$")
+_ASSET_PREFIX = "azureml:"
+_PLAIN_NAME = re.compile(r"[A-Za-z][\w-]*")
 _REGISTRY_ENVIRONMENT = re.compile(
     r"azureml://registries/(?P<registry>[^/]+)/environments/(?P<name>[^/]+)(?:/(?:versions|labels)/[^/]+)?/?"
 )
@@ -88,7 +90,11 @@ def _parse_site(
     target = None
     if not site.is_literal:
         allowed_folder = folder if site.allows_local_path and _BINDING not in text else None
-        target = parse_reference(pointer, text, site.target_kind(parent), allowed_folder)
+        is_name = site.allows_plain_name and _PLAIN_NAME.fullmatch(text)
+        reference = f"{_ASSET_PREFIX}{text}" if is_name else text
+        target = parse_reference(pointer, reference, site.target_kind(parent), allowed_folder)
+        if is_name and target is not None:
+            target = target._replace(text=text)
     is_of_data = isinstance(target, Reference) and is_data_reference(target)
     if (target is None or is_of_data) and mirrored is not None and (site.is_literal or site.allows_local_path):
         target = mirrored.find_path(keys, text, is_literal=site.is_literal) or target  # before any datastore

@@ -57,6 +57,11 @@ class RayNode:
     options: tuple[str, ...]
     sharing: int = 1
 
+    @property
+    def is_on_loopback(self) -> bool:
+        """True if all nodes are on one machine, and have its loopback interface."""
+        return self.head.startswith(f"{_HOST}:")
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessRole:

@@ -24,6 +24,8 @@ RAY_FOLDER = "ray"
 _PROGRAM, _PYTHONS = "ray", ("python", "python3")
 _READY_FILE, _TOKEN_FILE, _OWNER_FILE = "ready", "token", "of-run"
 _MISSING = "add ray[default] to the pip packages of its environment, or to its image"
+# Ray takes the address of the machine for 127.0.0.1 otherwise, and opens its ports on all addresses.
+_ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 # Ray has sockets in its temporary folder, whose paths have 107 characters at most, 72 of them its own.
 _TEMPORARY_LENGTH = 107 - 72 - len("/mlgit-run-12345678")
@@ -52,7 +54,7 @@ def ray_words(
     python = _find_python(variables)
     shared = Path(variables[MARK_VARIABLE]) / RAY_FOLDER
     ready = shared / _READY_FILE
-    own = {**_own_variables(shared), **variables}
+    own = {**_own_variables(shared), **variables, **(_ON_LOOPBACK if node.is_on_loopback else {})}
     if not node.number:
         _make_token(shared)
     if not role.is_server:
@@ -96,6 +98,9 @@ def _find_python(variables: Mapping[str, str]) -> str:
         raise RunFailedError(Failure("user", message))
     beside = (shutil.which(name, path=str(Path(program).parent)) for name in _PYTHONS)
     others = (shutil.which(name, path=variables["PATH"]) for name in _PYTHONS)
+    if shutil.which("bash", path=variables["PATH"]) is None:
+        message = "there is no bash, by which Ray starts its processes: add it to the image of the environment"
+        raise RunFailedError(Failure("user", message))
     python = next(filter(None, (*beside, *others)), None)
     if python is None:
         raise RunFailedError(Failure("user", f"there is no Python for {program}: {_MISSING}"))

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 
 def main() -> None:
@@ -17,7 +20,16 @@ def main() -> None:
     if int(port) and importlib.util.find_spec("grpc"):
         options.append(f"--ray-client-server-port={port}")
     sys.argv = ["ray", "start", *options]
-    importlib.import_module("ray.scripts.scripts").main()
+    scripts = importlib.import_module("ray.scripts.scripts")
+    if os.environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") == "0":
+        _allow_workers(scripts)
+    scripts.main()
+
+
+def _allow_workers(scripts: Any) -> None:
+    """Let a node join another one of its machine: by itself Ray has one node only that is on the loopback interface."""
+    if constants := getattr(scripts, "ray_constants", None):
+        scripts.ray_constants = SimpleNamespace(**{**vars(constants), "ENABLE_RAY_CLUSTER": True})
 
 
 if __name__ == "__main__":

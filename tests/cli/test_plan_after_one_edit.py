@@ -82,7 +82,7 @@ EDITS: Mapping[str, Edit] = {
     "tags-of-model": replace_text("models/total.yml", "name:", "tags: {stage: trial}\nname:"),
     "whitespace-and-comments": add_comments,
     "keys-reordered": reorder_keys,
-    "compute-of-job": replace_text("jobs/sum.yml", "compute: local", "compute: elsewhere"),
+    "compute-of-job": replace_text("jobs/sum.yml", "compute: local", "compute: serverless"),
     "time-limit-of-job": replace_text("jobs/sum.yml", "compute: local", "compute: local\nlimits: {timeout: 60}"),
     "file-renamed": rename_file,
     "model-removed": remove_files("models/total.yml"),

@@ -70,6 +70,35 @@ def test_a_run_with_more_instances_than_its_compute_has_is_refused_at_its_line(f
     assert plan.submissions == ()
 
 
+@pytest.mark.parametrize("reference", ["azureml:gpu", "gpu"])
+def test_a_compute_is_the_same_one_with_and_without_the_prefix_of_references(reference):
+    job = f"resources: {{instance_count: 3}}\n{PYTORCH}"
+    files = edited("jobs/sum.yml", "compute: azureml:gpu", f"compute: {reference}", with_compute(job, max_instances=2))
+    project = InMemoryProject()
+    plan, _ = project.plan_with_diagnostics(files)
+    assert [refusal.message for refusal in plan.refusals] == [
+        "job/sum: asks for 3 instances, but the compute gpu has 2 (max_instances)"
+    ]
+    pipeline = f"""
+{SCHEMA.format("pipelineJob")}name: both
+type: pipeline
+settings: {{default_compute: azureml:gpu}}
+jobs:
+  wide:
+    type: command
+    command: echo 1
+    environment: azureml:plain@latest
+    compute: {reference}
+    resources: {{instance_count: 4}}
+    distribution: {{type: pytorch}}
+  narrow: {{type: command, command: echo 2, environment: azureml:plain@latest}}
+"""
+    plan, _ = project.plan_with_diagnostics({**with_compute(max_instances=2), "jobs/both.yml": pipeline.lstrip()})
+    assert [refusal.message for refusal in plan.refusals] == [
+        "job/both/wide: asks for 4 instances, but the compute gpu has 2 (max_instances)"
+    ]
+
+
 def files_line(path: str, span: Span, files: dict[str, str]) -> str:
     """Return the line of a file that a span is in."""
     assert span.path == path

@@ -118,6 +118,30 @@ def test_a_ray_that_does_not_start_is_a_failure_of_the_run_with_its_last_lines_i
     assert "up" not in bench.log()
 
 
+def test_a_machine_without_bash_is_a_plain_failure_as_ray_needs_it(bench: Any) -> None:
+    for name in ("ray", "python"):
+        (bench.root / name).touch(0o755)
+    bench.spec["variables"] = {"PATH": str(bench.root)}
+    result = bench.run(command="echo up", distribution=RAY)
+    assert (result["status"], result["failure"]["class"]) == ("failed", "user")
+    assert result["failure"]["message"] == (
+        "there is no bash, by which Ray starts its processes: add it to the image of the environment"
+    )
+
+
+@pytest.mark.services
+@needs_ray
+def test_a_head_that_ends_while_the_command_waits_for_its_nodes_is_the_reason(ray_bench: Any) -> None:
+    (ray_bench.root / "bash").write_text("#!/bin/sh\nexit 3\n")  # by which Ray starts its processes
+    (ray_bench.root / "bash").chmod(0o755)
+    ray_bench.spec["environment"]["path"].insert(0, str(ray_bench.root))
+    result = run(ray_bench, command="echo up")
+    assert (result["status"], result["failure"]["class"]) == ("failed", "user")
+    message = "the Ray node of the run ended with exit code 1; what it wrote last is in the log as [ray]"
+    assert result["failure"]["message"] == message
+    assert "[exit code=3]" in ray_bench.log()
+
+
 @pytest.mark.parametrize(
     ("name", "owner"),
     [("other", "."), ("mlgit-run-1a2b3c4", "."), ("x/../mlgit-run-1a2b3c4d", "."), ("mlgit-run-1a2b3c4d", "another")],

@@ -21,7 +21,12 @@ CHANGES = (
 )
 _SERIES = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 _PREFIX = Path(sys.base_prefix).resolve()
-_LOADED_LATER = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc_s.so.1", "libstdc++.so.6")
+# What wheels of other projects ask for: a distribution has all libraries of glibc, those that are empty today too.
+_OF_GLIBC = ("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6")
+_LOADED_LATER = (
+    *("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc_s.so.1", "libstdc++.so.6"),
+    *_OF_GLIBC,
+)
 _FOLDERS = ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "etc", "root", "tmp", "var/tmp", "usr/local/bin")
 _LEFT_OUT = re.compile(
     r"/__pycache__|/test(/|$)|/idlelib|\.a$|/site-packages/(?!pip|setuptools|_distutils_hack|distutils-precedence)"

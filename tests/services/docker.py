@@ -23,7 +23,7 @@ from typing import Self
 
 from docker import DockerClient
 from docker.errors import APIError, DockerException
-from services import base_image, proxy
+from services import base_image, proxy, ray_program
 from workspaces import until
 
 from reconciler.docker_socket import LABELS
@@ -233,6 +233,22 @@ def import_base(engine: DockerEngine, name: str = BASE) -> str:
             base_image.archive(), repository=repository, tag=tag, changes=list(base_image.CHANGES)
         )
         return str(client.images.get(name).id)
+
+
+def build_with_ray(engine: DockerEngine, name: str) -> None:
+    """Build an image with the Ray of this machine in the base image, whose Python is the same, and bash."""
+    folder, environment = engine.folder / "ray-image", ray_program.FOLDER.parent
+    shutil.copytree(environment / "lib", folder / "lib", symlinks=True)
+    (folder / "bin").mkdir()
+    shutil.copy("/bin/bash", folder / "bin")
+    libraries = subprocess.run(["ldd", "/bin/bash"], capture_output=True, text=True, check=True).stdout
+    shutil.copy(next(word for word in libraries.split() if "/libtinfo." in word), folder / "lib")
+    script = (environment / "bin/ray").read_text(encoding="utf-8").partition("\n")[2]
+    (folder / "bin/ray").write_text(f"#!/usr/local/bin/python3\n{script}", encoding="utf-8")
+    (folder / "bin/ray").chmod(0o755)
+    (folder / "Dockerfile").write_text(f"FROM {BASE}\nCOPY lib /usr/local/lib\nCOPY bin /usr/local/bin\n", "utf-8")
+    engine.run("build", "--quiet", "--tag", name, str(folder))
+    shutil.rmtree(folder)
 
 
 def build_static(engine: DockerEngine, name: str, platform: str = "linux") -> None:

@@ -39,6 +39,11 @@ class PrivateMounts:
         """Show an empty folder in the place of one of this machine."""
         subprocess.run([*self.enter, "mount", "-t", "tmpfs", "none", str(path)], check=True)
 
+    def show(self, path: Path, target: Path) -> None:
+        """Show a folder of this machine in another place too, which is made; the path itself can be hidden later."""
+        target.mkdir()
+        self.run("mount", "--bind", str(path), str(target))
+
     def run(self, *command: str) -> str:
         """Run a command there and return what it prints."""
         return subprocess.run([*self.enter, *command], check=True, capture_output=True, text=True).stdout

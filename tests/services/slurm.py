@@ -139,8 +139,7 @@ class SlurmCluster:
         self._mounts = PrivateMounts(self.folder, has_network=False)
         self._mounts.run("mount", "--make-rshared", "/")  # the nodes see what is hidden later
         if (ray_program.FOLDER / "ray").exists():
-            self.ray_environment.mkdir()
-            self._mounts.run("mount", "--bind", str(ray_program.FOLDER.parent), str(self.ray_environment))
+            self._mounts.show(ray_program.FOLDER.parent, self.ray_environment)
         self.hide(CHECKOUT)
         self.start_controller()
         for node in ("n1", "n2"):

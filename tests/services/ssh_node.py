@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from services import proxy as relay
+from services import ray_program
 from services.git_ssh import MISSING as NO_SSHD
 from services.git_ssh import SSHD
 from services.mounts import PrivateMounts, find_missing
@@ -78,8 +79,15 @@ class SshNode:
         self._write("other_hosts", f"[127.0.0.1]:{self.port} {self.public('other_host')}")
         self._write("authorized_keys", f"{self.public('client')}{self.public('locked')}")
         self._mounts = self._make_mounts()
+        if (ray_program.FOLDER / "ray").exists():
+            self._mounts.show(ray_program.FOLDER.parent, self.ray_environment)
         self.hide(CHECKOUT)
         self.join()
+
+    @property
+    def ray_environment(self) -> Path:
+        """Where the node finds Ray, which may be in the checkout that is hidden from it."""
+        return self.folder / "ray-environment"
 
     def _make_mounts(self) -> PrivateMounts:
         return PrivateMounts(self.folder, has_network=self.has_network)

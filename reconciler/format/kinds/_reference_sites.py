@@ -39,7 +39,8 @@ TASK_SITES = (
     ReferenceSite("/task/environment/build/path", allows_local_path=True),
 )
 """The sites of the task of a parallel component or node."""
-COMPUTE_SITE = ReferenceSite("/compute", kind="compute")
+# Azure ML looks a compute up by its name, with the prefix of references or without it.
+COMPUTE_SITE = ReferenceSite("/compute", kind="compute", allows_plain_name=True)
 
 PIPELINE_SITES = (
     ReferenceSite("/settings/default_compute", kind="compute"),
