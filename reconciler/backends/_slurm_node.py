@@ -19,10 +19,18 @@ from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._runner import find_python, install_runner, make_spec, prefix_environment
 from reconciler.backends._slurm_accounting import Accounting
 from reconciler.backends._slurm_commands import SlurmError, call, list_values
-from reconciler.backends._slurm_end import ended_condition, is_end_noted, is_open, is_started
+from reconciler.backends._slurm_end import (
+    JOB_FILE,
+    ended_condition,
+    is_end_noted,
+    is_failure_open,
+    is_open,
+    is_started,
+)
 from reconciler.backends._slurm_script import (
     CANCEL_FILE,
     INSTANCE_FILE,
+    find_memory,
     make_instance_script,
     make_script,
     time_limits,
@@ -45,7 +53,7 @@ from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.locks import exclusive_lock
 from reconciler.runner.result import RESULT_FILE
 
-SCRIPT_FILE, _JOB_FILE, _LOCK_FILE = "job.sh", "slurm.json", "submit.lock"
+SCRIPT_FILE, _LOCK_FILE = "job.sh", "submit.lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a network disk that has none
 _LISTING_SECONDS = 2.0  # that a listing of jobs counts for: Slurm is not asked for each look at a log
 _PATIENCE_SECONDS = 30.0  # after which a run that was asked to stop is killed if it is canceled again
@@ -82,7 +90,7 @@ class SlurmNodeBackend(FolderBackend):
         if task.resources.instances > 1:
             _write_script(folder / INSTANCE_FILE, make_instance_script(folder, runner, folder / SPEC_FILE))
         number = self._send(task, folder / SCRIPT_FILE)
-        write_json_atomically(folder / _JOB_FILE, {"job": number})
+        write_json_atomically(folder / JOB_FILE, {"job": number, "memory": find_memory(task, self._settings)})
         return Handle(self.provider, task.run)
 
     def find(self, token: str) -> Handle | None:
@@ -90,7 +98,7 @@ class SlurmNodeBackend(FolderBackend):
         if handle is None:
             return None
         folder = self._folder(handle)
-        marks = (folder / _JOB_FILE, folder / RESULT_FILE, self._token_files / token)
+        marks = (folder / JOB_FILE, folder / RESULT_FILE, self._token_files / token)
         if any(path.exists() for path in marks):
             return handle
         # The process that submitted it was killed, before or after Slurm had taken the job.
@@ -100,7 +108,9 @@ class SlurmNodeBackend(FolderBackend):
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
         tokens = {handle: self._token(self._folder(handle)) for handle in handles}
         folders = {token: self._folder(handle) for handle, token in tokens.items() if token}
-        jobs, problems = self._find_jobs({token: folder for token, folder in folders.items() if is_open(folder)})
+        jobs, problems = self._find_jobs(
+            {token: folder for token, folder in folders.items() if is_open(folder) or is_failure_open(folder)}
+        )
         return {
             handle: self._condition(handle, jobs.get(token), problems.get(token, ""))
             for handle, token in tokens.items()
@@ -212,11 +222,10 @@ class SlurmNodeBackend(FolderBackend):
         folder = self._folder(handle)
         if not folder.is_dir():
             return Condition(Phase.GONE, message="its folder was removed")
-        if is_open(folder):
-            if problem:
-                return Condition(Phase.UNKNOWN, message=problem)
-            if job is not None and job.is_active:
-                return _active_condition(folder, job)
+        if is_open(folder) and problem:
+            return Condition(Phase.UNKNOWN, message=problem)
+        if job is not None and job.is_active and (is_open(folder) or is_failure_open(folder)):
+            return _active_condition(folder, job)
         return ended_condition(folder, job)
 
 
