@@ -162,6 +162,8 @@ def read_job(job: Mapping[str, Any], note: Mapping[str, Json], problem: str = ""
         nodes = f"{count} nodes" if count > 1 else "a node"
         wanted = f"waits for {nodes} with {_words(resources)}" if resources else f"waits for {nodes}"
         return Job(state, f"{wanted}; {problem}" if problem else wanted)
+    if state is JobState.RUNNING:
+        return Job(state, "Ray starts it on its node")
     lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
     words = [line for line in lines if not _OF_RAY.match(line)] or lines
     text = explain_start(words[-1])[-_MESSAGE_LENGTH:] if words else ""

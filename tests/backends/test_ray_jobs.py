@@ -75,6 +75,12 @@ def test_a_run_asks_for_what_its_job_says_else_for_what_the_backend_says(wanted,
             "waits for 2 nodes with 1 GPU",
         ),
         (
+            {"status": "RUNNING", "message": "Job is currently running."},
+            {"resources": {"CPU": 1}},
+            JobState.RUNNING,
+            "Ray starts it on its node",
+        ),
+        (
             {"status": "FAILED", "message": "Job entrypoint command failed, last logs:\n/bin/sh: python9: not found\n"},
             {},
             JobState.ENDED,
