@@ -46,6 +46,7 @@ _BOTH = """
     distribution: {type: pytorch}
     resources: {instance_count: 2}
     """
+_QUEUE_LIMIT = "RAY_JOB_START_TIMEOUT_SECONDS="
 _SECONDS = 120  # until a node has started on a busy machine
 _HOST = os.uname().nodename
 
@@ -144,8 +145,18 @@ def test_a_job_gets_a_node_in_a_network_of_its_own_that_ends_when_it_has_been_id
     assert len(networks) == 1
     assert network_of("self") not in networks
     cluster.wait_for("idle", "idle")  # no command of mlgit runs meanwhile
+    (limit,) = {variable for process in cluster.processes() for variable in variables_of(process, _QUEUE_LIMIT)}
+    assert int(limit.partition("=")[2]) >= 30 * 24 * 3600  # for which a run waits for a node
     assert "No changes" in mlgit("plan", cwd=cluster.folder).out
     assert "compute/nodes" not in mlgit("drift", cwd=cluster.folder).out
+
+
+def variables_of(process, start):
+    """Return the variables of a process whose names start so."""
+    with suppress(OSError):
+        words = Path(f"/proc/{process}/environ").read_bytes().decode("utf-8", "replace").split("\0")
+        return [word for word in words if word.startswith(start)]
+    return []  # it has ended
 
 
 def network_of(process):
