@@ -144,7 +144,8 @@ class RayClusters:
             message = (
                 f"the Ray cluster of the backend {data['backend']} is on {data[_MACHINE]}, and this is another machine"
             )
-            raise user_error(_UNREACHABLE, message, f"run the command on {data[_MACHINE]}")
+            hint = f"run the command on {data[_MACHINE]}, which host: of the backend names if it is set"
+            raise user_error(_UNREACHABLE, message, hint)
         return ProcessConnection(data.get("python") or DEFAULT_PYTHON, data["folder"], opening)
 
 

@@ -28,6 +28,7 @@ CLUSTER_MARK = "MLGIT_RAY_CLUSTER"
 """The variable that says of which cluster an agent is: that of an earlier one may not have ended yet."""
 _POLL_SECONDS, _STOP_SECONDS, _KILL_SECONDS = 0.5, 20.0, 20.0
 _AUTOSCALER_SECONDS = "1"  # between two looks at what waits for nodes: by default five, as long as a node starts
+_QUEUE_SECONDS = str(365 * 24 * 3600)  # that a job waits for a node before Ray gives it up: by default 15 minutes
 _START_SECONDS, _MAX_STARTS = 240.0, 3  # of the head: on a busy machine its parts may wait for each other in vain
 _FIRST_DELAY, _MAX_DELAY = 2.0, 60.0  # between two starts of a node
 _OBJECTS_OF_HEAD = 100_000_000  # bytes: it runs nothing that has any
@@ -135,6 +136,7 @@ class Agent:
         if self._name == HEAD:  # for its autoscaler
             own["PYTHONPATH"] = str(self._files.provider)
             own["AUTOSCALER_UPDATE_INTERVAL_S"] = _AUTOSCALER_SECONDS
+            own["RAY_JOB_START_TIMEOUT_SECONDS"] = _QUEUE_SECONDS
         else:
             own |= self._visible_devices()
         environment = {key: value for key, value in os.environ.items() if key != AGENT_MARK}

@@ -37,6 +37,11 @@ from reconciler.runner.spec import RunSpec
 _CPU, _GPU, _MEMORY = "CPU", "GPU", "memory"  # Ray's names
 _FIELDS = {_CPU: "entrypoint_num_cpus", _GPU: "entrypoint_num_gpus", _MEMORY: "entrypoint_memory"}
 _STATES = {"PENDING": JobState.WAITING, "RUNNING": JobState.RUNNING, "STOPPED": JobState.STOPPED}
+_START_TIMEOUT = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
+_GAVE_UP = (
+    "Ray gave up after it had waited too long for a node: set RAY_JOB_START_TIMEOUT_SECONDS, 900 if it is not set, "
+    "where its head is started"
+)
 _GIBIBYTE = 1 << 30
 _MESSAGE_LENGTH = 300
 # Lines that Ray writes into the log of a job: what the job itself says of its end comes before or after them.
@@ -191,6 +196,10 @@ def read_job(job: Mapping[str, Any], note: Mapping[str, Json], problem: str = ""
         nodes = f"{count} nodes" if count > 1 else "a node"
         wanted = f"waits for {nodes} with {_words(resources)}" if resources else f"waits for {nodes}"
         return Job(state, f"{wanted}; {problem}" if problem else wanted)
+    if job.get("error_type") == _START_TIMEOUT:
+        return Job(state, _GAVE_UP)
+    if state is JobState.RUNNING:
+        return Job(state, "Ray starts it on its node")
     lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
     words = [line for line in lines if not _OF_RAY.match(line)] or lines
     text = explain_start(words[-1])[-_MESSAGE_LENGTH:] if words else ""

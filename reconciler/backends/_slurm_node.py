@@ -17,10 +17,17 @@ from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.backends._scheduled import ScheduledBackend, read_token
 from reconciler.backends._slurm_accounting import Accounting
 from reconciler.backends._slurm_commands import SlurmError, call, list_values
-from reconciler.backends._slurm_end import ended_condition, is_end_noted, is_open, is_started
+from reconciler.backends._slurm_end import (
+    ended_condition,
+    is_end_noted,
+    is_failure_open,
+    is_open,
+    is_started,
+)
 from reconciler.backends._slurm_script import (
     CANCEL_FILE,
     INSTANCE_FILE,
+    find_memory,
     make_instance_script,
     make_script,
     time_limits,
@@ -66,7 +73,7 @@ class SlurmNodeBackend(ScheduledBackend[Job]):
         _write_script(folder / SCRIPT_FILE, make_script(task, self._settings, folder, runner, spec_file))
         if task.resources.instances > 1:
             _write_script(folder / INSTANCE_FILE, make_instance_script(folder, runner, spec_file))
-        return {"job": self._send(task, folder / SCRIPT_FILE)}
+        return {"job": self._send(task, folder / SCRIPT_FILE), "memory": find_memory(task, self._settings)}
 
     def _has_job(self, token: str) -> bool:
         job = self._list_jobs().get(token)
@@ -164,16 +171,15 @@ class SlurmNodeBackend(ScheduledBackend[Job]):
         return self._list_jobs()
 
     def _is_open(self, folder: Path) -> bool:
-        return is_open(folder)
+        return is_open(folder) or is_failure_open(folder)
 
     def _condition(self, folder: Path, job: Job | None, problem: str) -> Condition:
         if not folder.is_dir():
             return Condition(Phase.GONE, message="its folder was removed")
-        if is_open(folder):
-            if problem:
-                return Condition(Phase.UNKNOWN, message=problem)
-            if job is not None and job.is_active:
-                return _active_condition(folder, job)
+        if is_open(folder) and problem:
+            return Condition(Phase.UNKNOWN, message=problem)
+        if job is not None and job.is_active and self._is_open(folder):
+            return _active_condition(folder, job)
         return ended_condition(folder, job)
 
 

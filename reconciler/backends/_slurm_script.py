@@ -93,6 +93,13 @@ def time_limits(timeout: float | None, longest: str | None) -> TimeLimits:
     )
 
 
+def find_memory(task: Task, settings: Mapping[str, Json]) -> str:
+    """Return the memory that a run asks for on each of its nodes, as in ``16G``; "" for none."""
+    if task.resources.memory:
+        return f"{math.ceil(task.resources.memory / _MEBIBYTE)}M"
+    return str(settings.get("memory") or "")
+
+
 def make_script(task: Task, settings: Mapping[str, Json], folder: Path, runner: Sequence[str], spec_file: Path) -> str:
     """Return the script of a run in a folder; ``runner`` is the command that executes a spec."""
     lines = [f"#SBATCH --{name}={_quote(value)}" for name, value in _options(task, settings, folder)]
@@ -138,10 +145,8 @@ def _options(task: Task, settings: Mapping[str, Json], folder: Path) -> Iterator
         yield "time", str(minutes)
     if cpus := task.resources.cpus or settings.get("cpus"):
         yield "cpus-per-task", str(cpus)
-    if task.resources.memory:
-        yield "mem", f"{math.ceil(task.resources.memory / _MEBIBYTE)}M"
-    elif settings.get("memory"):
-        yield "mem", str(settings["memory"])
+    if memory := find_memory(task, settings):
+        yield "mem", memory
     if task.resources.gpus:
         yield "gres", f"gpu:{task.resources.gpus}"
     elif settings.get("gres"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from reconciler.backends._node_messages import MessageError
 from reconciler.diagnostics import UserError, user_error
 from reconciler.regular_files import read_regular_file
 
+_MARKERS, _ENTRY_WORDS = ("@cert-authority", "@revoked"), 3
 _PORT = 22  # known_hosts has the names of machines with this one without it
 _MAX_KNOWN_HOSTS = 1 << 22
 _REASONS = {
@@ -54,15 +55,23 @@ class Machine(NamedTuple):
 def read_known_hosts(machine: Machine) -> asyncssh.SSHKnownHosts:
     """Return the known hosts, among which the machine is; raises UserError ``backend-host-key`` if it is not."""
     name = machine.host if machine.port == _PORT else f"[{machine.host}]:{machine.port}"
+    scan = f"`ssh-keyscan -p {machine.port} {machine.host}`"
     if machine.host_key:
         where, hint = "host_key: of mlgit.yml", "copy the first two words of its ssh_host_ed25519_key.pub"
-        known = _parse_known_hosts(f"{name} {machine.host_key}\n", where)
+        text = f"{name} {machine.host_key}\n"
     else:
         where = str(machine.known_hosts)
-        scan = f"`ssh-keyscan -p {machine.port} {machine.host}`"
         hint = f"compare what {scan} prints with the key of the machine, then add it to that file, or set host_key:"
-        known = _parse_known_hosts(_read_text(machine.known_hosts), where)
+        text = _read_text(machine.known_hosts)
+    known, problem = _parse_known_hosts(text)
+    if problem:
+        place = where if machine.host_key else f"{where}:{problem[0]}"
+        hint = "correct or remove the line, or set another file as known_hosts: in mlgit.yml"
+        raise user_error("backend-host-key", f"{place}: {problem[1]}", hint)
     if not any(known.match(machine.host, "", machine.port)[:2]):
+        if not machine.host_key and (line := _find_line(text, name)):
+            hint = f"compare what {scan} prints with the key of the machine, then replace the line with it"
+            raise user_error("backend-host-key", f"{where}:{line}: the key of {name} cannot be read", hint)
         raise user_error("backend-host-key", f"the host key of {name} is not known: {where} has none of it", hint)
     return known
 
@@ -81,22 +90,38 @@ def _read_text(path: Path) -> str:
     return content.decode("utf-8", "replace")
 
 
-def _parse_known_hosts(text: str, where: str) -> asyncssh.SSHKnownHosts:
+def _parse_known_hosts(text: str) -> tuple[asyncssh.SSHKnownHosts, tuple[int, str] | None]:
+    """Return the known hosts of a file, or the number of its first line that is wrong, and what is wrong with that.
+
+    The line itself is not shown: the file can be any.
+    """
     try:
-        return asyncssh.import_known_hosts(text)
+        return asyncssh.import_known_hosts(text), None
     except ValueError:
-        bad = next((number for number, line in enumerate(text.splitlines(), 1) if not _is_entry(line)), 1)
-        # The line itself is not shown: the file can be any.
-        message = f"line {bad} of {where} is no entry of a file of known hosts"
-        raise user_error("backend-host-key", message, "correct the line, or known_hosts: in mlgit.yml") from None
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                asyncssh.import_known_hosts(f"{line}\n")
+            except ValueError:
+                return asyncssh.import_known_hosts(""), (number, _describe_line(line.split()))
+        raise
 
 
-def _is_entry(line: str) -> bool:
-    try:
-        asyncssh.import_known_hosts(f"{line}\n")
-    except ValueError:
-        return False
-    return True
+def _describe_line(words: Sequence[str]) -> str:
+    """Return what is wrong with a line that is no entry of a file of known hosts."""
+    if words[0].startswith("@") and words[0] not in _MARKERS:
+        return f"this is no entry of a file of known hosts: its marker is neither {' nor '.join(_MARKERS)}"
+    if len(words) < _ENTRY_WORDS + words[0].startswith("@"):
+        return "this is no entry of a file of known hosts: that has a host, the type of its key, and the key"
+    return "this is no entry of a file of known hosts: the name of its host cannot be read"
+
+
+def _find_line(text: str, name: str) -> int:
+    """Return the number of a line that has a host, 0 if none has; asyncssh leaves out keys that it cannot read."""
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if words and name in words[0].split(","):
+            return number
+    return 0
 
 
 def connection_error(machine: Machine, error: BaseException) -> UserError:

@@ -5,9 +5,12 @@ A plan is the same everywhere. Who applies it leaves out what only another machi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Address, Blocked, Op, Plan
+from reconciler.planning.clusters import backends_of_clusters
 
 _RUN_OPS = (Op.SUBMIT, Op.RECORD, Op.CANCEL)  # a run reads its inputs from the store and writes its outputs to it
 _STORE_WRITE_OPS = (Op.NEW_VERSION, Op.REGISTER, Op.BUILD)
@@ -17,10 +20,18 @@ def deferral_reason(action: Action, config: Config, host: str) -> str:
     """Return on which other machine alone an action can be done, and why; "" if this one can do it."""
     if not config.has_store(host) and _needs_store(action):
         return f"can only be done on {config.store_host}, which has the store"
-    backend = action.run.backend if action.run and action.op in _RUN_OPS else ""
-    if backend and (owner := config.backend_host(backend)) not in ("", host):
-        return f"can only be done on {owner}, which has the backend {backend}"
+    for backend in _backends_of(action, config):
+        if (owner := config.backend_host(backend)) not in ("", host):
+            has = "the store" if owner == config.store_host else f"the backend {backend}"
+            return f"can only be done on {owner}, which has {has}"
     return ""
+
+
+def _backends_of(action: Action, config: Config) -> Iterator[str]:
+    """Yield the backends that an action asks: that of its run, or those that make its cluster."""
+    if action.run and action.run.backend and action.op in _RUN_OPS:
+        yield action.run.backend
+    yield from backends_of_clusters(action, config)
 
 
 def restrict_plan_to_host(plan: Plan, config: Config, host: str) -> Plan:

@@ -22,6 +22,7 @@ from reconciler.planning.support import SupportCheck
 BINDING = "cluster"
 """The part of a recorded binding that has the settings of a cluster."""
 _TYPE = "type"
+_CLUSTER_OPS = (Op.CREATE, Op.UPDATE, Op.REPLACE, Op.DELETE)
 _SHOWN = ("machine", "address")  # of a host, in plans
 
 
@@ -56,6 +57,16 @@ def backend_of_cluster(record: Record) -> str:
     return str(record.realised.get("backend", "")) if is_made else ""
 
 
+def backends_of_clusters(action: Action, config: Config) -> Iterator[str]:
+    """Yield the backends whose clusters an action makes, changes or ends."""
+    if action.op not in _CLUSTER_OPS:
+        return
+    if action.op is not Op.DELETE and cluster_settings(config, action.address):
+        yield config.backend_of(action.address.name)
+    if action.record and (backend := backend_of_cluster(action.record)):
+        yield backend
+
+
 def describe_cluster(config: Config, asset: Asset) -> str:
     """Return what is made for a compute: where, and how many nodes; "" if mlgit makes no cluster."""
     settings = cluster_settings(config, asset.address)
@@ -66,7 +77,7 @@ def describe_cluster(config: Config, asset: Asset) -> str:
     least = asset.spec.get("min_instances", 0)
     count = pluralize(most, "node") if least == most else f"{least} to {pluralize(most, 'node')}"
     if HOSTS not in settings:
-        return f"starts a {_name(settings)} cluster on this machine, a head and {count}"
+        return f"starts a {_name(settings)} cluster on {_machine(settings)}, a head and {count}"
     machines = join_some([host["machine"] for host in others])
     return f"starts a {_name(settings)} cluster, head on {head['machine']}, {count} on {machines}"
 
@@ -78,8 +89,8 @@ def describe_exposure(config: Config, asset: Asset) -> str:
         return ""
     if HOSTS not in settings:
         return (
-            f"{_name(settings)} gets a network of its own on this machine, which nothing outside reaches; its runs "
-            "reach nothing outside either, and their files come and go through mlgit"
+            f"{_name(settings)} gets a network of its own on {_machine(settings)}, which nothing outside reaches; its "
+            "runs reach nothing outside either, and their files come and go through mlgit"
         )
     name, machines = _name(settings), join_some([host["machine"] for host in settings[HOSTS]])
     addresses = join_some([host["address"] for host in settings[HOSTS]])
@@ -87,6 +98,11 @@ def describe_exposure(config: Config, asset: Asset) -> str:
         f"{name} listens on the network of {machines} ({addresses}): it does what those ask who have its token, which "
         "mlgit makes and keeps in the folder of the backend"
     )
+
+
+def _machine(settings: Mapping[str, Json]) -> str:
+    """Return the only machine that can ask a backend, by the settings of that; else the one that applies."""
+    return str(settings.get("host") or "this machine")
 
 
 def forget_hint(address: Address) -> str:

@@ -17,6 +17,10 @@ from reconciler.model.tasks import Prefix, Resources, Task
 
 TASK = Task("train-1a2b3c4d", "job/train", "c0ffee" * 7, "true", Prefix("/shared/environments/a", "head"))
 ENDED = "its job ended without a result (FAILED):"
+GAVE_UP = (
+    "Ray gave up after it had waited too long for a node: set RAY_JOB_START_TIMEOUT_SECONDS, 900 if it is not set, "
+    "where its head is started"
+)
 # As Ray 2.60 has it of a node without the Python.
 NO_PYTHON = """Job entrypoint command failed with exit code 127, last available logs (truncated to 20,000 chars):
 2026-11-30 19:34:39,649\tINFO job_manager.py:581 -- Runtime env is setting up.
@@ -75,6 +79,12 @@ def test_a_run_asks_for_what_its_job_says_else_for_what_the_backend_says(wanted,
             "waits for 2 nodes with 1 GPU",
         ),
         (
+            {"status": "RUNNING", "message": "Job is currently running."},
+            {"resources": {"CPU": 1}},
+            JobState.RUNNING,
+            "Ray starts it on its node",
+        ),
+        (
             {"status": "FAILED", "message": "Job entrypoint command failed, last logs:\n/bin/sh: python9: not found\n"},
             {},
             JobState.ENDED,
@@ -97,6 +107,12 @@ def test_a_run_asks_for_what_its_job_says_else_for_what_the_backend_says(wanted,
             {},
             JobState.ENDED,
             f"{ENDED} Job entrypoint command failed with exit code 1",
+        ),
+        (
+            {"status": "FAILED", "message": "Job ..", "error_type": "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"},
+            {"resources": {"CPU": 1}},
+            JobState.ENDED,
+            GAVE_UP,
         ),
         ({"status": "SUCCEEDED", "message": None}, {}, JobState.ENDED, "its job ended without a result (SUCCEEDED)"),
     ],

@@ -248,10 +248,13 @@ def run_folder(tmp_path):
     return tmp_path
 
 
+_MEMORY_MESSAGE = "it used more memory than Slurm gives to a job that asks for none: set memory: of the backend"
+
+
 @pytest.mark.parametrize(
     ("state", "kind", "message"),
     [
-        ("OUT_OF_MEMORY", "user", "it ran out of the memory that Slurm has given it: see memory: of the backend"),
+        ("OUT_OF_MEMORY", "user", _MEMORY_MESSAGE),
         ("TIMEOUT", "timeout", "Slurm has ended the run at its time limit"),
         ("DEADLINE", "timeout", "Slurm has ended the run at its time limit"),
     ],
@@ -268,6 +271,14 @@ def test_a_run_whose_job_another_user_canceled_says_who(tmp_path):
     condition = ended_condition(run_folder(tmp_path), Job("7", "a", "CANCELLED", "main", "None", user="4294967000"))
     assert (condition.phase, condition.reason) == (Phase.FAILED, CANCELED)
     assert condition.message == "user 4294967000 canceled its job"
+
+
+def test_a_run_that_mlgit_has_not_canceled_says_so(tmp_path):
+    folder = run_folder(tmp_path)
+    job = Job("7", "a", "CANCELLED", "main", "None")
+    assert ended_condition(folder, job).message == "its job was ended outside of mlgit, as with scancel"
+    (folder / "cancel").touch()
+    assert ended_condition(folder, job).message == ""
 
 
 def test_what_slurm_has_said_of_an_end_counts_when_it_has_forgotten_it(tmp_path):

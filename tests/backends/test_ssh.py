@@ -175,9 +175,13 @@ def test_the_key_of_the_machine_may_be_in_the_settings(bench):
     [
         (
             lambda path: path.write_text("secret\n"),
-            "line 1 of {} is no entry of a file of known hosts",
+            "{}:1: this is no entry of a file of known hosts: that has a host, the type of its key, and the key",
         ),
-        (lambda path: path.write_bytes(b"\n\xff\0\n"), "line 2 of {} is no entry of a file of known hosts"),
+        (lambda path: path.write_bytes(b"\n\xff\0\n"), "{}:2: this is no entry of a file of known hosts"),
+        (
+            lambda path: path.write_text("# hosts\n@secret gpu1 ssh-ed25519 AAAA\n"),
+            "{}:2: this is no entry of a file of known hosts: its marker is neither @cert-authority nor @revoked",
+        ),
         (
             lambda path: path.write_text("gpu1 ssh-ed25519 AAAA\n"),
             "the host key of {name} is not known: {} has none of it",
@@ -199,6 +203,15 @@ def test_a_file_of_known_hosts_that_is_none_is_named_and_nothing_of_it_is_shown(
         open_ssh(bench.node, bench.folder, known_hosts=str(path)).usage()
     assert code_of(caught) == "backend-host-key"
     assert message_of(caught).startswith(message.format(path, name=f"[127.0.0.1]:{bench.node.port}"))
+
+
+def test_a_key_of_a_known_host_that_cannot_be_read_is_named_by_its_line(bench, tmp_path):
+    path, name = tmp_path / "hosts", f"[127.0.0.1]:{bench.node.port}"
+    path.write_text(f"gpu1 ssh-ed25519 AAAA\ngpu2,{name} {bench.node.public('host').strip()[:60]}\n")
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, bench.folder, known_hosts=str(path)).usage()
+    assert code_of(caught) == "backend-host-key"
+    assert message_of(caught) == f"{path}:2: the key of {name} cannot be read"
 
 
 def test_a_host_key_that_is_none_is_named(bench):

@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -44,6 +46,7 @@ _BOTH = """
     distribution: {type: pytorch}
     resources: {instance_count: 2}
     """
+_QUEUE_LIMIT = "RAY_JOB_START_TIMEOUT_SECONDS="
 _SECONDS = 120  # until a node has started on a busy machine
 _HOST = os.uname().nodename
 
@@ -142,8 +145,18 @@ def test_a_job_gets_a_node_in_a_network_of_its_own_that_ends_when_it_has_been_id
     assert len(networks) == 1
     assert network_of("self") not in networks
     cluster.wait_for("idle", "idle")  # no command of mlgit runs meanwhile
+    (limit,) = {variable for process in cluster.processes() for variable in variables_of(process, _QUEUE_LIMIT)}
+    assert int(limit.partition("=")[2]) >= 30 * 24 * 3600  # for which a run waits for a node
     assert "No changes" in mlgit("plan", cwd=cluster.folder).out
     assert "compute/nodes" not in mlgit("drift", cwd=cluster.folder).out
+
+
+def variables_of(process, start):
+    """Return the variables of a process whose names start so."""
+    with suppress(OSError):
+        words = Path(f"/proc/{process}/environ").read_bytes().decode("utf-8", "replace").split("\0")
+        return [word for word in words if word.startswith(start)]
+    return []  # it has ended
 
 
 def network_of(process):
@@ -174,6 +187,54 @@ def test_more_nodes_are_an_update_in_place(cluster, mlgit):
     applied(mlgit, cluster.folder)
     cluster.wait_for("running", "idle", "idle")
     assert find_entry(cluster.files) == entry
+    declare(cluster.folder)
+    applied(mlgit, cluster.folder)
+    assert "No changes" in mlgit("plan", cwd=cluster.folder).out
+
+
+def on_other_machine(folder, *arguments):
+    """Run mlgit as a machine of another name would that has the same files."""
+    script = 'echo other > /proc/sys/kernel/hostname && exec "$@"'
+    command = ["unshare", "--uts", "sh", "-c", script, "sh", sys.executable, "-m", "reconciler", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("arguments", [("--replace", "compute/nodes"), ()])
+def test_another_machine_than_that_of_host_leaves_the_cluster_alone_and_says_whose_it_is(cluster, mlgit, arguments):
+    applied(mlgit, cluster.folder)
+    token, entry = cluster.files.read()["token"], find_entry(cluster.files)
+    settings = (cluster.folder / "mlgit.yml").read_text()
+    edit(cluster.folder, "mlgit.yml", '{"type": "ray"', f'{{"type": "ray", "host": {_HOST}')
+    declare(cluster.folder, most=3)
+    code, printed = on_other_machine(cluster.folder, "plan")
+    assert (code, "~ compute/nodes: update in place, max_instances 2 -> 3" in printed) == (0, True), printed
+    assert f"gets a network of its own on {_HOST}," in printed
+    code, printed = on_other_machine(cluster.folder, *APPLY, *arguments)
+    assert (code, "[all-elsewhere]" in printed) == (1, True), printed
+    assert f"compute/nodes: can only be done on {_HOST}, which has the backend cluster" in printed
+    assert on_other_machine(cluster.folder, "status")[0] == 0
+    assert (cluster.files.read()["token"], find_entry(cluster.files)) == (token, entry)
+    (cluster.folder / "mlgit.yml").write_text(settings)
+    declare(cluster.folder)
+    assert "No changes" in mlgit("plan", cwd=cluster.folder).out
+
+
+def test_a_cluster_stands_as_recorded_if_host_names_another_machine_than_it_was_made_on(cluster, mlgit):
+    applied(mlgit, cluster.folder)
+    token, entry = cluster.files.read()["token"], find_entry(cluster.files)
+    settings = (cluster.folder / "mlgit.yml").read_text()
+    edit(cluster.folder, "mlgit.yml", '{"type": "ray"', '{"type": "ray", "host": other')
+    declare(cluster.folder, most=3)
+    elsewhere = f"the Ray cluster of the backend cluster is on {_HOST}, and this is another machine"
+    code, printed = on_other_machine(cluster.folder, "drift")
+    assert (code, f"compute/nodes: {elsewhere}; it stands as recorded" in printed) == (0, True), printed
+    for arguments in ((), ("--replace", "compute/nodes")):
+        code, printed = on_other_machine(cluster.folder, *APPLY, *arguments)
+        assert (code, f"{elsewhere} [backend-unreachable]" in printed) == (1, True), printed
+        assert f"help: run the command on {_HOST}, which host: of the backend names if it is set" in printed
+        assert (cluster.files.read()["token"], find_entry(cluster.files)) == (token, entry)
+    (cluster.folder / "mlgit.yml").write_text(settings)
     declare(cluster.folder)
     applied(mlgit, cluster.folder)
     assert "No changes" in mlgit("plan", cwd=cluster.folder).out

@@ -277,6 +277,15 @@ def test_a_machine_with_another_host_key_gets_nothing_and_the_error_says_why(fol
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1
     assert f"the host key of [127.0.0.1]:{ssh_node.port} is not known" in ended.out + ended.err
+    (folder / ".secrets/hosts").write_text("# hosts\nword\n")
+    ended = mlgit(*APPLY, cwd=folder)
+    assert ended.code == 1
+    message = (
+        f"{folder / '.secrets/hosts'}:2: this is no entry of a file of known hosts: that has a host, the type of its "
+    )
+    assert message in " ".join((ended.out + ended.err).split())
+    assert "correct or remove the line, or set another file as known_hosts: in mlgit.yml" in ended.out + ended.err
+    assert " word" not in ended.out + ended.err
     write(folder, {".secrets/key": ssh_node.key("stranger")})
     shutil.copy(ssh_node.folder / "known_hosts", folder / ".secrets/hosts")
     ended = mlgit(*APPLY, cwd=folder)

@@ -10,6 +10,7 @@ import yaml
 from planning.project import SCHEMA, SUM, InMemoryProject, action_on, declared_by, edited, plan_options_of, tree_of
 
 from reconciler.model import Address, Handle, Op, RunStatus
+from reconciler.planning.affinity import deferral_reason
 from reconciler.planning.bindings import describe_binding_change, makes_another_cluster
 from reconciler.planning.clusters import cluster_binding
 from reconciler.planning.file_checks import check_files_together
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.fast
 
 HOSTS = [{"machine": f"{name}.example.com", "address": f"10.0.0.{number}"} for number, name in enumerate("abc", 1)]
 NODES = Address("compute", "nodes")
+_OF_CLUSTER = ("compute/nodes.yml", "jobs/sum.yml", "models/total.yml")
 
 
 def workspace(backend: dict[str, Any] | None = None, compute: str = "azureml:nodes", **fields: Any) -> dict[str, str]:
@@ -175,3 +177,15 @@ def test_a_plan_of_a_part_knows_the_compute_of_a_job_that_it_does_not_load():
     plan, _ = run_plan_pipeline(PlanInputs(part, project.state(), plan_options_of(files)))
     assert plan.refusals == ()
     assert action_on(plan, SUM).op is Op.SUBMIT
+
+
+def test_only_the_machine_of_host_makes_changes_and_removes_a_cluster():
+    files = workspace({"host": "big"})
+    config, project = plan_options_of(files).config, live_project(files)
+    plans = [InMemoryProject().plan(files), project.plan(workspace({"host": "big"}, max_instances=1))]
+    plans.append(project.plan({name: text for name, text in files.items() if name not in _OF_CLUSTER}))
+    actions = [action_on(plan, NODES) for plan in plans]
+    assert [action.op for action in actions] == [Op.CREATE, Op.UPDATE, Op.DELETE]
+    reason = "can only be done on big, which has the backend ray"
+    assert {deferral_reason(action, config, "laptop") for action in actions} == {reason}
+    assert {deferral_reason(action, config, "big") for action in actions} == {""}

@@ -162,6 +162,16 @@ def accounted_slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield from _started(slurm_service.SlurmCluster(folder, has_accounting=True))
 
 
+@pytest.fixture(scope="session")
+def limited_slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_service.SlurmCluster]:
+    """Another one, whose kernel kills what uses more memory than it asked for; not every machine can have one."""
+    need(slurm_service.MISSING)
+    if slurm_service.MEMORY_LIMIT_MISSING:
+        pytest.skip(slurm_service.MEMORY_LIMIT_MISSING)
+    folder = tmp_path_factory.mktemp("limited-slurm") / "cluster"
+    yield from _started(slurm_service.SlurmCluster(folder, has_memory_limit=True))
+
+
 def _started(cluster: slurm_service.SlurmCluster) -> Iterator[slurm_service.SlurmCluster]:
     try:
         cluster.start()
@@ -176,6 +186,14 @@ def slurm(
 ) -> Iterator[slurm_service.SlurmCluster]:
     """The cluster, which Slurm's commands find; no job is left on it when the test is over."""
     yield from _used(slurm_cluster, monkeypatch)
+
+
+@pytest.fixture
+def limited_slurm(
+    limited_slurm_cluster: slurm_service.SlurmCluster, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[slurm_service.SlurmCluster]:
+    """The cluster with limits of memory, in the same way."""
+    yield from _used(limited_slurm_cluster, monkeypatch)
 
 
 @pytest.fixture

@@ -46,14 +46,15 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
-ProctrackType=proctrack/pgid
-TaskPlugin=task/none
+ProctrackType=proctrack/{proctrack}
+TaskPlugin=task/{task}
 SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-JobAcctGatherType=jobacct_gather/none
+SelectTypeParameters={consumed}
+JobAcctGatherType=jobacct_gather/{gather}
+FirstJobId={first}
 AccountingStorageType=accounting_storage/{accounting}
 JobRequeue=1
 PreemptType=preempt/partition_prio
@@ -69,6 +70,12 @@ PartitionName=both Nodes=n1,n2 MaxTime=60 State=UP PriorityTier=1
 PartitionName=one Nodes=n2 MaxTime=60 State=UP PriorityTier=1
 PartitionName=urgent Nodes=n2 MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
 """
+_OPTIONS = {"task": "none", "consumed": "CR_Core", "proctrack": "pgid", "gather": "none"}
+# Of a cluster whose kernel kills what uses more memory than it asked for. Its jobs have numbers of their own, as their
+# cgroups are named by them, on all clusters of this machine.
+_MEMORY_OPTIONS = {"task": "cgroup", "consumed": "CR_Core_Memory", "proctrack": "cgroup", "gather": "cgroup"}
+_CGROUP_CONFIG = "CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\n"
+_CGROUPS = Path("/sys/fs/cgroup")
 _DATABASE_INSTALL = ("--skip-test-db", "--auth-root-authentication-method=normal", "--innodb-log-file-size=8M")
 _DATABASE_OPTIONS = ("--skip-networking", "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0")
 _ACCOUNTING = """
@@ -98,6 +105,9 @@ def _find_missing(programs: Sequence[str]) -> str:
 
 
 MISSING = _find_missing(_PROGRAMS)
+MEMORY_LIMIT_MISSING = (
+    "" if os.access(_CGROUPS / "memory/cgroup.procs", os.W_OK) else "this machine has no cgroups of version 1 to write"
+)
 ACCOUNTING_MISSING = _find_missing((*_PROGRAMS, *_ACCOUNTING_PROGRAMS))
 
 
@@ -107,6 +117,7 @@ class SlurmCluster:
 
     folder: Path
     has_accounting: bool = False
+    has_memory_limit: bool = False
     _ports: list[int] = field(default_factory=lambda: free_ports(4))
     _mounts: PrivateMounts | None = None
     _database: subprocess.Popen[bytes] | None = None
@@ -125,9 +136,13 @@ class SlurmCluster:
         (self.folder / "state").mkdir(parents=True)
         values = dict(zip(("controller", "n1", "n2"), self._ports, strict=False))
         values |= {"accounting": "slurmdbd" if self.has_accounting else "none"}
+        values |= _MEMORY_OPTIONS if self.has_memory_limit else _OPTIONS
+        values |= {"first": self._ports[0] if self.has_memory_limit else 1}
         text = _CONFIG.format(folder=self.folder, host=os.uname().nodename.partition(".")[0], **values)
         text += _ACCOUNTING.format(folder=self.folder, port=self._ports[3]) if self.has_accounting else ""
         (self.folder / "slurm.conf").write_text(text, encoding="utf-8")
+        if self.has_memory_limit:
+            (self.folder / "cgroup.conf").write_text(_CGROUP_CONFIG, encoding="utf-8")
         (self.folder / "munge.key").write_bytes(os.urandom(128))
         (self.folder / "munge.key").chmod(0o600)
         files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munge.pid", "log-file": "munge.log"}
@@ -279,6 +294,8 @@ class SlurmCluster:
             self._database.wait(120)
         if self._mounts:
             self._mounts.stop()
+        if self.has_memory_limit:
+            _remove_cgroups()
 
     def _read_pid(self, name: str) -> str:
         """Return what a daemon has written into its pid file; it makes the file before it writes."""
@@ -301,6 +318,15 @@ class SlurmCluster:
         log.close()
         assert not check or done.returncode == 0, (self.folder / "calls.log").read_text()
         return done.stdout
+
+
+def _remove_cgroups() -> None:
+    """Remove the cgroups of nodes in which nothing runs."""
+    for node in _ADDRESSES:
+        for top in _CGROUPS.glob(f"*/slurm_{node}"):
+            for folder in sorted((top, *(path for path in top.rglob("*") if path.is_dir())), reverse=True):
+                with suppress(OSError):  # those of another cluster
+                    folder.rmdir()
 
 
 def _is_listening(address: str, port: int) -> bool:
