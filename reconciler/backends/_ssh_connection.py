@@ -32,7 +32,7 @@ from reconciler.backends._node_messages import (
     parse_head,
 )
 from reconciler.backends._node_program import build_program, program_command
-from reconciler.backends._ssh_machine import Machine, connection_error, read_known_hosts
+from reconciler.backends._ssh_machine import Machine, connection_error, find_known_hosts
 
 T = TypeVar("T")
 _MAX_CHANNELS = 8  # of ten that servers allow on a connection
@@ -200,7 +200,7 @@ async def _connect(machine: Machine) -> Any:
         machine.host,
         port=machine.port,
         username=machine.user,
-        known_hosts=read_known_hosts(machine),
+        known_hosts=find_known_hosts(machine),
         config=None,
         connect_timeout=_CONNECT_SECONDS,
         login_timeout=_CONNECT_SECONDS,

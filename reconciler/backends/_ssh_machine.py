@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +13,9 @@ from asyncssh.saslprep import SASLPrepError
 
 from reconciler.backends._node_messages import MessageError
 from reconciler.diagnostics import UserError, user_error
-from reconciler.regular_files import read_regular_file
+from reconciler.storage.known_hosts import KnownHostsError, parse_known_hosts, read_known_hosts
 
-_MARKERS, _ENTRY_WORDS = ("@cert-authority", "@revoked"), 3
 _PORT = 22  # known_hosts has the names of machines with this one without it
-_MAX_KNOWN_HOSTS = 1 << 22
 _REASONS = {
     errno.ECONNREFUSED: "nothing listens on this port",
     errno.EHOSTUNREACH: "there is no route to it",
@@ -52,67 +50,25 @@ class Machine(NamedTuple):
         return f"{self.user}@{self.host}:{self.port}"
 
 
-def read_known_hosts(machine: Machine) -> asyncssh.SSHKnownHosts:
+def find_known_hosts(machine: Machine) -> asyncssh.SSHKnownHosts:
     """Return the known hosts, among which the machine is; raises UserError ``backend-host-key`` if it is not."""
     name = machine.host if machine.port == _PORT else f"[{machine.host}]:{machine.port}"
     scan = f"`ssh-keyscan -p {machine.port} {machine.host}`"
-    if machine.host_key:
-        where, hint = "host_key: of mlgit.yml", "copy the first two words of its ssh_host_ed25519_key.pub"
-        text = f"{name} {machine.host_key}\n"
-    else:
-        where = str(machine.known_hosts)
-        hint = f"compare what {scan} prints with the key of the machine, then add it to that file, or set host_key:"
-        text = _read_text(machine.known_hosts)
-    known, problem = _parse_known_hosts(text)
-    if problem:
-        place = where if machine.host_key else f"{where}:{problem[0]}"
-        hint = "correct or remove the line, or set another file as known_hosts: in mlgit.yml"
-        raise user_error("backend-host-key", f"{place}: {problem[1]}", hint)
+    where = "host_key: of mlgit.yml" if machine.host_key else str(machine.known_hosts)
+    hint = f"compare what {scan} prints with the key of the machine, then add it to that file, or set host_key:"
+    try:
+        text = f"{name} {machine.host_key}\n" if machine.host_key else read_known_hosts(machine.known_hosts)
+        known = parse_known_hosts(text, where)
+    except KnownHostsError as error:
+        raise user_error("backend-host-key", str(error), error.hint) from error
     if not any(known.match(machine.host, "", machine.port)[:2]):
-        if not machine.host_key and (line := _find_line(text, name)):
+        if machine.host_key:
+            hint = "copy the first two words of its ssh_host_ed25519_key.pub"
+        elif line := _find_line(text, name):
             hint = f"compare what {scan} prints with the key of the machine, then replace the line with it"
             raise user_error("backend-host-key", f"{where}:{line}: the key of {name} cannot be read", hint)
         raise user_error("backend-host-key", f"the host key of {name} is not known: {where} has none of it", hint)
     return known
-
-
-def _read_text(path: Path) -> str:
-    try:
-        content = read_regular_file(path, _MAX_KNOWN_HOSTS)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        message = f"{path}, which has the keys of hosts, cannot be read: {error.strerror}"
-        raise user_error("backend-host-key", message, "correct known_hosts: in mlgit.yml") from error
-    if len(content) > _MAX_KNOWN_HOSTS:
-        message = f"{path}, which is to have the keys of hosts, is longer than {_MAX_KNOWN_HOSTS >> 20} MB"
-        raise user_error("backend-host-key", message, "correct known_hosts: in mlgit.yml")
-    return content.decode("utf-8", "replace")
-
-
-def _parse_known_hosts(text: str) -> tuple[asyncssh.SSHKnownHosts, tuple[int, str] | None]:
-    """Return the known hosts of a file, or the number of its first line that is wrong, and what is wrong with that.
-
-    The line itself is not shown: the file can be any.
-    """
-    try:
-        return asyncssh.import_known_hosts(text), None
-    except ValueError:
-        for number, line in enumerate(text.splitlines(), 1):
-            try:
-                asyncssh.import_known_hosts(f"{line}\n")
-            except ValueError:
-                return asyncssh.import_known_hosts(""), (number, _describe_line(line.split()))
-        raise
-
-
-def _describe_line(words: Sequence[str]) -> str:
-    """Return what is wrong with a line that is no entry of a file of known hosts."""
-    if words[0].startswith("@") and words[0] not in _MARKERS:
-        return f"this is no entry of a file of known hosts: its marker is neither {' nor '.join(_MARKERS)}"
-    if len(words) < _ENTRY_WORDS + words[0].startswith("@"):
-        return "this is no entry of a file of known hosts: that has a host, the type of its key, and the key"
-    return "this is no entry of a file of known hosts: the name of its host cannot be read"
 
 
 def _find_line(text: str, name: str) -> int:

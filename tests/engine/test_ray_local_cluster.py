@@ -243,6 +243,7 @@ def test_a_cluster_stands_as_recorded_if_host_names_another_machine_than_it_was_
 def test_a_cluster_that_ended_as_with_its_machine_is_drift_and_made_again(cluster, mlgit):
     applied(mlgit, cluster.folder)
     before = cluster.files.read()["token"]
+    assert temporary_folder(before).is_dir()
     while left := cluster.processes():
         send_signal(left, signal.SIGKILL)
     printed = mlgit("drift", cwd=cluster.folder).out
@@ -252,7 +253,7 @@ def test_a_cluster_that_ended_as_with_its_machine_is_drift_and_made_again(cluste
     applied(mlgit, cluster.folder)
     assert cluster.files.read()["token"] != before
     assert "No changes" in mlgit("plan", cwd=cluster.folder).out
-    shutil.rmtree(temporary_folder(before), ignore_errors=True)
+    assert not temporary_folder(before).exists()
 
 
 def test_a_cluster_is_removed_with_its_processes_and_its_network(cluster, mlgit):

@@ -204,6 +204,24 @@ def test_a_server_of_sftp_says_why(sftp, sftp_server, tmp_path):
 
 
 @pytest.mark.services
+def test_a_file_of_known_hosts_that_is_none_is_named_and_nothing_of_it_is_shown(sftp, tmp_path):
+    path = tmp_path / "known_hosts"
+    bench = sftp.with_settings(known_hosts=str(path))
+    code, line = failure(bench)
+    assert (code, "shows a host key that is not in known_hosts" in line) == ("datastore-host-key", True)
+    path.write_text("# hosts\nsecret\n", "utf-8")
+    code, line = failure(bench)
+    assert (code, f"{path}:2: this is no entry of a file of known hosts: that has a host" in line) == (
+        "datastore-host-key",
+        True,
+    )
+    assert " secret" not in line
+    path.unlink()
+    path.mkdir()
+    assert f"{path}, which has the keys of hosts, cannot be read: Is a directory" in failure(bench)[1]
+
+
+@pytest.mark.services
 def test_a_key_with_a_passphrase_opens_sftp(sftp, sftp_server):
     secrets = {"/private_key": sftp_server.key("locked"), "/passphrase": "of-the-tests"}
     Bench("sftp", {}, sftp.settings, secrets).open().check()

@@ -9,10 +9,12 @@ from pathlib import Path
 import asyncssh
 from sshfs import SSHFileSystem
 
+from reconciler.diagnostics import user_error
 from reconciler.model.datastores import DatastoreSettings
 from reconciler.storage.datastores._credentials import read_credentials, required
 from reconciler.storage.datastores._errors import OWN_IDENTITY
 from reconciler.storage.datastores._folders import FolderDatastore
+from reconciler.storage.known_hosts import KnownHostsError, parse_known_hosts, read_known_hosts
 
 _LABELS = {"/private_key": "private key", "/passphrase": "passphrase", "/password": "password"}
 _PORT = 22
@@ -44,7 +46,7 @@ def open_sftp(settings: DatastoreSettings) -> FolderDatastore:
             host,
             port=port,
             username=user,
-            known_hosts=known_hosts,
+            known_hosts=_read_hosts(settings.name, known_hosts),
             connect_timeout=_SECONDS,
             login_timeout=_SECONDS,
             keepalive_interval=_SECONDS,
@@ -54,3 +56,11 @@ def open_sftp(settings: DatastoreSettings) -> FolderDatastore:
 
     location = f"sftp://{user}@{host}:{port}/{root.lstrip('/')}".rstrip("/")
     return FolderDatastore(credentials.place(settings.name, location), connect, root)
+
+
+def _read_hosts(name: str, path: str) -> asyncssh.SSHKnownHosts:
+    """Return the known hosts of a file; raises UserError ``datastore-host-key`` if it is no such file."""
+    try:
+        return parse_known_hosts(read_known_hosts(Path(path)), path)
+    except KnownHostsError as error:
+        raise user_error("datastore-host-key", f"datastore/{name}: {error}", error.hint) from error
