@@ -79,8 +79,6 @@ class SshNode:
         self._write("other_hosts", f"[127.0.0.1]:{self.port} {self.public('other_host')}")
         self._write("authorized_keys", f"{self.public('client')}{self.public('locked')}")
         self._mounts = self._make_mounts()
-        if (ray_program.FOLDER / "ray").exists():
-            self._mounts.show(ray_program.FOLDER.parent, self.ray_environment)
         self.hide(CHECKOUT)
         self.join()
 
@@ -90,7 +88,10 @@ class SshNode:
         return self.folder / "ray-environment"
 
     def _make_mounts(self) -> PrivateMounts:
-        return PrivateMounts(self.folder, has_network=self.has_network)
+        mounts = PrivateMounts(self.folder, has_network=self.has_network)
+        if (ray_program.FOLDER / "ray").exists():
+            mounts.show(ray_program.FOLDER.parent, self.ray_environment)
+        return mounts
 
     def hide(self, path: Path) -> None:
         """Let the node see an empty folder in the place of one of this machine."""
