@@ -42,7 +42,10 @@ def check_fast_forward(
     if holds_changes_of(repository, source.commit, state.applied_commit):
         return (f"this commit does not follow {short}, which was applied last, but holds all of it: apply records it",)
     message = f"commit {short} was applied last, and {abbreviate_id(source.commit)} does not follow it"
-    hint = "check out a commit that does, or undo its changes with `mlgit apply --allow-rewind`"
+    hint = (
+        "check out a commit that does; to undo changes, commit that (`git revert`), or undo all with "
+        "`mlgit apply --allow-rewind`"
+    )
     raise user_error("apply-rewinds", message, hint)
 
 
