@@ -39,12 +39,13 @@ class RayTokenError(UserError):
 class RayApi:
     """The API at an address; ``token`` is that of a cluster with token authentication, "" for none.
 
-    Ray has so many seconds for the start of an answer. No proxy is asked, as those of the environment lead out of the
-    network that a cluster is in, and no redirect followed, which would take the token to another host.
+    Ray has so many seconds for the start of an answer; ``hint`` is what to do if there is none. No proxy is asked, as
+    those of the environment lead out of the network that a cluster is in, and no redirect followed, which would take
+    the token to another host.
     """
 
-    def __init__(self, address: str, token: str = "", seconds: float = _SECONDS) -> None:
-        self._address, self._token, self._seconds = address.rstrip("/"), token, seconds
+    def __init__(self, address: str, token: str = "", seconds: float = _SECONDS, hint: str = _HINT) -> None:
+        self._address, self._token, self._seconds, self._hint = address.rstrip("/"), token, seconds, hint
         if not (token.isascii() and token.isprintable() and " " not in token):
             message = "the token of Ray has a character that no token has, such as a space or the end of a line"
             raise user_error("backend-unreachable", message, "correct the secret with fields: [/token]")
@@ -152,7 +153,9 @@ class RayApi:
             OverflowError,
         ) as error:  # a certificate that is not accepted is a ValueError too
             text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise user_error("backend-unreachable", f"Ray at {self._address} does not answer: {text}", _HINT) from error
+            raise user_error(
+                "backend-unreachable", f"Ray at {self._address} does not answer: {text}", self._hint
+            ) from error
         except (ValueError, RecursionError) as error:
             raise self._no_dashboard("it does not answer with JSON") from error
 
@@ -211,7 +214,7 @@ class RayApi:
         return user_error("backend-unreachable", message, "see the log of its dashboard")
 
     def _no_dashboard(self, cause: str) -> UserError:
-        return user_error("backend-unreachable", f"{self._address} is no Ray dashboard: {cause}", _HINT)
+        return user_error("backend-unreachable", f"{self._address} is no Ray dashboard: {cause}", self._hint)
 
 
 class _NotFoundError(RayError):

@@ -47,6 +47,18 @@ class RayClusters:
     def read(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
         return {handle: self._read(handle) for handle in handles}
 
+    def check(self, asset: Asset) -> None:
+        """Raise UserError if the host of the head is not reached, or one that is reached has no Ray that starts."""
+        handle = self._handle("")
+        for name in (HEAD, *node_names(len(_list_hosts(handle, asset)["hosts"]))[1:]):
+            try:
+                self._ask(handle, name, "check", ray=handle.data.get("ray") or "ray")
+            except UserError as error:
+                if name == HEAD or error.diagnostics[0].code != _UNREACHABLE:
+                    raise
+            if _is_local(handle):
+                return
+
     def create(self, asset: Asset, token: str) -> Handle:
         handle = self._handle(token)
         found = self._ask(handle, HEAD, "find", read_found)

@@ -91,8 +91,8 @@ class Agent:
         is_wanted = self._is_wanted()
         if self._process is None:
             if is_wanted and time.monotonic() >= self._started + self._delay:
-                self._start()
-            elif not is_wanted:
+                return self._start()
+            if not is_wanted:
                 self._write("idle")
         elif not is_wanted:
             self._end()
@@ -124,7 +124,8 @@ class Agent:
         self._write("starting" if self._name == HEAD else "waiting", words)
         return False
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Start Ray; return True if it cannot be, and is not to be started again."""
         self._starts, self._started = self._starts + 1, time.monotonic()
         own = {
             RAY_MARK: str(self._files.host(self._name)),
@@ -142,16 +143,23 @@ class Agent:
         environment = {key: value for key, value in os.environ.items() if key != AGENT_MARK}
         log = self._log()
         create_private_file(log)
+        program = self._cluster["hosts"][self._index]["ray"]
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [self._cluster["hosts"][self._index]["ray"], "start", *self._arguments()],
-                env={**environment, **own},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [program, "start", *self._arguments()],
+                    env={**environment, **own},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                output.write(f"{program} cannot be executed: {error.strerror}".encode())
+        if self._process is None:
+            return self._note_end()
         self._write("starting")
+        return False
 
     def _arguments(self) -> Iterator[str]:
         address = self._cluster["hosts"][self._index]["address"]

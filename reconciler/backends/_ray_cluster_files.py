@@ -26,6 +26,7 @@ GCS_PORT, DASHBOARD_PORT = 6379, 8265
 DEFAULT_IDLE_SECONDS = 120
 LIMITS = ("min_instances", "max_instances", "idle_time_before_scale_down")
 """The fields of a compute that its cluster follows."""
+_HINT = "mlgit has made the cluster: `mlgit drift` tells whether its head is up, and `mlgit apply` makes it again"
 _SILENT_SECONDS = 15.0  # after which an agent without a sign of life has ended; one is due every second
 _SECONDS_OF_MINUTE = 60.0
 _MAX_BYTES = 1 << 20  # of cluster.json
@@ -157,7 +158,7 @@ class ClusterFiles(NamedTuple):
             token = self.token.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        return RayApi(f"http://{hosts[0]['address']}:{DASHBOARD_PORT}", token) if hosts else None
+        return RayApi(f"http://{hosts[0]['address']}:{DASHBOARD_PORT}", token, hint=_HINT) if hosts else None
 
     def resources(self) -> tuple[Mapping[str, float], ...]:
         """Return what the nodes have that the cluster can have, by Ray's names."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.private_files import create_private_file, make_private_folder
 
 Document = dict[str, Any]
+_VERSION_SECONDS, _MAX_WORDS = 60.0, 300
 _MEMORY_SHARE = 0.7  # of the memory of a host is for runs: Ray has the rest for itself and for objects
 _AGENT = """
 import sys
@@ -154,10 +156,21 @@ class ClusterHost:
                 start_new_session=True,
             )
 
+    def _check(self, request: Document) -> None:
+        """Check that a cluster can be made here."""
+        self._check_program(request["ray"])
+
     def _check_program(self, ray: str) -> None:
+        """Raise UserError ``cluster-host`` if Ray cannot be executed, as of an environment that was moved."""
+        name, problem = os.uname().nodename, ""
         if shutil.which(ray) is None:
-            message = f"{os.uname().nodename} has no program {ray}"
-            raise user_error("cluster-host", message, "ray: of the backend names the program `ray` of its hosts")
+            problem = f"{name} has no program {ray}"
+        else:
+            with suppress(subprocess.TimeoutExpired):  # on a busy machine: the start itself tells
+                problem = _find_problem(ray)
+                problem = problem and f"{ray} of {name} cannot be executed: {problem}"
+        if problem:
+            raise user_error("cluster-host", problem, "ray: of the backend names the program `ray` of its hosts")
 
     def _scale(self, request: Document) -> None:
         """Set what the cluster is to have, which Ray's autoscaler reads."""
@@ -197,6 +210,23 @@ class ClusterHost:
     def _endless(self) -> UserError:
         message = f"processes of Ray do not end on {os.uname().nodename}"
         return user_error("cluster-host", message, "look for them with ps, then run the command again")
+
+
+def _find_problem(ray: str) -> str:
+    """Return why a program cannot be executed, "" if it can; raises TimeoutExpired."""
+    try:
+        ended = subprocess.run(
+            [ray, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_VERSION_SECONDS,
+            check=False,
+        )
+    except OSError as error:
+        is_interpreter = error.errno == ENOENT  # the program itself is there
+        return "the interpreter that its first line names does not exist" if is_interpreter else str(error.strerror)
+    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+    return (lines or [f"it ends with exit code {ended.returncode}"])[-1][-_MAX_WORDS:] if ended.returncode else ""
 
 
 def find_resources() -> dict[str, float]:

@@ -18,7 +18,7 @@ from typing import Any
 from reconciler.abbreviation import pluralize
 from reconciler.backends._local_queue import write_final_result
 from reconciler.backends._ray_api import RayApi, RayError, find_largest
-from reconciler.backends._ray_cluster_files import files_of_backend, is_local
+from reconciler.backends._ray_cluster_files import HEAD, files_of_backend, is_local
 from reconciler.backends._ray_cluster_network import is_inside
 from reconciler.backends._ray_condition import CANCEL_FILE, Job, JobState, find_condition, is_alive
 from reconciler.backends._runner import explain_start
@@ -43,6 +43,7 @@ _GAVE_UP = (
     "where its head is started"
 )
 _GIBIBYTE = 1 << 30
+_GONE_STATES = ("", "ended", "failed")  # of the head of a cluster that mlgit makes
 _MESSAGE_LENGTH = 300
 # Lines that Ray writes into the log of a job: what the job itself says of its end comes before or after them.
 _OF_RAY = re.compile(r"Running entrypoint for job |[0-9-]{10} [0-9:,]{12}\s.* -- |Job entrypoint command failed with ")
@@ -116,7 +117,14 @@ class RayNodeBackend(ScheduledBackend[Job]):
     def _has_job(self, token: str) -> bool:
         return self._api.find_job(token) is not None
 
+    @property
+    def _is_cluster_gone(self) -> bool:
+        """True if the cluster that mlgit makes is not there, or its head has ended: what it ran is lost."""
+        return "address" not in self._settings and self._cluster.read_state(HEAD).get("state", "") in _GONE_STATES
+
     def _find_jobs(self, folders: Mapping[str, Path]) -> tuple[Mapping[str, Job], Mapping[str, str]]:
+        if self._is_cluster_gone:
+            return {}, {}
         try:
             jobs = self._api.find_jobs(folders.keys())
             problem = "" if "address" in self._settings else self._cluster.find_problem()
@@ -136,7 +144,7 @@ class RayNodeBackend(ScheduledBackend[Job]):
         if not token or (folder / END_FILE).exists() or read_result(folder) is not None:
             return False
         touch_private_file(folder / CANCEL_FILE)
-        was_active = self._api.stop_job(token)
+        was_active = not self._is_cluster_gone and self._api.stop_job(token)
         try:
             reserve_token(self._token_files / token, handle.id)  # a runner that starts now ends as a duplicate
         except FileExistsError:

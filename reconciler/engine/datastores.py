@@ -44,6 +44,10 @@ class DatastoreResource:
         """Return whether datastores can be reached: ``failed`` if the service refuses, ``unknown`` if it is silent."""
         return {handle: self._read(handle.id) for handle in handles}
 
+    def check(self, asset: Asset) -> None:
+        """Check that a datastore can be reached; raises UserError if it cannot."""
+        self._make_opener({asset.address.name: asset.spec})(asset.address.name).check()
+
     def create(self, asset: Asset, token: str) -> Handle:
         """Check that a datastore can be reached; raises UserError if it cannot."""
         del token  # nothing is made, so nothing is made twice

@@ -43,7 +43,7 @@ def make_resource(context: ActionContext, action: Action) -> WriteBatch:
     if recorded is not None and _must_be_deleted(action, recorded):
         former = context.providers.resource_of(recorded)
         if is_made:  # what replaces it is asked first, so that a wrong setting does not end what there is
-            context.providers.resource(action.address, None).find(_new_token(context, action))
+            context.providers.resource(action.address, None).check(resolved_asset_of(action).asset)
         _delete(context, action, former, recorded)
         recorded = replace(recorded, handle=None, condition=None, intent=None)
     if not is_made:
@@ -122,9 +122,16 @@ def _with_way_out(diagnostic: Diagnostic, recorded: Record) -> Diagnostic:
 
 
 def _with_condition(context: ActionContext, action: Action, resource: Resource, record: Record) -> WriteBatch:
-    """Return the record with its condition once it is made; raises UserError ``resource-failed``."""
+    """Return the record with its condition once it is made.
+
+    Raises UserError ``resource-failed``, and ``resource-not-ready`` if it was waited for in vain.
+    """
     condition = _wait(context, resource, _handle_of(record), _MADE_PHASES)
     writes = WriteBatch(current=(replace(record, condition=condition),))
+    if condition.phase not in _MADE_PHASES:
+        context.transaction.write_now(writes, action)
+        message = f"{action.address} is not ready yet: it is {_describe(condition)}"
+        raise user_error("resource-not-ready", message, "`mlgit status` shows when it is")
     if condition.phase in (Phase.FAILED, Phase.GONE):
         context.transaction.write_now(writes, action)
         message = f"{action.address} was made, but is {_describe(condition)}"

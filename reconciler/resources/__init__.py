@@ -26,6 +26,10 @@ class Resource(Protocol):
         """
         ...
 
+    def check(self, asset: Asset) -> None:
+        """Ask whether a resource can be made as declared; what it is to replace is removed after that."""
+        ...
+
     def create(self, asset: Asset, token: str) -> Handle:
         """Make a resource and return its handle; if one was made with this token, return that and make nothing."""
         ...

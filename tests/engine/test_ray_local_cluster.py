@@ -19,8 +19,9 @@ from services.ray_cluster import MISSING, PROGRAM
 from services.ssh_node import PYTHON
 from workspaces import APPLY, SMALL, commit, edit, git, until, write
 
+from reconciler.backends import _ray_cluster_agent
 from reconciler.backends._ray_cluster_agent import AGENT_MARK, RAY_MARK, temporary_folder
-from reconciler.backends._ray_cluster_files import files_of_backend, node_names
+from reconciler.backends._ray_cluster_files import HEAD, ClusterFiles, files_of_backend, node_names
 from reconciler.backends._ray_cluster_network import NETWORK_MARK, find_entry
 from reconciler.runner.descendants import find_descendants, find_marked, send_signal
 
@@ -190,6 +191,42 @@ def test_more_nodes_are_an_update_in_place(cluster, mlgit):
     declare(cluster.folder)
     applied(mlgit, cluster.folder)
     assert "No changes" in mlgit("plan", cwd=cluster.folder).out
+
+
+def test_a_program_that_cannot_be_executed_leaves_the_cluster_that_there_is(cluster, mlgit):
+    applied(mlgit, cluster.folder)
+    before, entry = cluster.files.read(), find_entry(cluster.files)
+    gone = cluster.temporary / "moved"
+    gone.write_text("#!/nowhere/bin/python\n")
+    gone.chmod(0o755)
+    right = (cluster.folder / "mlgit.yml").read_text()
+    for program, words in (
+        (gone, f"{gone} of {_HOST} cannot be executed: the interpreter that its first line names does not exist"),
+        (cluster.temporary / "none", f"{_HOST} has no program {cluster.temporary / 'none'}"),
+    ):
+        commit(cluster.folder, "wrong", {"mlgit.yml": right.replace(str(cluster.program), str(program))})
+        ended = mlgit(*APPLY, cwd=cluster.folder)
+        assert ended.code == 1
+        assert f"{words} [cluster-host]" in ended.out + ended.err
+        assert cluster.files.read() == before
+        assert (find_entry(cluster.files), cluster.files.read_state(HEAD)["state"]) == (entry, "running")
+    commit(cluster.folder, "right", {"mlgit.yml": right})
+    applied(mlgit, cluster.folder)
+    assert cluster.files.read() == before
+
+
+def test_a_head_that_cannot_be_started_has_failed_and_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(_ray_cluster_agent, "_FIRST_DELAY", 0.0)
+    files = ClusterFiles(tmp_path)
+    host = {"machine": _HOST, "address": "127.0.0.1", "ray": str(tmp_path / "none")}
+    files.host("").mkdir(parents=True)
+    files.write({"token": "0" * 64, "hosts": [host], "limits": {}})
+    _ray_cluster_agent.main(str(tmp_path), HEAD)
+    state = files.read_state(HEAD)
+    assert (state["state"], state["message"]) == (
+        "failed",
+        f"{tmp_path / 'none'} cannot be executed: No such file or directory",
+    )
 
 
 def on_other_machine(folder, *arguments):
