@@ -16,6 +16,7 @@ _CONFIG_VARIABLE = "SLURM_CONF"
 _VARIABLES = ("HOME", "USER", "LOGNAME", "LANG")
 _SECONDS = 60
 _UNREACHABLE = ("unable to contact slurm controller", "socket timed out", "zero bytes were transmitted", "munge")
+_UNCONFIGURED = ("dns srv lookup failed", "configuration source")  # as there is no slurm.conf
 
 
 class SlurmError(Exception):
@@ -56,6 +57,10 @@ def call(program: str, *arguments: str, seconds: float = _SECONDS) -> str:
         text = _without_prefixes(done.stderr.decode("utf-8", "replace"))
         if any(words in text.lower() for words in _UNREACHABLE):
             raise _unreachable(text)
+        if any(words in text.lower() for words in _UNCONFIGURED):
+            message = f"{os.uname().nodename} has no slurm.conf that says where its Slurm is"
+            hint = f"set {_CONFIG_VARIABLE} to the file, or machine: of the backend to one that submits jobs by ssh"
+            raise user_error("backend-unreachable", message, hint)
         raise SlurmError(text or f"{program} ended with exit code {done.returncode}")
     return done.stdout.decode("utf-8", "replace")
 

@@ -43,8 +43,8 @@ def find_refusals(settings: Mapping[str, Json]) -> tuple[Diagnostic, ...]:
             _warning("backend-unreachable", message, "machine: of the backend names one that submits jobs, by ssh"),
         )
     nodes = _list_nodes()
-    if isinstance(nodes, str):
-        return (_warning("backend-unreachable", nodes, "check it there with sinfo"),)
+    if isinstance(nodes, Diagnostic):
+        return (nodes,)
     partition = str(settings.get("partition") or "")
     existing = list(dict.fromkeys(item.partition for item in nodes))
     if unknown := [name for name in partition.split(",") if name and name not in existing]:
@@ -57,7 +57,7 @@ def find_refusals(settings: Mapping[str, Json]) -> tuple[Diagnostic, ...]:
 def find_machine_capacity(settings: Settings, request: RunRequest) -> Capacity:
     """Return what Slurm says of a compute: how many nodes one run can have, and for how long."""
     nodes = () if "machine" in settings or not find_command("sinfo") else _list_nodes()
-    own = [] if isinstance(nodes, str) else in_partitions(nodes, str(settings.get("partition") or ""))
+    own = [] if isinstance(nodes, Diagnostic) else in_partitions(nodes, str(settings.get("partition") or ""))
     count = count_nodes(settings, own)
     instances = Limit(count, f"nodes of {label_of(own)} for one run") if count else None
     return Capacity(instances=instances, seconds=_find_time_limit(settings, request, own))
@@ -72,19 +72,20 @@ def _find_time_limit(settings: Settings, request: RunRequest, nodes: list[Nodes]
     return Limit(max(0.0, seconds - STAGING_SECONDS), source)
 
 
-def _list_nodes() -> list[Nodes] | str:
-    """Return the nodes of the cluster; a text says why Slurm does not tell."""
+def _list_nodes() -> list[Nodes] | Diagnostic:
+    """Return the nodes of the cluster, or the warning that says why Slurm does not tell."""
     return _list_nodes_at(int(time.monotonic() // _KEPT_SECONDS), os.environ.get("SLURM_CONF", ""))
 
 
 @lru_cache(maxsize=1)
-def _list_nodes_at(_moment: int, _config: str) -> list[Nodes] | str:
+def _list_nodes_at(_moment: int, _config: str) -> list[Nodes] | Diagnostic:
     try:
         return parse_nodes(call("sinfo", "--noheader", "--all", "--exact", f"--format={NODE_FORMAT}", seconds=_SECONDS))
     except UserError as error:
-        return error.diagnostics[0].message
+        return error.diagnostics[0]._replace(severity=Severity.WARNING)
     except SlurmError as error:
-        return f"sinfo of {os.uname().nodename} says: {error}"
+        message = f"sinfo of {os.uname().nodename} says: {error}"
+        return _warning("backend-unreachable", message, "check it there with sinfo")
 
 
 def _warning(code: str, message: str, hint: str) -> Diagnostic:

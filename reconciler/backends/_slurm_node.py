@@ -141,7 +141,7 @@ class SlurmNodeBackend(ScheduledBackend[Job]):
         try:
             return call("sbatch", "--parsable", str(script)).strip().partition(";")[0]
         except SlurmError as error:
-            partitions = ", ".join(list_values("sinfo", "--noheader", "--format=%R"))
+            partitions = ", ".join(list_values("sinfo", "--noheader", "--format=%R")) or "not known"
             name = self._settings.get("name") or "slurm"
             hint = f"correct the settings of the backend {name} in mlgit.yml; the partitions there are: {partitions}"
             words = str(error).replace("Batch job submission failed: ", "")

@@ -52,7 +52,7 @@ _WAITS = {
 }
 _NEVER = {
     "PartitionTimeLimit": "its time limit is above that of the partition; lower limits.timeout, or set time: there",
-    "PartitionNodeLimit": "the partition allows no job of one node; set another partition: in mlgit.yml",
+    "PartitionNodeLimit": "its partition allows no job of so many nodes; correct resources.instance_count, or partition:",
     "PartitionConfig": "the partition has no node with what it asks for; correct cpus:, memory: or gres: in mlgit.yml",
     "BadConstraints": "no node has what it asks for; correct constraint:, cpus:, memory: or gres: in mlgit.yml",
     "AccountNotAllowed": "the partition does not take its account; correct account: or partition: in mlgit.yml",

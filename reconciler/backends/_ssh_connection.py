@@ -186,6 +186,8 @@ async def _open_channel(connection: Any, machine: Machine) -> _SshChannel:
 
 
 async def _connect(machine: Machine) -> Any:
+    # Without an address it has no host key either.
+    await asyncio.get_running_loop().getaddrinfo(machine.host, machine.port)
     values = machine.credentials
     options: dict[str, Any] = {}
     if key := values.get("private_key"):

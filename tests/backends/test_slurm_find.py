@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from reconciler.backends import _slurm_find
+from reconciler.backends._slurm_commands import call
 from reconciler.backends._slurm_find import find_machine_capacity, find_refusals
-from reconciler.diagnostics import Severity
+from reconciler.diagnostics import Severity, UserError
 from reconciler.model.capacity import Capacity, Limit, RunRequest
 from reconciler.model.resources import Compute, Resources
 
@@ -88,3 +91,14 @@ def test_a_cluster_that_does_not_answer_is_said_once_and_asked_once(slurm, monke
     assert "does not answer: " in warning.message
     monkeypatch.setattr(_slurm_find, "call", None)
     assert find_machine_capacity({"folder": "/shared"}, RunRequest()) == Capacity()
+
+
+@pytest.mark.skipif(Path("/etc/slurm/slurm.conf").exists(), reason="this machine has a Slurm")
+def test_a_machine_without_settings_of_slurm_is_said_to_have_none(monkeypatch):
+    monkeypatch.delenv("SLURM_CONF")
+    (warning,) = find_refusals({"folder": "/shared"})
+    assert warning.message.endswith(" has no slurm.conf that says where its Slurm is")
+    assert warning.hint == "set SLURM_CONF to the file, or machine: of the backend to one that submits jobs by ssh"
+    with pytest.raises(UserError) as caught:
+        call("sbatch", "--parsable", "job.sh")
+    assert caught.value.diagnostics[0]._replace(severity=Severity.WARNING) == warning

@@ -222,6 +222,13 @@ def test_a_host_key_that_is_none_is_named(bench):
         assert "host_key: of mlgit.yml has none of it" in message_of(caught)
 
 
+def test_a_machine_whose_name_has_no_address_is_no_unknown_host_key(bench):
+    with pytest.raises(UserError) as caught:
+        open_ssh(bench.node, bench.folder, machine="nohost.invalid").usage()
+    assert code_of(caught) == "backend-unreachable"
+    assert message_of(caught).endswith("(backend box) cannot be reached: its name has no address")
+
+
 def test_a_port_where_nothing_listens_says_so(bench):
     backend = open_ssh(bench.node, bench.folder, host_key=bench.node.public("host").strip(), port=free_port())
     with pytest.raises(UserError) as caught:
