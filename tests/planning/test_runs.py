@@ -256,7 +256,7 @@ def test_an_interrupted_submission_is_repeated_with_the_same_token(project):
     project.runs[SUM, intended.id] = intended
     retry = submitted(project)
     assert (retry.id, retry.token, retry.attempt) == (intended.id, intended.token, 1)
-    assert "was cut off" in action_on(project.plan(small()), SUM).reason
+    assert "was not completed" in action_on(project.plan(small()), SUM).reason
 
 
 def test_an_interrupted_submission_that_the_backend_has_is_not_repeated(project):

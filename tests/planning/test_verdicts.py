@@ -36,7 +36,7 @@ def test_every_run_has_a_verdict_with_a_reason(status, failure):
 @pytest.mark.parametrize(
     ("status", "failure", "latest", "expected"),
     [
-        (RunStatus.INTENDED, "", "sum-1", (Verdict.RESUBMIT, "the submission of sum-1 was cut off")),
+        (RunStatus.INTENDED, "", "sum-1", (Verdict.RESUBMIT, "the submission of sum-1 was not completed")),
         (RunStatus.RUNNING, "", "sum-1", (Verdict.WAIT, "is running")),
         (RunStatus.QUEUED, "", "sum-2", (Verdict.RESUBMIT, "run sum-1 is wanted again")),
         (

@@ -43,7 +43,7 @@ _ANY: tuple[str, ...] = ()
 # The first row that matches counts.
 _RULES = (
     VerdictRule((RunStatus.COMPLETED,), _ANY, None, Verdict.ADOPT, "completed"),
-    VerdictRule((RunStatus.INTENDED,), _ANY, None, Verdict.RESUBMIT, "the submission of {run.id} was cut off"),
+    VerdictRule((RunStatus.INTENDED,), _ANY, None, Verdict.RESUBMIT, "the submission of {run.id} was not completed"),
     VerdictRule(_UNDER_WAY, _ANY, False, Verdict.RESUBMIT, "run {run.id} is wanted again"),  # it was superseded
     VerdictRule(_UNDER_WAY, _ANY, True, Verdict.WAIT, "is {run.status}"),
     VerdictRule(
