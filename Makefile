@@ -116,9 +116,10 @@ test: lint
 coverage: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 -m "not services and not soak" --cov --cov-report=term
 
-# Each of the two processes starts the servers that its files need, on ports and in namespaces of its own.
+# Each process starts the servers that its files need, on ports and in namespaces of its own; tests wait for these half
+# of the time, so that there are three for two cores.
 test-services: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "services and not soak" --durations=20
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "services and not soak" --durations=20
 
 soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 -m soak

@@ -52,7 +52,7 @@ _WAITS = {
 }
 _NEVER = {
     "PartitionTimeLimit": "its time limit is above that of the partition; lower limits.timeout, or set time: there",
-    "PartitionNodeLimit": "its partition allows no job of so many nodes; lower resources.instance_count, or set another",
+    "PartitionNodeLimit": "its partition allows no job of so many nodes; lower resources.instance_count of the job",
     "PartitionConfig": "the partition has no node with what it asks for; correct cpus:, memory: or gres: in mlgit.yml",
     "BadConstraints": "no node has what it asks for; correct constraint:, cpus:, memory: or gres: in mlgit.yml",
     "AccountNotAllowed": "the partition does not take its account; correct account: or partition: in mlgit.yml",
