@@ -35,6 +35,7 @@ from reconciler.private_files import create_private_file, make_private_folder
 
 Document = dict[str, Any]
 _VERSION_SECONDS, _MAX_WORDS = 60.0, 300
+_NOT_EXECUTED = (126, 127)  # what a shell ends with that cannot execute a program
 _MEMORY_SHARE = 0.7  # of the memory of a host is for runs: Ray has the rest for itself and for objects
 _AGENT = """
 import sys
@@ -225,8 +226,9 @@ def _find_problem(ray: str) -> str:
     except OSError as error:
         is_interpreter = error.errno == ENOENT  # the program itself is there
         return "the interpreter that its first line names does not exist" if is_interpreter else str(error.strerror)
-    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
-    return (lines or [f"it ends with exit code {ended.returncode}"])[-1][-_MAX_WORDS:] if ended.returncode else ""
+    if ended.returncode not in _NOT_EXECUTED:  # a script in its place may only know `start`
+        return ""
+    return (ended.stderr.decode("utf-8", "replace").strip().splitlines() or [""])[-1][-_MAX_WORDS:] or "a shell says so"
 
 
 def find_resources() -> dict[str, float]:
